@@ -1,0 +1,111 @@
+// Package data reads and writes matrices in the formats that people have:
+// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, 10x folders. Row and column
+// names travel with the matrix.
+//
+// One file a format: a format is a value of type format, handed to register in
+// an init function of its file. See docs/adding.md.
+package data
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/partsof/nmf/matrix"
+)
+
+// Table is a matrix with the names of its rows (samples) and columns
+// (features), as a file holds them.
+type Table[F matrix.Float] struct {
+	X matrix.Matrix[F]
+	// RowNames and ColumnNames are nil where the file has none; otherwise as
+	// long as the matrix is.
+	RowNames, ColumnNames []string
+	// Format is the name of the format that was read, such as "npy".
+	Format string
+	// Notes says what a reader did that its user should know: a matrix turned
+	// round, duplicate cells summed.
+	Notes []string
+}
+
+// Choice is a setting that is found out from the file unless told.
+type Choice int
+
+const (
+	Auto Choice = iota
+	Yes
+	No
+)
+
+// ReadOptions says how to read a file. The zero value finds everything out.
+type ReadOptions struct {
+	// Format names a format ("npy", "csv", …); "" goes by extension and
+	// content.
+	Format string
+	// Key names the array within a .npz; "" takes the only array.
+	Key string
+	// Transpose turns the matrix round after reading.
+	Transpose bool
+	// Header and RowNames say whether a CSV or TSV file has a line of column
+	// names and a column of row names.
+	Header, RowNames Choice
+	// Delimiter separates the fields of a text table; 0 finds it out.
+	Delimiter rune
+	// Threads bounds the goroutines that parse text; 0 is GOMAXPROCS.
+	Threads int
+}
+
+// WriteOptions says how to write a file. The zero value goes by the
+// extension.
+type WriteOptions struct {
+	// Format names a format; "" goes by extension.
+	Format string
+}
+
+// Sentinels, found with errors.Is in what Read returns.
+var (
+	// ErrFormat: the content is not of the format, or breaks its rules.
+	ErrFormat = errors.New("malformed input")
+	// ErrTruncated: the file ends before what its header promises.
+	ErrTruncated = errors.New("file is cut short")
+	// ErrMissing: a cell is empty.
+	ErrMissing = errors.New("missing value")
+	// ErrUnsupported: a valid file of a kind that is not read.
+	ErrUnsupported = errors.New("not supported")
+)
+
+// Error is a problem at a place in a file.
+type Error struct {
+	// File is the path as it was given; "standard input" for "-".
+	File string
+	// Line and Column (field) count from 1; 0 where there is none.
+	Line, Column int
+	// Found says what is wrong, with the offending text; Hint what to do.
+	Found, Hint string
+	// Err is one of the sentinels, or an error of the system.
+	Err error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+		if e.Column > 0 {
+			fmt.Fprintf(&b, ", column %d", e.Column)
+		}
+	}
+	b.WriteString(": ")
+	if e.Found != "" {
+		b.WriteString(e.Found)
+	} else if e.Err != nil {
+		b.WriteString(e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,82 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+)
+
+// FromTriplets builds a CSR matrix from cells in any order: cell p is
+// (rows[p], cols[p]) = vals[p], counted from 0. Cells given more than once are
+// summed; repeats is how many were. The slices are not kept.
+func FromTriplets[F Float](m, n int, rows, cols []int32, vals []F) (s *CSR[F], repeats int, err error) {
+	if m < 0 || n < 0 || m > MaxDim || n > MaxDim {
+		return nil, 0, fmt.Errorf("%w: %d x %d is beyond %d rows or columns", ErrShape, m, n, MaxDim)
+	}
+	if len(rows) != len(vals) || len(cols) != len(vals) {
+		return nil, 0, fmt.Errorf("%w: %d rows, %d columns, %d values", ErrShape, len(rows), len(cols), len(vals))
+	}
+	s = &CSR[F]{Rows: m, Cols: n, RowPtr: make([]int, m+1), ColIdx: make([]int32, len(vals)), Val: make([]F, len(vals))}
+	for p, i := range rows {
+		if i < 0 || int(i) >= m || cols[p] < 0 || int(cols[p]) >= n {
+			return nil, 0, fmt.Errorf("%w: cell (%d, %d) in a %d x %d matrix", ErrShape, i+1, cols[p]+1, m, n)
+		}
+		s.RowPtr[i+1]++
+	}
+	for i := range m {
+		s.RowPtr[i+1] += s.RowPtr[i]
+	}
+	next := append([]int(nil), s.RowPtr[:m]...)
+	for p, i := range rows {
+		q := next[i]
+		next[i]++
+		s.ColIdx[q], s.Val[q] = cols[p], vals[p]
+	}
+	repeats = s.sortRows()
+	return s, repeats, nil
+}
+
+// sortRows sorts every row by column, keeping the given order of equal
+// columns, sums those, and gives the number of cells that were merged away.
+func (s *CSR[F]) sortRows() (merged int) {
+	type cell struct {
+		col int32
+		val F
+	}
+	var buf []cell
+	out, start := 0, 0
+	for i := range s.Rows {
+		end := s.RowPtr[i+1]
+		strictly := true
+		for p := start + 1; p < end; p++ {
+			if s.ColIdx[p] <= s.ColIdx[p-1] {
+				strictly = false
+				break
+			}
+		}
+		if strictly {
+			copy(s.ColIdx[out:], s.ColIdx[start:end])
+			copy(s.Val[out:], s.Val[start:end])
+			out += end - start
+		} else {
+			buf = buf[:0]
+			for p := start; p < end; p++ {
+				buf = append(buf, cell{s.ColIdx[p], s.Val[p]})
+			}
+			slices.SortStableFunc(buf, func(a, b cell) int { return int(a.col) - int(b.col) })
+			first := out
+			for _, c := range buf {
+				if out > first && s.ColIdx[out-1] == c.col {
+					s.Val[out-1] += c.val
+					merged++
+					continue
+				}
+				s.ColIdx[out], s.Val[out] = c.col, c.val
+				out++
+			}
+		}
+		start = end
+		s.RowPtr[i+1] = out
+	}
+	s.ColIdx, s.Val = s.ColIdx[:out:out], s.Val[:out:out]
+	return merged
+}
