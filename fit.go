@@ -1,0 +1,175 @@
+package nmf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/start"
+	"github.com/partsof/nmf/matrix"
+)
+
+// Fit factorizes x (samples x features) into k components, minimising
+// ½‖X−WH‖²_F over W ≥ 0 and H ≥ 0. Nil options are the defaults.
+//
+// The result is a function of x, k, the options and their seed alone: the same
+// bits for any number of threads. It ends with a W half-step to tolerance, so
+// that Transform of the same rows gives the model's W.
+//
+// Cancelling ctx gives the best model so far with Status Cancelled; before the
+// first iteration is done there is none, and the error is ctx's.
+//
+// Errors wrap ErrNegative or ErrNotFinite in a *CellError, ErrEmpty, ErrRange,
+// ErrShape or ErrOption.
+func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
+	began := time.Now()
+	m, n := x.Dims()
+	opt, err := o.resolve(m, n, k)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkData(x, opt.RowNames, opt.ColumnNames, opt.Threads); err != nil {
+		return nil, err
+	}
+	data := engine.NewData(x, opt.Threads)
+	if data.SumSq == 0 {
+		return nil, fmt.Errorf("%w: every cell is zero", ErrEmpty)
+	}
+	ranks := make([]int, opt.Runs)
+	for i := range ranks {
+		ranks[i] = k
+	}
+	var startErr error
+	starter := func(i int) (w, h *engine.Tall[F]) {
+		w, h, err := starting(data, k, opt, opt.Seed+uint64(i))
+		if err != nil {
+			startErr = errors.Join(startErr, err)
+			w, h = start.Random(data, k, opt.Seed+uint64(i))
+		}
+		return w, h
+	}
+	runs, err := engine.Minimize(ctx, data, ranks, starter, opt.engineConfig(began))
+	if err = errors.Join(err, startErr); err != nil {
+		return nil, err
+	}
+	best := -1
+	for i, r := range runs {
+		if r != nil && (best < 0 || r.Loss < runs[best].Loss) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil, context.Cause(ctx)
+	}
+	model := newModel(x, k, runs, best, opt)
+	if o != nil {
+		model.Info.Options = *o
+	}
+	model.Info.Seconds = time.Since(began).Seconds()
+	return model, nil
+}
+
+func (o *Options) engineConfig(began time.Time) engine.Config {
+	cfg := engine.Config{Solver: o.Solver, InnerSweeps: o.InnerSweeps, Extrapolate: !o.NoExtrapolation,
+		MaxIter: o.MaxIter, Tol: o.Tol, LossTol: o.LossTol, TargetError: o.TargetError, RowTol: rowTol(o.Tol),
+		Seed: o.Seed, Workers: o.Threads, Start: began}
+	if o.Progress != nil {
+		cfg.OnIteration = func(run int, it Iteration) {
+			o.Progress(Progress{Run: run, Runs: o.Runs, MaxIter: o.MaxIter, Iteration: it})
+		}
+	}
+	return cfg
+}
+
+// rowTol is the KKT residual by row that a final half-step and Transform go
+// to.
+func rowTol(tol float64) float64 {
+	if tol <= 0 {
+		return defaultTol
+	}
+	return min(tol, defaultTol)
+}
+
+// starting makes the start of one run.
+func starting[F matrix.Float](x *engine.Data[F], k int, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
+	if o.W == nil || o.H == nil {
+		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
+	}
+	if o.W != nil {
+		w = engine.NewTall[F](x.Rows, k)
+		for i := range x.Rows {
+			convertRow(w.Row(i), o.W.Row(i))
+		}
+	}
+	if o.H != nil {
+		h = engine.NewTall[F](x.Cols, k)
+		for j := range k {
+			for i, v := range o.H.Row(j) {
+				h.Row(i)[j] = F(v)
+			}
+		}
+	}
+	return w, h, err
+}
+
+func convertRow[F, G matrix.Float](dst []F, src []G) {
+	for j, v := range src {
+		dst[j] = F(v)
+	}
+}
+
+func newModel[F matrix.Float](x matrix.Matrix[F], k int, runs []*engine.Run[F], best int, opt Options) *Model[F] {
+	r := runs[best]
+	model := &Model[F]{RowNames: opt.RowNames, ColumnNames: opt.ColumnNames}
+	model.W, model.H, model.Scales = normalize(r.W, r.H)
+	m, n := x.Dims()
+	info := &model.Info
+	*info = Info{FormatVersion: formatVersion, Version: Version(), SIMD: kernel.For[F]().Tier,
+		Precision: precision[F](), Rows: m, Columns: n, StoredCells: storedCells(x), K: k,
+		LossName: "frobenius", Loss: r.Loss, RelativeError: r.RelativeError, KKT: r.KKT,
+		Iterations: r.Iterations, Status: r.Status, Resolved: opt, Trace: r.Trace}
+	for i, r := range runs {
+		if r == nil {
+			continue
+		}
+		if i == best {
+			info.BestRun = len(info.Runs)
+		}
+		info.Runs = append(info.Runs, RunInfo{Seed: opt.Seed + uint64(i), Loss: r.Loss, RelativeError: r.RelativeError,
+			KKT: r.KKT, Iterations: r.Iterations, Status: r.Status})
+	}
+	if k > min(m, n) {
+		info.Warnings = append(info.Warnings, fmt.Sprintf("k = %d is more than the smaller side of X (%d x %d): the factorization is not determined", k, m, n))
+	}
+	if dead := deadComponents(model.Scales); dead > 0 {
+		info.Warnings = append(info.Warnings, fmt.Sprintf("%d of %d components are zero: X is fitted without them", dead, k))
+	}
+	return model
+}
+
+func deadComponents(scales []float64) (dead int) {
+	for _, s := range scales {
+		if s == 0 {
+			dead++
+		}
+	}
+	return dead
+}
+
+func storedCells[F matrix.Float](x matrix.Matrix[F]) int {
+	if s, ok := x.(*matrix.CSR[F]); ok {
+		return s.NNZ()
+	}
+	m, n := x.Dims()
+	return m * n
+}
+
+func precision[F matrix.Float]() string {
+	if kernel.Width[F]() == 16 {
+		return "f32"
+	}
+	return "f64"
+}

@@ -1,0 +1,422 @@
+package engine
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/solver"
+)
+
+// Status says why a run ended.
+type Status string
+
+const (
+	// Converged: the KKT residual is within the tolerance, or the target
+	// error is reached.
+	Converged Status = "converged"
+	// Stalled: the loss no longer falls by the relative tolerance.
+	Stalled Status = "stalled"
+	// IterationLimit: the largest number of iterations is done.
+	IterationLimit Status = "iteration limit"
+	// Cancelled: the context ended; the factors are the best so far.
+	Cancelled Status = "cancelled"
+)
+
+// Config is what all runs of a call share.
+type Config struct {
+	Solver string
+	// InnerSweeps bounds the repetitions within a half-step; 0 chooses by
+	// counts of operations.
+	InnerSweeps int
+	// Extrapolate adds momentum (Ang & Gillis 2019).
+	Extrapolate bool
+	MaxIter     int
+	// Tol bounds the KKT residual, LossTol the mean relative decrease of the
+	// loss over lossWindow iterations; negative means never.
+	Tol, LossTol float64
+	// TargetError ends a run at this relative error; 0 means never.
+	TargetError float64
+	// RowTol is the KKT residual by row that the final W half-step goes to.
+	RowTol float64
+	// Seed is for the revival of dead components.
+	Seed    uint64
+	Workers int
+	// Start is the time that Iteration.Seconds counts from.
+	Start time.Time
+	// OnIteration, unless nil, is called after every accepted iteration of
+	// every run, from one goroutine.
+	OnIteration func(run int, it Iteration)
+}
+
+// Iteration is one line of a trace.
+type Iteration struct {
+	// Iteration counts passes from 1. An extrapolated step that raised the
+	// loss is taken back and leaves a gap.
+	Iteration int `json:"iteration"`
+	// Loss is ½‖X−WH‖² of the pair (W, H) that the iteration made.
+	Loss float64 `json:"loss"`
+	// RelativeError is ‖X−WH‖/‖X‖.
+	RelativeError float64 `json:"relative_error"`
+	// KKT is the KKT residual of the pair. That of W becomes known one pass
+	// later; with extrapolation it is measured at the extrapolated H.
+	KKT float64 `json:"kkt"`
+	// Seconds since the start of the fit, its initialisation included.
+	Seconds float64 `json:"seconds"`
+}
+
+// Run is one factor pair: its start on entry, its end on return.
+type Run[F kernel.Float] struct {
+	// W is m x k and H is n x k (Hᵀ of the textbook).
+	W, H *Tall[F]
+
+	Trace         []Iteration
+	Status        Status
+	Iterations    int
+	Loss          float64
+	RelativeError float64
+	// KKT is the residual of the final pair, KKTW and KKTH its two factors'.
+	KKT, KKTW, KKTH float64
+	// Revived counts dead components that were started again.
+	Revived int
+}
+
+// Starter makes the start of run i when its turn comes.
+type Starter[F kernel.Float] func(i int) (w, h *Tall[F])
+
+// Minimize iterates runs with the given ranks side by side, as many at a time
+// as keep their factors in cache. Cancelling returns the runs that have
+// started, each with its best pair so far; the others are nil.
+func Minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
+	solve, err := solver.New[F](cfg.Solver)
+	if err != nil {
+		return nil, err
+	}
+	f := &fitter[F]{
+		x: x, cfg: cfg, solver: solve,
+		pool:  &pool{ctx: ctx, workers: max(1, cfg.Workers)},
+		stack: newStack[F](cfg.Extrapolate),
+		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
+		widest: stackWidth[F](x.Cols), tile: kernel.TileRows[F](),
+	}
+	for f.refill(); len(f.slots) > 0; f.refill() {
+		if !f.iterate() {
+			f.cancel()
+			break
+		}
+	}
+	return f.runs, nil
+}
+
+// stackWidth is the number of columns up to which pairs are put side by side:
+// Hᵀ of all of them should stay in a core's own cache.
+func stackWidth[F kernel.Float](n int) int {
+	const cacheBytes, least, most = 1 << 20, 64, 512
+	size := 64 / kernel.Width[F]()
+	return min(most, max(least, cacheBytes/(size*max(1, n))))
+}
+
+// slot is a run that is being iterated.
+type slot[F kernel.Float] struct {
+	run   *Run[F]
+	index int
+	// off is the run's first column in the stack, k its number of columns.
+	off, k int
+	// g is the Gram matrix of the H that the next W is made for, s that of W.
+	g, s *solver.Gram[F]
+
+	// loss of the accepted pair; +Inf before there is one.
+	loss float64
+	// normW holds the squared norms of the columns of the accepted W; columns
+	// the gradient of the accepted H, waiting for the norms of H.
+	normW   []float64
+	columns gradientSums
+	rows    gradientSums
+
+	// tol falls when a final half-step shows that the run was not there yet.
+	tol                  float64
+	momentum             momentum
+	revivals             []int
+	rowTiles, columnTile tileSums
+	sweepsRow, sweepsCol int
+}
+
+func (f *fitter[F]) newSlot(i, k int) *slot[F] {
+	f.runs[i] = &Run[F]{}
+	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
+		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
+		tol: f.cfg.Tol, momentum: newMomentum(f.cfg.Extrapolate), revivals: make([]int, k),
+		sweepsRow: f.sweeps(k, f.x.cellsPerRow()), sweepsCol: f.sweeps(k, f.x.cellsPerColumn())}
+}
+
+type fitter[F kernel.Float] struct {
+	x      *Data[F]
+	cfg    Config
+	solver solver.Solver[F]
+	pool   *pool
+	stack  *stack[F]
+	slots  []*slot[F]
+
+	runs   []*Run[F]
+	ranks  []int
+	start  Starter[F]
+	next   int // first run that has not started
+	widest int
+
+	// tile is the number of rows in a tile.
+	tile    int
+	workers []worker[F]
+	// crossBlock is C of a whole block, where its tiles are too few to occupy
+	// the workers.
+	crossBlock []F
+}
+
+// refill drops the runs that have ended, starts waiting ones where there is
+// room, and rebuilds the stack where it has changed.
+func (f *fitter[F]) refill() {
+	type pair struct{ w, h *Tall[F] }
+	var pairs []pair
+	var slots []*slot[F]
+	width := 0
+	for _, s := range f.slots {
+		if s.run.Status == "" {
+			slots = append(slots, s)
+			width += s.k
+		}
+	}
+	if len(slots) > 0 && len(slots) == len(f.slots) {
+		return
+	}
+	for _, s := range slots {
+		w, h := f.stack.take(s.off, s.k)
+		pairs = append(pairs, pair{w, h})
+	}
+	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && (len(slots) == 0 || width+f.ranks[f.next] <= f.widest) {
+		w, h := f.start(f.next)
+		pairs, slots = append(pairs, pair{w, h}), append(slots, f.newSlot(f.next, w.K))
+		width += w.K
+		f.next++
+	}
+	f.slots = slots
+	f.stack.reshape(f.x.Rows, f.x.Cols, width)
+	off, maxK := 0, 0
+	for i, s := range slots {
+		s.off = off
+		f.stack.place(off, pairs[i].w, pairs[i].h)
+		off += s.k
+		maxK = max(maxK, s.k)
+	}
+	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
+}
+
+// sweeps chooses the number of inner repetitions from the cost of a row's
+// cross product, `cells` multiplications a component, against that of a sweep
+// (Gillis & Glineur 2012, section 3.1, alpha = 0.5).
+func (f *fitter[F]) sweeps(k int, cells float64) int {
+	if f.cfg.InnerSweeps > 0 {
+		return f.cfg.InnerSweeps
+	}
+	const alpha, most = 0.5, 4
+	return min(most, 1+int(alpha*(1+cells/float64(k))))
+}
+
+// iterate does one pass for all slots; it reports false when cancelled, which
+// leaves the accepted pairs as they were.
+func (f *fitter[F]) iterate() bool {
+	if !f.grams() || !f.reviveDead() {
+		return false
+	}
+	f.stack.q.reshape(f.x.Cols, f.stack.q.K)
+	for _, s := range f.slots {
+		clear(s.s.G)
+		s.rows.reset()
+	}
+	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
+		r1 := min(r0+f.x.block, f.x.Rows)
+		if !f.updateRows(r0, r1) || !f.crossColumns(r0, r1) {
+			return false
+		}
+	}
+	for _, s := range f.slots {
+		s.s.Ready()
+	}
+	if !f.updateColumns() {
+		return false
+	}
+	f.stack.flip()
+	for _, s := range f.slots {
+		if !f.judge(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// grams forms HHᵀ of every slot.
+func (f *fitter[F]) grams() bool {
+	h := f.stack.ahead()
+	tasks := f.gramTaskList()
+	for _, s := range f.slots {
+		clear(s.g.G)
+	}
+	ok := f.pool.run(len(tasks), func(_, t int) {
+		s := tasks[t].slot
+		addGram(f.x.ops, s.g, h, s.off, 0, h.Rows, tasks[t].part)
+	})
+	for _, s := range f.slots {
+		s.g.Ready()
+	}
+	return ok
+}
+
+type gramTask[F kernel.Float] struct {
+	slot *slot[F]
+	part int
+}
+
+func (f *fitter[F]) gramTaskList() []gramTask[F] {
+	var tasks []gramTask[F]
+	for _, s := range f.slots {
+		for part := range gramTasks(s.k) {
+			tasks = append(tasks, gramTask[F]{s, part})
+		}
+	}
+	return tasks
+}
+
+// updateRows makes the rows r0 to r1 of W.
+func (f *fitter[F]) updateRows(r0, r1 int) bool {
+	n := tiles[F](r1 - r0)
+	for _, s := range f.slots {
+		s.rowTiles.reset(n, s.k)
+	}
+	update := f.updateManyRows
+	if n < 2*f.pool.workers {
+		update = f.updateFewRows
+	}
+	if !update(r0, r1, n) {
+		return false
+	}
+	for _, s := range f.slots {
+		s.rowTiles.addTo(s.rows)
+	}
+	return true
+}
+
+// updateManyRows takes a tile of rows at a time for all slots.
+func (f *fitter[F]) updateManyRows(r0, r1, n int) bool {
+	h := f.stack.ahead()
+	return f.pool.run(n, func(wi, t int) {
+		ws := &f.workers[wi]
+		a, b := r0+t*f.tile, min(r0+(t+1)*f.tile, r1)
+		c := ws.c[:(b-a)*h.Ld]
+		clear(c)
+		f.x.left(a, b, h.Ld, h.Data, h.Ld, c, h.Ld)
+		for _, s := range f.slots {
+			f.updateRowTile(ws, s, a, b, t, c[s.off:], h.Ld)
+		}
+	})
+}
+
+// updateFewRows divides the work by columns of the stack and by slots where
+// there are too few tiles of rows to divide it by those.
+func (f *fitter[F]) updateFewRows(r0, r1, n int) bool {
+	h := f.stack.ahead()
+	if need := (r1 - r0) * h.Ld; cap(f.crossBlock) < need {
+		f.crossBlock = make([]F, need)
+	} else {
+		f.crossBlock = f.crossBlock[:need]
+		clear(f.crossBlock)
+	}
+	const rows = 8
+	strips := (r1 - r0 + rows - 1) / rows
+	vector := kernel.Width[F]()
+	perGroup := max(1, min(3, strips*(h.Ld/vector)/(2*f.pool.workers)))
+	groups := (h.Ld/vector + perGroup - 1) / perGroup
+	ok := f.pool.run(strips*groups, func(_, t int) {
+		a := r0 + t%strips*rows
+		b := min(a+rows, r1)
+		col := t / strips * perGroup * vector
+		width := min(perGroup*vector, h.Ld-col)
+		f.x.left(a, b, width, h.Data[col:], h.Ld, f.crossBlock[(a-r0)*h.Ld+col:], h.Ld)
+	})
+	return ok && f.pool.run(n*len(f.slots), func(wi, t int) {
+		s := f.slots[t/n]
+		a := r0 + t%n*f.tile
+		b := min(a+f.tile, r1)
+		f.updateRowTile(&f.workers[wi], s, a, b, t%n, f.crossBlock[(a-r0)*h.Ld+s.off:], h.Ld)
+	})
+}
+
+// updateRowTile makes the rows a to b of one slot's W, tile t of the block,
+// from their cross products.
+func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F, ldc int) {
+	st := f.stack
+	at := a*st.w.Ld + s.off
+	tile := ws.tile
+	tile.Load(b-a, s.k, st.w.Data[at:], st.w.Ld, c, ldc)
+	tile.Gradient(s.g)
+	tile.Residual(s.rowTiles.each[t].pg, s.rowTiles.each[t].cc)
+	f.solver.Update(s.g, tile, s.sweepsRow)
+	if st.wPlain == nil {
+		tile.Store(st.wOut.Data[at:], st.wOut.Ld)
+		return
+	}
+	tile.Store(ws.plain, s.k)
+	extrapolate(b-a, s.k, F(s.momentum.beta()), ws.plain, s.k, st.wPlain.Data[at:], st.wOut.Data[at:], st.w.Ld)
+	for i := range b - a {
+		copy(st.wPlain.Data[at+i*st.w.Ld:], ws.plain[i*s.k:(i+1)*s.k])
+	}
+}
+
+// extrapolate writes max(0, new + beta*(new − old)) to out.
+func extrapolate[F kernel.Float](rows, k int, beta F, fresh []F, ldf int, old, out []F, ld int) {
+	for i := range rows {
+		n, o, y := fresh[i*ldf:i*ldf+k], old[i*ld:i*ld+k], out[i*ld:i*ld+k]
+		for j, v := range n {
+			y[j] = max(0, v+beta*(v-o[j]))
+		}
+	}
+}
+
+// crossColumns adds the block's X_bᵀ·W_b to Q and W_bᵀ·W_b to S.
+func (f *fitter[F]) crossColumns(r0, r1 int) bool {
+	w, q := f.stack.wOut, f.stack.q
+	grams := f.gramTaskList()
+	chunks := (f.x.Cols + columnChunk - 1) / columnChunk
+	return f.pool.run(len(grams)+chunks, func(_, t int) {
+		if t < len(grams) {
+			s := grams[t].slot
+			addGram(f.x.ops, s.s, w, s.off, r0, r1, grams[t].part)
+			return
+		}
+		j0 := (t - len(grams)) * columnChunk
+		j1 := min(j0+columnChunk, f.x.Cols)
+		f.x.right(r0, r1, j0, j1, w.Ld, w.Data, w.Ld, q.Data, q.Ld)
+	})
+}
+
+// updateColumns makes H of every slot from Q and S.
+func (f *fitter[F]) updateColumns() bool {
+	st, n := f.stack, tiles[F](f.x.Cols)
+	ahead := st.ahead()
+	for _, s := range f.slots {
+		s.columnTile.reset(n, s.k)
+	}
+	return f.pool.run(n*len(f.slots), func(wi, t int) {
+		s, i := f.slots[t/n], t%n
+		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
+		at := a*st.h.Ld + s.off
+		tile := f.workers[wi].tile
+		tile.Load(b-a, s.k, ahead.Data[at:], st.h.Ld, st.q.Data[at:], st.q.Ld)
+		f.solver.Update(s.s, tile, s.sweepsCol)
+		tile.Gradient(s.s)
+		tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
+		s.columnTile.dot[i] = tile.Dot()
+		tile.Store(st.hOut.Data[at:], st.hOut.Ld)
+		if st.hAhead != nil {
+			extrapolate(b-a, s.k, F(s.momentum.beta()), st.hOut.Data[at:], st.h.Ld, st.h.Data[at:], st.hAhead.Data[at:], st.h.Ld)
+		}
+	})
+}

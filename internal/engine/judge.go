@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"math"
+	"time"
+
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// lossWindow is the number of accepted iterations that Config.LossTol looks
+// back.
+const lossWindow = 5
+
+// judge accepts or takes back the pair that the pass made for a slot, writes
+// the trace and ends the run where it is done. It reports false when
+// cancelled.
+func (f *fitter[F]) judge(s *slot[F]) bool {
+	r := s.run
+	r.Iterations++
+	f.complete(s, s.rows)
+	reached := len(r.Trace) > 0 && r.Trace[len(r.Trace)-1].KKT <= s.tol
+
+	columns := newGradientSums(s.k)
+	dot := s.columnTile.addTo(columns)
+	loss, ok := f.loss(f.stack.w, f.stack.h, s.off, s.k, dot)
+	if !ok {
+		return false
+	}
+	if loss > s.loss {
+		f.stack.back(s.off, s.k)
+		switch {
+		case reached:
+			return f.finish(s, Converged)
+		case s.momentum.beta() > 0:
+			s.momentum.reject()
+			return f.limit(s)
+		default:
+			// A plain step raised the loss: its rounding is all that is left.
+			return f.finish(s, Stalled)
+		}
+	}
+	s.momentum.accept()
+	s.loss, s.columns = loss, columns
+	for j := range s.normW {
+		s.normW[j] = s.s.Diag(j)
+	}
+	r.Trace = append(r.Trace, Iteration{Iteration: r.Iterations, Loss: loss, RelativeError: f.relative(loss),
+		KKT: math.NaN(), Seconds: time.Since(f.cfg.Start).Seconds()})
+	switch {
+	case reached, f.relative(loss) <= max(f.cfg.TargetError, exactError[F]()):
+		return f.finish(s, Converged)
+	case f.stalled(r.Trace):
+		return f.finish(s, Stalled)
+	}
+	return f.limit(s)
+}
+
+func (f *fitter[F]) limit(s *slot[F]) bool {
+	if s.run.Iterations >= f.cfg.MaxIter {
+		return f.finish(s, IterationLimit)
+	}
+	return true
+}
+
+// complete fills in the KKT residual of the last pair of the trace, now that
+// the gradient of its W is known, and tells the caller of the fit.
+func (f *fitter[F]) complete(s *slot[F], rows gradientSums) {
+	n := len(s.run.Trace)
+	if n == 0 || !math.IsNaN(s.run.Trace[n-1].KKT) {
+		return
+	}
+	last := &s.run.Trace[n-1]
+	w, h := balance(s.normW, s.g.Diag)
+	last.KKT = max(rows.residual(w), s.columns.residual(h))
+	if f.cfg.OnIteration != nil {
+		f.cfg.OnIteration(s.index, *last)
+	}
+}
+
+// balance gives the factors by which squared gradients of the columns of W and
+// of the rows of H change when both are scaled to equal norms.
+func balance(normW []float64, normH func(j int) float64) (w, h []float64) {
+	w, h = make([]float64, len(normW)), make([]float64, len(normW))
+	for j := range w {
+		w[j], h[j] = 1, 1
+		if a, b := normW[j], normH(j); a > 0 && b > 0 {
+			w[j] = math.Sqrt(a / b)
+			h[j] = 1 / w[j]
+		}
+	}
+	return w, h
+}
+
+func (f *fitter[F]) relative(loss float64) float64 {
+	if f.x.SumSq == 0 {
+		return 0
+	}
+	return math.Sqrt(2 * loss / f.x.SumSq)
+}
+
+// exactError is the relative error below which X is reproduced to rounding.
+func exactError[F kernel.Float]() float64 {
+	if kernel.Width[F]() == 16 {
+		return 0x1p-23
+	}
+	return 0x1p-50
+}
+
+func (f *fitter[F]) stalled(trace []Iteration) bool {
+	n := len(trace)
+	if n <= lossWindow || f.cfg.LossTol < 0 {
+		return false
+	}
+	before, now := trace[n-1-lossWindow].Loss, trace[n-1].Loss
+	return before-now <= lossWindow*f.cfg.LossTol*before
+}
+
+// loss is ½‖X−WH‖² of a pair in k columns from off, given dot = ⟨H, SH⟩ −
+// 2⟨H, Q⟩. Where the sum ‖X‖² + dot cancels too far for F it is computed from
+// the residual instead.
+func (f *fitter[F]) loss(w, h *Tall[F], off, k int, dot float64) (float64, bool) {
+	loss := max(0, (f.x.SumSq+dot)/2)
+	if f.relative(loss) >= cancellation[F]() {
+		return loss, true
+	}
+	return f.x.residualLoss(f.pool, w, h, off, k)
+}
+
+// cancellation is the relative error below which the short formula has lost
+// too many digits.
+func cancellation[F kernel.Float]() float64 {
+	if kernel.Width[F]() == 16 {
+		return 1e-2
+	}
+	return 1e-6
+}
+
+// finish ends a run with a half-step for W, to tolerance, for the H of its
+// accepted pair. A run that was thought to have converged and is found not to
+// goes on with that W and a smaller tolerance.
+func (f *fitter[F]) finish(s *slot[F], status Status) bool {
+	r := s.run
+	w, h := f.stack.take(s.off, s.k)
+	p, ok := f.x.project(f.pool, w, h, f.cfg.RowTol, true)
+	if !ok {
+		return false
+	}
+	s.g = p.gramH
+	f.complete(s, p.before)
+	loss, ok := f.loss(w, h, 0, s.k, p.dot)
+	if !ok {
+		return false
+	}
+	for j := range s.normW {
+		s.normW[j] = p.gramW.Diag(j)
+	}
+	bw, bh := balance(s.normW, p.gramH.Diag)
+	r.W, r.H, r.Loss, r.RelativeError = w, h, loss, f.relative(loss)
+	r.KKTW, r.KKTH = p.after.residual(bw), p.columns.residual(bh)
+	r.KKT = max(r.KKTW, r.KKTH)
+	byTarget := r.RelativeError <= max(f.cfg.TargetError, exactError[F]())
+	if status == Converged && r.KKT > f.cfg.Tol && !byTarget && r.Iterations < f.cfg.MaxIter && s.tol > f.cfg.Tol/64 {
+		s.tol /= 2
+		s.loss, s.columns = min(s.loss, loss), p.columns
+		f.stack.place(s.off, w, h)
+		return true
+	}
+	if status != IterationLimit && r.KKT <= f.cfg.Tol {
+		status = Converged
+	}
+	r.Status = status
+	return true
+}
+
+// cancel ends all runs with the pairs that they have. A run without an
+// accepted pair is dropped.
+func (f *fitter[F]) cancel() {
+	for _, s := range f.slots {
+		r := s.run
+		if r.Status != "" {
+			continue
+		}
+		n := len(r.Trace)
+		if n == 0 {
+			f.runs[s.index] = nil
+			continue
+		}
+		last := &r.Trace[n-1]
+		if math.IsNaN(last.KKT) {
+			// W's residual is not known: H's is a lower bound.
+			_, h := balance(s.normW, s.g.Diag)
+			last.KKT = s.columns.residual(h)
+		}
+		r.W, r.H = f.stack.take(s.off, s.k)
+		r.Status, r.Loss, r.RelativeError, r.KKT = Cancelled, last.Loss, last.RelativeError, last.KKT
+	}
+}

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// pool runs independent tasks on a number of goroutines. Which worker runs
+// which task is left to chance: a task's result must depend on its index
+// alone.
+type pool struct {
+	ctx     context.Context
+	workers int
+}
+
+// run calls fn(worker, task) for every task from 0 to n-1 and reports whether
+// all were run; it stops early once the context is cancelled.
+func (p *pool) run(n int, fn func(worker, task int)) bool {
+	workers := min(p.workers, n)
+	if workers <= 1 {
+		for t := range n {
+			if p.ctx.Err() != nil {
+				return false
+			}
+			fn(0, t)
+		}
+		return true
+	}
+	var next, done atomic.Int64
+	work := func(worker int) {
+		for {
+			t := int(next.Add(1)) - 1
+			if t >= n || p.ctx.Err() != nil {
+				return
+			}
+			fn(worker, t)
+			done.Add(1)
+		}
+	}
+	var wg sync.WaitGroup
+	for w := 1; w < workers; w++ {
+		wg.Go(func() { work(w) })
+	}
+	work(0)
+	wg.Wait()
+	return int(done.Load()) == n
+}

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/solver"
+)
+
+// projection is what is known after a half-step for W that went to tolerance.
+type projection[F kernel.Float] struct {
+	gramH, gramW *solver.Gram[F]
+	// before and after hold the gradient of W at its start and at its end,
+	// columns that of H at the end.
+	before, after, columns gradientSums
+	// dot is ⟨H, SH⟩ − 2⟨H, Q⟩.
+	dot float64
+	// worst is the largest KKT residual of a row.
+	worst float64
+}
+
+// project solves every row of w for the fixed h to the KKT tolerance, starting
+// at the w that it is given. With cross it also forms Q and S, and from them
+// what concerns H.
+func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*projection[F], bool) {
+	k := w.K
+	r := &projection[F]{gramH: solver.NewGram[F](k), gramW: solver.NewGram[F](k),
+		before: newGradientSums(k), after: newGradientSums(k), columns: newGradientSums(k)}
+	if !gramOf(p, d.ops, r.gramH, h, 0, 0, h.Rows) {
+		return nil, false
+	}
+	ws := newWorkers(d.ops, p.workers, k, k)
+	tile := kernel.TileRows[F]()
+	var q *Tall[F]
+	if cross {
+		q = NewTall[F](d.Cols, k)
+	}
+	var before, after tileSums
+	for r0 := 0; r0 < d.Rows; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		n := tiles[F](r1 - r0)
+		before.reset(n, k)
+		after.reset(n, k)
+		worst := make([]float64, n)
+		ok := p.run(n, func(wi, i int) {
+			t := ws[wi].tile
+			a, b := r0+i*tile, min(r0+(i+1)*tile, r1)
+			c := ws[wi].c[:(b-a)*h.Ld]
+			clear(c)
+			d.left(a, b, h.Ld, h.Data, h.Ld, c, h.Ld)
+			t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, c, h.Ld)
+			t.Gradient(r.gramH)
+			t.Residual(before.each[i].pg, before.each[i].cc)
+			worst[i] = solver.Solve(r.gramH, t, tol)
+			t.Residual(after.each[i].pg, after.each[i].cc)
+			t.Store(w.Data[a*w.Ld:], w.Ld)
+		})
+		if !ok {
+			return nil, false
+		}
+		before.addTo(r.before)
+		after.addTo(r.after)
+		for _, v := range worst {
+			r.worst = max(r.worst, v)
+		}
+		if cross && !(gramOf(p, d.ops, r.gramW, w, 0, r0, r1) && d.crossBlock(p, w, q, r0, r1)) {
+			return nil, false
+		}
+	}
+	if !cross {
+		return r, true
+	}
+	var columns tileSums
+	n := tiles[F](d.Cols)
+	columns.reset(n, k)
+	ok := p.run(n, func(wi, i int) {
+		t := ws[wi].tile
+		a, b := i*tile, min((i+1)*tile, d.Cols)
+		t.Load(b-a, k, h.Data[a*h.Ld:], h.Ld, q.Data[a*q.Ld:], q.Ld)
+		t.Gradient(r.gramW)
+		t.Residual(columns.each[i].pg, columns.each[i].cc)
+		columns.dot[i] = t.Dot()
+	})
+	r.dot = columns.addTo(r.columns)
+	return r, ok
+}
+
+// crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
+func (d *Data[F]) crossBlock(p *pool, w, q *Tall[F], r0, r1 int) bool {
+	chunks := (d.Cols + columnChunk - 1) / columnChunk
+	return p.run(chunks, func(_, t int) {
+		j0 := t * columnChunk
+		d.right(r0, r1, j0, min(j0+columnChunk, d.Cols), w.Ld, w.Data, w.Ld, q.Data, q.Ld)
+	})
+}
+
+// gramOf adds the Gram matrix of the rows r0 to r1 of the columns of t from
+// off to g.
+func gramOf[F kernel.Float](p *pool, ops *kernel.Ops[F], g *solver.Gram[F], t *Tall[F], off, r0, r1 int) bool {
+	ok := p.run(gramTasks(g.K), func(_, task int) { addGram(ops, g, t, off, r0, r1, task) })
+	g.Ready()
+	return ok
+}
+
+// Project solves every row of w (m x k) for the fixed h (n x k) to the KKT
+// tolerance by row, starting at the given w. It returns the largest residual
+// of a row, or the context's error.
+func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], tol float64, workers int) (float64, error) {
+	r, ok := d.project(&pool{ctx: ctx, workers: max(1, workers)}, w, h, tol, false)
+	if !ok {
+		return 0, context.Cause(ctx)
+	}
+	return r.worst, nil
+}
+
+// Loss is ½‖X−WH‖², from the residual.
+func (d *Data[F]) Loss(ctx context.Context, w, h *Tall[F], workers int) (float64, error) {
+	loss, ok := d.residualLoss(&pool{ctx: ctx, workers: max(1, workers)}, w, h, 0, w.K)
+	if !ok {
+		return 0, context.Cause(ctx)
+	}
+	return loss, nil
+}
+
+// Times gives X·h (m x k) for a tall h (n x k).
+func (d *Data[F]) Times(h *Tall[F], workers int) *Tall[F] {
+	c := NewTall[F](d.Rows, h.K)
+	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	tile := kernel.TileRows[F]()
+	p.run(tiles[F](d.Rows), func(_, t int) {
+		a, b := t*tile, min((t+1)*tile, d.Rows)
+		d.left(a, b, h.Ld, h.Data, h.Ld, c.Data[a*c.Ld:], c.Ld)
+	})
+	return c
+}
+
+// TransposeTimes gives Xᵀ·w (n x k) for a tall w (m x k).
+func (d *Data[F]) TransposeTimes(w *Tall[F], workers int) *Tall[F] {
+	q := NewTall[F](d.Cols, w.K)
+	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	for r0 := 0; r0 < d.Rows; r0 += d.block {
+		d.crossBlock(p, w, q, r0, min(r0+d.block, d.Rows))
+	}
+	return q
+}

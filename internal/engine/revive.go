@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"math/rand/v2"
+
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// maxRevivals bounds how often one component of a run is started again.
+const maxRevivals = 3
+
+// reviveDead starts components anew that have become zero in W or in H. H_j
+// becomes the positive part of the residual of a badly fitted sample and W_j
+// becomes zero, so that WH, and with it the loss, stays what it is; the W
+// half-step that follows can then only gain.
+func (f *fitter[F]) reviveDead() bool {
+	for _, s := range f.slots {
+		if s.run.Trace == nil {
+			continue // S is not known yet; the first pass fills W.
+		}
+		revived := false
+		for j := range s.k {
+			if (s.normW[j] == 0 || s.g.Diag(j) == 0) && s.revivals[j] < maxRevivals {
+				s.revivals[j]++
+				revived = f.revive(s, j) || revived
+			}
+		}
+		if !revived {
+			continue
+		}
+		f.stack.settle(s.off, s.k)
+		clear(s.g.G)
+		if !gramOf(f.pool, f.x.ops, s.g, f.stack.ahead(), s.off, 0, f.x.Cols) {
+			return false
+		}
+	}
+	return true
+}
+
+// revive gives component j of a slot the residual of the worst fitted of some
+// rows that are drawn by the seed; it reports whether there was anything left
+// to fit.
+func (f *fitter[F]) revive(s *slot[F], j int) bool {
+	const draws = 8
+	rng := rand.New(rand.NewPCG(f.cfg.Seed, uint64(s.index)<<40^uint64(j)<<20^uint64(s.run.Iterations)))
+	var best []float64
+	// Rounding is not worth a component.
+	bestNorm := 1e-9 * f.x.SumSq / float64(f.x.Rows)
+	for range draws {
+		r := f.positiveResidual(s, rng.IntN(f.x.Rows))
+		norm := 0.0
+		for _, v := range r {
+			norm += v * v
+		}
+		if norm > bestNorm {
+			best, bestNorm = r, norm
+		}
+	}
+	if best == nil {
+		return false
+	}
+	s.run.Revived++
+	st := f.stack
+	for i, v := range best {
+		st.h.Data[i*st.h.Ld+s.off+j] = F(v)
+	}
+	for i := range f.x.Rows {
+		st.w.Data[i*st.w.Ld+s.off+j] = 0
+	}
+	return true
+}
+
+// positiveResidual is max(0, x_i − w_i H) of one row for the accepted pair.
+func (f *fitter[F]) positiveResidual(s *slot[F], i int) []float64 {
+	r := make([]float64, f.x.Cols)
+	if f.x.dense != nil {
+		for j, v := range f.x.dense.Row(i) {
+			r[j] = float64(v)
+		}
+	} else {
+		cols, vals := f.x.sparse.Row(i)
+		for c, j := range cols {
+			r[j] = float64(vals[c])
+		}
+	}
+	w := columns(f.stack.w, i, s.off, s.k)
+	for j := range r {
+		for l, v := range columns(f.stack.h, j, s.off, s.k) {
+			r[j] -= float64(v) * float64(w[l])
+		}
+		r[j] = max(0, r[j])
+	}
+	return r
+}
+
+// columns gives k columns from off of row i.
+func columns[F kernel.Float](t *Tall[F], i, off, k int) []F {
+	return t.Data[i*t.Ld+off : i*t.Ld+off+k]
+}

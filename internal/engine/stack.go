@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// Tall is a tall factor: Rows x K, row-major, rows Ld apart.
+type Tall[F kernel.Float] struct {
+	Rows, K, Ld int
+	Data        []F
+}
+
+// NewTall returns a zero factor. Its rows are padded, and so is its end: the
+// kernels read whole vectors.
+func NewTall[F kernel.Float](rows, k int) *Tall[F] {
+	t := new(Tall[F])
+	t.reshape(rows, k)
+	return t
+}
+
+// reshape makes t a zero factor of the shape, in its old memory where that
+// suffices.
+func (t *Tall[F]) reshape(rows, k int) {
+	t.Rows, t.K, t.Ld = rows, k, kernel.Pad[F](k)
+	size := rows*t.Ld + kernel.Width[F]()
+	if cap(t.Data) < size {
+		t.Data = make([]F, size)
+		return
+	}
+	t.Data = t.Data[:size]
+	clear(t.Data)
+}
+
+// Row gives the used part of row i.
+func (t *Tall[F]) Row(i int) []F { return t.Data[i*t.Ld : i*t.Ld+t.K : i*t.Ld+t.K] }
+
+// copyColumns copies k columns from column `from` of src to column `to` of t.
+func (t *Tall[F]) copyColumns(to int, src *Tall[F], from, k int) {
+	for i := range t.Rows {
+		copy(t.Data[i*t.Ld+to:i*t.Ld+to+k], src.Data[i*src.Ld+from:i*src.Ld+from+k])
+	}
+}
+
+// stack holds the factors of all pairs that are iterated, side by side.
+type stack[F kernel.Float] struct {
+	// w and h are the last accepted pair, wOut and hOut the pair that a pass
+	// makes. q is X ᵀ·wOut.
+	w, wOut, h, hOut, q *Tall[F]
+	// wPlain is the last W before its extrapolation, hAhead the extrapolated H
+	// that the next W is made for; nil where nothing is extrapolated.
+	wPlain, hAhead *Tall[F]
+}
+
+func newStack[F kernel.Float](extrapolate bool) *stack[F] {
+	s := &stack[F]{w: new(Tall[F]), wOut: new(Tall[F]), h: new(Tall[F]), hOut: new(Tall[F]), q: new(Tall[F])}
+	if extrapolate {
+		s.wPlain, s.hAhead = new(Tall[F]), new(Tall[F])
+	}
+	return s
+}
+
+// ahead is the H that the next W is made for.
+func (s *stack[F]) ahead() *Tall[F] {
+	if s.hAhead != nil {
+		return s.hAhead
+	}
+	return s.h
+}
+
+func (s *stack[F]) reshape(m, n, width int) {
+	for _, t := range []*Tall[F]{s.w, s.wOut, s.wPlain} {
+		if t != nil {
+			t.reshape(m, width)
+		}
+	}
+	for _, t := range []*Tall[F]{s.h, s.hOut, s.q, s.hAhead} {
+		if t != nil {
+			t.reshape(n, width)
+		}
+	}
+}
+
+// place puts a pair at column off, with no momentum.
+func (s *stack[F]) place(off int, w, h *Tall[F]) {
+	s.w.copyColumns(off, w, 0, w.K)
+	s.h.copyColumns(off, h, 0, h.K)
+	s.settle(off, w.K)
+}
+
+// settle forgets the momentum of the pair in k columns from off.
+func (s *stack[F]) settle(off, k int) {
+	if s.hAhead != nil {
+		s.wPlain.copyColumns(off, s.w, off, k)
+		s.hAhead.copyColumns(off, s.h, off, k)
+	}
+}
+
+// take copies the accepted pair in k columns from off.
+func (s *stack[F]) take(off, k int) (w, h *Tall[F]) {
+	w, h = NewTall[F](s.w.Rows, k), NewTall[F](s.h.Rows, k)
+	w.copyColumns(0, s.w, off, k)
+	h.copyColumns(0, s.h, off, k)
+	return w, h
+}
+
+// flip makes the pair that a pass made the accepted one.
+func (s *stack[F]) flip() {
+	s.w, s.wOut = s.wOut, s.w
+	s.h, s.hOut = s.hOut, s.h
+}
+
+// back undoes flip for the pair in k columns from off.
+func (s *stack[F]) back(off, k int) {
+	s.w.copyColumns(off, s.wOut, off, k)
+	s.h.copyColumns(off, s.hOut, off, k)
+	s.settle(off, k)
+}

@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"context"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/solver"
+	"github.com/partsof/nmf/matrix"
+)
+
+// Gram is tᵀt (k x k).
+func (t *Tall[F]) Gram(workers int) []float64 {
+	g := solver.NewGram[F](t.K)
+	gramOf(&pool{ctx: context.Background(), workers: max(1, workers)}, kernel.For[F](), g, t, 0, 0, t.Rows)
+	full := make([]float64, t.K*t.K)
+	for i := range t.K {
+		for j := range t.K {
+			full[i*t.K+j] = float64(g.G[i*g.Ld+j])
+		}
+	}
+	return full
+}
+
+// Times is t·b for a small b.
+func (t *Tall[F]) Times(b *mat.Dense, workers int) *Tall[F] {
+	k, n := b.Dims()
+	right := NewTall[F](k, n)
+	for i := range k {
+		for j := range n {
+			right.Data[i*right.Ld+j] = F(b.At(i, j))
+		}
+	}
+	out := NewTall[F](t.Rows, n)
+	ops, tile := kernel.For[F](), kernel.TileRows[F]()
+	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	p.run(tiles[F](t.Rows), func(_, i int) {
+		a, b := i*tile, min((i+1)*tile, t.Rows)
+		ops.MulAdd(b-a, out.Ld, k, t.Data[a*t.Ld:], t.Ld, 1, right.Data, right.Ld, out.Data[a*out.Ld:], out.Ld)
+	})
+	return out
+}
+
+// Wide gives diag(scales)·h (k x n) with padded rows, as the right operand of
+// a reconstruction.
+func Wide[F kernel.Float](h *matrix.Dense[F], scales []float64) *Tall[F] {
+	t := NewTall[F](h.Rows, h.Cols)
+	for j, s := range scales {
+		row := t.Row(j)
+		for i, v := range h.Row(j) {
+			row[i] = F(s * float64(v))
+		}
+	}
+	return t
+}
+
+// LeftTimes is w·t for a w with as many columns as t has rows.
+func (t *Tall[F]) LeftTimes(w *matrix.Dense[F]) *matrix.Dense[F] {
+	out := NewTall[F](w.Rows, t.K)
+	kernel.For[F]().MulAdd(w.Rows, t.Ld, t.Rows, w.Data, w.Stride, 1, t.Data, t.Ld, out.Data, out.Ld)
+	d := matrix.NewDense[F](w.Rows, t.K)
+	for i := range w.Rows {
+		copy(d.Row(i), out.Row(i))
+	}
+	return d
+}

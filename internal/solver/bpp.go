@@ -1,0 +1,357 @@
+package solver
+
+import (
+	"math"
+	"slices"
+
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// bpp solves every row exactly: non-negative least squares by block principal
+// pivoting (Kim & Park 2011), rows of a tile that share a passive set sharing
+// its Cholesky factor. All arithmetic is float64. A row that would cycle goes
+// to the active-set method of Lawson & Hanson (1974), which cannot.
+type bpp[F kernel.Float] struct{}
+
+func (bpp[F]) Update(g *Gram[F], t *Tile[F], _ int) {
+	rows := t.bpp.rows[:0]
+	for i := range t.Rows {
+		rows = append(rows, i)
+	}
+	t.bpp.rows = rows
+	t.solveBPP(g, rows)
+}
+
+type bppScratch struct {
+	rows []int
+	nnls nnls
+	prob []nnlsRow
+}
+
+// solveBPP replaces the given rows of t.W by the exact solution, starting the
+// pivoting at the support that they have now.
+func (t *Tile[F]) solveBPP(g *Gram[F], rows []int) {
+	if len(rows) == 0 {
+		return
+	}
+	stride := kernel.TileRows[F]()
+	s := &t.bpp
+	s.nnls.setGram(g.K, func(i, j int) float64 { return float64(g.G[i*g.Ld+j]) }, epsilon[F]())
+	for len(s.prob) < len(rows) {
+		s.prob = append(s.prob, nnlsRow{})
+	}
+	prob := s.prob[:len(rows)]
+	for p, i := range rows {
+		r := &prob[p]
+		r.reset(g.K)
+		for j := range g.K {
+			r.c[j] = float64(t.C[j*stride+i])
+			r.passive[j] = t.W[j*stride+i] > 0
+		}
+	}
+	s.nnls.solve(prob)
+	for p, i := range rows {
+		for j, v := range prob[p].x {
+			t.W[j*stride+i] = F(v)
+		}
+	}
+}
+
+// epsilon is the rounding unit of the Gram matrix's entries.
+func epsilon[F kernel.Float]() float64 {
+	if kernel.Width[F]() == 16 {
+		return 0x1p-23
+	}
+	return 0x1p-52
+}
+
+// nnlsRow is one problem of a batch: minimise ½ x G xᵀ − c xᵀ over x ≥ 0.
+type nnlsRow struct {
+	c, x, y []float64
+	// passive holds the variables that may be positive: the start on entry.
+	passive []bool
+	// alpha exchanges of the full block are left before the backup rule; beta
+	// is the fewest infeasible variables seen (Kim & Park 2011, Algorithm 2).
+	alpha, beta int
+}
+
+func (r *nnlsRow) reset(k int) {
+	if cap(r.c) < k {
+		r.c, r.x, r.y = make([]float64, k), make([]float64, k), make([]float64, k)
+		r.passive = make([]bool, k)
+	}
+	r.c, r.x, r.y, r.passive = r.c[:k], r.x[:k], r.y[:k], r.passive[:k]
+	r.alpha, r.beta = 3, k+1
+}
+
+// nnls solves batches of problems with one Gram matrix.
+type nnls struct {
+	k    int
+	g    []float64
+	eps  float64
+	chol cholesky
+	todo []*nnlsRow
+}
+
+func (s *nnls) setGram(k int, at func(i, j int) float64, eps float64) {
+	if cap(s.g) < k*k {
+		s.g = make([]float64, k*k)
+	}
+	s.k, s.g, s.eps = k, s.g[:k*k], eps
+	for i := range k {
+		for j := range k {
+			s.g[i*k+j] = at(i, j)
+		}
+	}
+}
+
+// solve fills x of every row; the duals y = Gx − c are zero on the passive set
+// and non-negative elsewhere, to rounding.
+func (s *nnls) solve(rows []nnlsRow) {
+	todo := s.todo[:0]
+	for p := range rows {
+		for j := range s.k {
+			if s.g[j*s.k+j] <= 0 {
+				rows[p].passive[j] = false
+			}
+		}
+		todo = append(todo, &rows[p])
+	}
+	for round := 0; len(todo) > 0; round++ {
+		if round > 30+5*s.k {
+			for _, r := range todo {
+				s.lawsonHanson(r)
+			}
+			break
+		}
+		slices.SortFunc(todo, comparePassive)
+		for p, r := range todo {
+			if p == 0 || comparePassive(todo[p-1], r) != 0 {
+				s.factor(r.passive)
+			}
+			s.solvePassive(r)
+		}
+		// The factor is of a run of equal sets, so the sets change only after
+		// all are solved.
+		left := todo[:0]
+		for _, r := range todo {
+			if s.exchange(r) {
+				left = append(left, r)
+			}
+		}
+		todo = left
+	}
+	s.todo = todo[:0]
+	for p := range rows {
+		for j, v := range rows[p].x {
+			rows[p].x[j] = max(0, v)
+		}
+	}
+}
+
+// comparePassive orders rows by their passive set.
+func comparePassive(a, b *nnlsRow) int {
+	for j, p := range a.passive {
+		if p != b.passive[j] {
+			if p {
+				return 1
+			}
+			return -1
+		}
+	}
+	return 0
+}
+
+// factor prepares the Cholesky factor of G restricted to the passive set.
+func (s *nnls) factor(passive []bool) {
+	idx := s.chol.idx[:0]
+	for j, p := range passive {
+		if p {
+			idx = append(idx, j)
+		}
+	}
+	s.chol.idx = idx
+	s.chol.factor(s.k, s.g, s.eps)
+}
+
+// solvePassive sets x on the passive set, zero elsewhere, and y.
+func (s *nnls) solvePassive(r *nnlsRow) {
+	clear(r.x)
+	s.chol.solve(r.c, r.x)
+	for j, p := range r.passive {
+		if p {
+			r.y[j] = 0
+			continue
+		}
+		y := -r.c[j]
+		row := s.g[j*s.k : (j+1)*s.k]
+		for _, l := range s.chol.idx {
+			y += row[l] * r.x[l]
+		}
+		r.y[j] = y
+	}
+}
+
+// exchange moves infeasible variables between the sets and reports whether
+// there were any.
+func (s *nnls) exchange(r *nnlsRow) bool {
+	tolX, tolY := 1e-12*maxAbs(r.x), 1e-12*maxAbs(r.c)
+	count, last := 0, -1
+	for j := range r.x {
+		if s.infeasible(r, j, tolX, tolY) {
+			count, last = count+1, j
+		}
+	}
+	if count == 0 {
+		return false
+	}
+	switch {
+	case count < r.beta:
+		r.beta, r.alpha = count, 3
+	case r.alpha > 0:
+		r.alpha--
+	default:
+		r.passive[last] = !r.passive[last]
+		return true
+	}
+	for j := range r.x {
+		if s.infeasible(r, j, tolX, tolY) {
+			r.passive[j] = !r.passive[j]
+		}
+	}
+	return true
+}
+
+func (s *nnls) infeasible(r *nnlsRow, j int, tolX, tolY float64) bool {
+	if r.passive[j] {
+		return r.x[j] < -tolX
+	}
+	return r.y[j] < -tolY && s.g[j*s.k+j] > 0
+}
+
+// lawsonHanson solves one row by the active-set method: one variable enters
+// at a time, and the step is cut where a passive one would turn negative.
+func (s *nnls) lawsonHanson(r *nnlsRow) {
+	k := s.k
+	clear(r.passive)
+	x := make([]float64, k)
+	copy(r.y, r.c)
+	for j := range r.y {
+		r.y[j] = -r.c[j]
+	}
+	tolY := 1e-12 * maxAbs(r.c)
+	for range 3 * k {
+		enter := -1
+		for j, y := range r.y {
+			if !r.passive[j] && s.g[j*k+j] > 0 && y < -tolY && (enter < 0 || y < r.y[enter]) {
+				enter = j
+			}
+		}
+		if enter < 0 {
+			break
+		}
+		r.passive[enter] = true
+		for {
+			s.factor(r.passive)
+			s.solvePassive(r)
+			step, block := 1.0, -1
+			for _, j := range s.chol.idx {
+				if r.x[j] <= 0 && j != enter || r.x[j] < 0 {
+					if a := x[j] / (x[j] - r.x[j]); a < step {
+						step, block = a, j
+					}
+				}
+			}
+			if block < 0 {
+				copy(x, r.x)
+				break
+			}
+			for _, j := range s.chol.idx {
+				x[j] += step * (r.x[j] - x[j])
+			}
+			x[block], r.passive[block] = 0, false
+		}
+	}
+	copy(r.x, x)
+}
+
+func maxAbs(v []float64) float64 {
+	m := 0.0
+	for _, x := range v {
+		m = max(m, math.Abs(x))
+	}
+	return m
+}
+
+// cholesky is the factor L of a principal submatrix of G, rows and columns
+// idx.
+type cholesky struct {
+	idx  []int
+	l, z []float64
+}
+
+// factor computes L. A submatrix that is singular to rounding gets the
+// smallest ridge, from eps times its largest diagonal upwards, that lets it be
+// factored.
+func (f *cholesky) factor(k int, g []float64, eps float64) {
+	n := len(f.idx)
+	if cap(f.l) < n*n {
+		f.l = make([]float64, n*n)
+		f.z = make([]float64, n)
+	}
+	f.l, f.z = f.l[:n*n], f.z[:n]
+	largest := 0.0
+	for _, j := range f.idx {
+		largest = max(largest, g[j*k+j])
+	}
+	for ridge := 0.0; !f.try(k, g, ridge, eps); {
+		ridge = max(eps*largest, 10*ridge)
+	}
+}
+
+func (f *cholesky) try(k int, g []float64, ridge, eps float64) bool {
+	n := len(f.idx)
+	for a, i := range f.idx {
+		row := f.l[a*n : a*n+a+1]
+		for b, j := range f.idx[:a+1] {
+			other := f.l[b*n : b*n+b+1]
+			v := g[i*k+j]
+			if a == b {
+				v += ridge
+			}
+			for c, x := range other[:b] {
+				v -= row[c] * x
+			}
+			if a > b {
+				row[b] = v / other[b]
+				continue
+			}
+			if v <= 8*eps*(g[i*k+i]+ridge) {
+				return false
+			}
+			row[b] = math.Sqrt(v)
+		}
+	}
+	return true
+}
+
+// solve sets x on idx to the solution of G x = c restricted to idx.
+func (f *cholesky) solve(c, x []float64) {
+	n := len(f.idx)
+	z := f.z
+	for a, i := range f.idx {
+		v := c[i]
+		for b, l := range f.l[a*n : a*n+a] {
+			v -= l * z[b]
+		}
+		z[a] = v / f.l[a*n+a]
+	}
+	for a := n - 1; a >= 0; a-- {
+		v := z[a]
+		for b := a + 1; b < n; b++ {
+			v -= f.l[b*n+a] * z[b]
+		}
+		z[a] = v / f.l[a*n+a]
+		x[f.idx[a]] = z[a]
+	}
+}

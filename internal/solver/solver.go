@@ -1,0 +1,134 @@
+// Package solver holds the row updates: given the cross product c (1 x k) and
+// the Gram matrix G (k x k) of the other factor, each improves a row w of a
+// tall factor on
+//
+//	minimise ½ w G wᵀ − c wᵀ over w ≥ 0.
+//
+// Rows come as tiles (package kernel): k x TileRows, component-major. A new
+// solver is one file here and its line in the table of New.
+package solver
+
+import (
+	"fmt"
+
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// Gram is the Gram matrix of the factor that is held fixed, shared by all
+// tiles of a half-step.
+type Gram[F kernel.Float] struct {
+	K, Ld int
+	// G is K x K, symmetric, its rows Ld = Pad(K) apart.
+	G []F
+	// inv is 1/G[j,j], or 0 where the diagonal is zero.
+	inv []F
+}
+
+// NewGram returns room for a k x k Gram matrix.
+func NewGram[F kernel.Float](k int) *Gram[F] {
+	ld := kernel.Pad[F](k)
+	return &Gram[F]{K: k, Ld: ld, G: make([]F, k*ld), inv: make([]F, k)}
+}
+
+// Ready must be called after G is filled and before it is used.
+func (g *Gram[F]) Ready() {
+	for j := range g.K {
+		g.inv[j] = 0
+		if d := g.G[j*g.Ld+j]; d > 0 {
+			g.inv[j] = 1 / d
+		}
+	}
+}
+
+// Diag gives G[j,j], the squared norm of component j of the fixed factor.
+func (g *Gram[F]) Diag(j int) float64 { return float64(g.G[j*g.Ld+j]) }
+
+// Tile is up to TileRows rows of the factor that is updated, with scratch for
+// them. A worker owns one and uses it again for every tile.
+type Tile[F kernel.Float] struct {
+	// K components, Rows used columns.
+	K, Rows int
+	// W and C are the factor's rows and their cross products, K x TileRows.
+	W, C []F
+	// D is the gradient G·W − C after Gradient.
+	D []F
+
+	ops       *kernel.Ops[F]
+	bpp       bppScratch
+	residuals []float64
+}
+
+// NewTile returns a tile for up to maxK components.
+func NewTile[F kernel.Float](ops *kernel.Ops[F], maxK int) *Tile[F] {
+	size := maxK * kernel.TileRows[F]()
+	return &Tile[F]{W: make([]F, size), C: make([]F, size), D: make([]F, size), ops: ops}
+}
+
+// Load fills the tile from rows of a tall factor w and of its cross products
+// c, each row-major with its own leading dimension.
+func (t *Tile[F]) Load(rows, k int, w []F, ldw int, c []F, ldc int) {
+	t.K, t.Rows = k, rows
+	t.ops.Pack(rows, k, w, ldw, t.W)
+	t.ops.Pack(rows, k, c, ldc, t.C)
+}
+
+// Store writes W back.
+func (t *Tile[F]) Store(w []F, ldw int) { t.ops.Unpack(t.Rows, t.K, t.W, w, ldw) }
+
+// Gradient fills D with G·W − C.
+func (t *Tile[F]) Gradient(g *Gram[F]) {
+	n := t.K * kernel.TileRows[F]()
+	d, c := t.D[:n], t.C[:n]
+	for i := range d {
+		d[i] = -c[i]
+	}
+	t.mulGram(g, d)
+}
+
+// mulGram adds G·W to dst.
+func (t *Tile[F]) mulGram(g *Gram[F], dst []F) {
+	rows := kernel.TileRows[F]()
+	t.ops.MulAdd(g.K, rows, g.K, g.G, g.Ld, 1, t.W, rows, dst, rows)
+}
+
+// Residual adds the squared norms of the projected gradient and of the cross
+// product to pg and cc, a number for each component. D must be the gradient.
+func (t *Tile[F]) Residual(pg, cc []float64) {
+	t.ops.Residual(t.K, t.W, t.C, t.D, pg, cc)
+}
+
+// Dot is the sum over the tile of W∘(D−C), in float64: with D the gradient it
+// is ⟨W, GW⟩ − 2⟨W, C⟩, the tile's part of the loss that depends on W, doubled.
+func (t *Tile[F]) Dot() float64 {
+	n := t.K * kernel.TileRows[F]()
+	c, d := t.C[:n], t.D[:n]
+	sum := 0.0
+	for i, w := range t.W[:n] {
+		sum += float64(w) * (float64(d[i]) - float64(c[i]))
+	}
+	return sum
+}
+
+// Solver is one way to update a tile.
+type Solver[F kernel.Float] interface {
+	// Update improves t.W in place: it stays non-negative and finite, and the
+	// objective of no row rises beyond rounding. sweeps bounds the inner
+	// repetitions of solvers that repeat cheap steps.
+	Update(g *Gram[F], t *Tile[F], sweeps int)
+}
+
+// New gives the solver of a name.
+func New[F kernel.Float](name string) (Solver[F], error) {
+	switch name {
+	case "hals":
+		return hals[F]{}, nil
+	case "bpp":
+		return bpp[F]{}, nil
+	case "mu":
+		return mu[F]{}, nil
+	}
+	return nil, fmt.Errorf("unknown solver %q", name)
+}
+
+// Names lists the solvers.
+func Names() []string { return []string{"hals", "bpp", "mu"} }

@@ -1,0 +1,71 @@
+// Package start makes the first pair of factors of a run.
+package start
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// Names lists the inits that make both factors from X.
+func Names() []string { return []string{"random", "nndsvd", "nndsvda", "nndsvdar"} }
+
+// New makes the start of a name: w is m x k, h is n x k. The SVD-based ones
+// use their own random numbers for the range finder, so they too depend on
+// the seed, if only in their last digits.
+func New[F kernel.Float](name string, x *engine.Data[F], k int, seed uint64, workers int) (w, h *engine.Tall[F], err error) {
+	switch name {
+	case "random":
+		w, h = Random(x, k, seed)
+		return w, h, nil
+	case "nndsvd", "nndsvda", "nndsvdar":
+		return nndsvd(name, x, k, seed, workers)
+	}
+	return nil, nil, fmt.Errorf("unknown init %q", name)
+}
+
+// Streams of random numbers for the rows of W, those of H, the range finder
+// and the filling of zeros.
+const (
+	streamW = iota + 1
+	streamH
+	streamSketch
+	streamFill
+)
+
+// Random draws both factors as scikit-learn does: |N(0,1)|·√(mean(X)/k).
+func Random[F kernel.Float](x *engine.Data[F], k int, seed uint64) (w, h *engine.Tall[F]) {
+	scale := math.Sqrt(x.Mean() / float64(k))
+	w, h = engine.NewTall[F](x.Rows, k), engine.NewTall[F](x.Cols, k)
+	fill := func(t *engine.Tall[F], stream uint64) {
+		eachRow(t, seed, stream, func(row []F, rng *rand.Rand) {
+			for j := range row {
+				row[j] = F(scale * math.Abs(rng.NormFloat64()))
+			}
+		})
+	}
+	fill(w, streamW)
+	fill(h, streamH)
+	return w, h
+}
+
+// eachRow gives every row its own generator, split by index: a row's numbers
+// do not depend on which rows were drawn before.
+func eachRow[F kernel.Float](t *engine.Tall[F], seed, stream uint64, fn func(row []F, rng *rand.Rand)) {
+	var pcg rand.PCG
+	rng := rand.New(&pcg)
+	for i := range t.Rows {
+		pcg.Seed(seed, mix(stream<<56|uint64(i)))
+		fn(t.Row(i), rng)
+	}
+}
+
+// mix is the finalizer of SplitMix64 (Steele, Lea & Flood 2014).
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}

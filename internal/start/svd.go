@@ -1,0 +1,122 @@
+package start
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+const (
+	oversampling    = 10
+	powerIterations = 4
+)
+
+// svd is the leading part of the singular value decomposition of X by
+// randomized subspace iteration (Halko, Martinsson & Tropp 2011, Algorithms
+// 4.4 and 5.1): u is m x r, v is n x r, r ≤ k singular values fall. Bases are
+// orthonormalised through the eigendecomposition of their Gram matrix, which
+// needs one tall product where a QR decomposition needs many, and drops
+// directions beyond the numerical rank.
+func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u *engine.Tall[F], s []float64, v *engine.Tall[F], err error) {
+	l := min(k+oversampling, x.Rows, x.Cols)
+	omega := engine.NewTall[F](x.Cols, l)
+	eachRow(omega, seed, streamSketch, func(row []F, rng *rand.Rand) {
+		for j := range row {
+			row[j] = F(rng.NormFloat64())
+		}
+	})
+	q, err := orthonormal(x.Times(omega, workers), workers)
+	for i := 0; i < powerIterations && err == nil; i++ {
+		var z *engine.Tall[F]
+		if z, err = orthonormal(x.TransposeTimes(q, workers), workers); err == nil {
+			q, err = orthonormal(x.Times(z, workers), workers)
+		}
+	}
+	if err == nil {
+		// Once more: the Gram matrix squares the condition number, so one
+		// pass leaves the weakest directions short of orthogonal.
+		q, err = orthonormal(q, workers)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	b := x.TransposeTimes(q, workers) // Xᵀ Q = V Σ Uqᵀ
+	lambda, vec, err := gramEigen(b, workers)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r := min(k, len(lambda))
+	uq, scaled := mat.NewDense(q.K, r, nil), mat.NewDense(q.K, r, nil)
+	s = make([]float64, r)
+	for j := range r {
+		s[j] = math.Sqrt(lambda[j])
+		for i := range q.K {
+			uq.Set(i, j, vec.At(i, j))
+			scaled.Set(i, j, vec.At(i, j)/s[j])
+		}
+	}
+	return q.Times(uq, workers), s, b.Times(scaled, workers), nil
+}
+
+// orthonormal gives an orthonormal basis of the columns of t.
+func orthonormal[F kernel.Float](t *engine.Tall[F], workers int) (*engine.Tall[F], error) {
+	lambda, vec, err := gramEigen(t, workers)
+	if err != nil {
+		return nil, err
+	}
+	scaled := mat.NewDense(t.K, len(lambda), nil)
+	for j, v := range lambda {
+		for i := range t.K {
+			scaled.Set(i, j, vec.At(i, j)/math.Sqrt(v))
+		}
+	}
+	return t.Times(scaled, workers), nil
+}
+
+var errEigen = errors.New("the eigendecomposition for the SVD-based init did not converge")
+
+// gramEigen gives the eigenvalues of tᵀt above rounding, falling, and the
+// vectors of all.
+func gramEigen[F kernel.Float](t *engine.Tall[F], workers int) ([]float64, *mat.Dense, error) {
+	g := t.Gram(workers)
+	sym := mat.NewSymDense(t.K, nil)
+	for i := range t.K {
+		for j := range i + 1 {
+			sym.SetSym(i, j, g[i*t.K+j])
+		}
+	}
+	var eig mat.EigenSym
+	if !eig.Factorize(sym, true) {
+		return nil, nil, errEigen
+	}
+	rising := eig.Values(nil)
+	var vec mat.Dense
+	eig.VectorsTo(&vec)
+	negligible := rising[t.K-1] * 8 * float64(t.K) * rounding[F]()
+	var lambda []float64
+	ordered := mat.NewDense(t.K, t.K, nil)
+	for j := t.K - 1; j >= 0; j-- {
+		for i := range t.K {
+			ordered.Set(i, t.K-1-j, vec.At(i, j))
+		}
+		if rising[j] > negligible && rising[j] > 0 {
+			lambda = append(lambda, rising[j])
+		}
+	}
+	if len(lambda) == 0 {
+		return nil, nil, errEigen
+	}
+	return lambda, ordered, nil
+}
+
+func rounding[F kernel.Float]() float64 {
+	if kernel.Width[F]() == 16 {
+		return 0x1p-23
+	}
+	return 0x1p-52
+}

@@ -1,0 +1,173 @@
+package nmf
+
+import (
+	"math"
+	"slices"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/matrix"
+)
+
+// Iteration is one line of a trace: loss, relative error, KKT residual and
+// seconds after an iteration.
+type Iteration = engine.Iteration
+
+// Status says why a fit ended. It is a value, not an error: a cancelled fit
+// has a model too.
+type Status = engine.Status
+
+const (
+	// Converged: the KKT residual is at most Options.Tol, or the relative
+	// error at most Options.TargetError.
+	Converged = engine.Converged
+	// Stalled: the loss no longer falls by Options.LossTol an iteration.
+	Stalled = engine.Stalled
+	// IterationLimit: Options.MaxIter iterations are done.
+	IterationLimit = engine.IterationLimit
+	// Cancelled: the context ended; the model is the best so far.
+	Cancelled = engine.Cancelled
+)
+
+// Model is a factorization X ≈ W·diag(Scales)·H.
+type Model[F matrix.Float] struct {
+	// W is m x k: row i says how much of each component sample i holds. Its
+	// columns have unit L1 norm.
+	W *matrix.Dense[F]
+	// H is k x n: row j is component j. Its rows have unit L1 norm.
+	H *matrix.Dense[F]
+	// Scales holds the sum over all cells of each component's part of the fit,
+	// falling. A dead component has scale 0, a zero column in W and a zero row
+	// in H.
+	Scales []float64
+	// RowNames and ColumnNames are those of the samples and the features; nil
+	// where there are none.
+	RowNames, ColumnNames []string
+	// Info is how the model came to be.
+	Info Info
+}
+
+// Info is what model.json in a model file holds.
+type Info struct {
+	// FormatVersion is the version of the model file's layout.
+	FormatVersion int `json:"format_version"`
+	// Version is the version of nmf that made the model, SIMD its kernels.
+	Version string `json:"version"`
+	SIMD    string `json:"simd"`
+	// Precision is "f32" or "f64".
+	Precision string `json:"precision"`
+	Rows      int    `json:"rows"`
+	Columns   int    `json:"columns"`
+	// StoredCells is the number of cells that X stored: all of a dense X.
+	StoredCells int `json:"stored_cells"`
+	K           int `json:"k"`
+	// Loss is ½‖X−WH‖²_F. RelativeError is ‖X−WH‖_F/‖X‖_F.
+	LossName      string  `json:"loss_name"`
+	Loss          float64 `json:"loss"`
+	RelativeError float64 `json:"relative_error"`
+	// KKT is the KKT residual (see Options.Tol) of the model's factors.
+	KKT        float64 `json:"kkt"`
+	Iterations int     `json:"iterations"`
+	Status     Status  `json:"status"`
+	Seconds    float64 `json:"seconds"`
+	// Options are as given, Resolved with every choice made.
+	Options  Options `json:"options"`
+	Resolved Options `json:"resolved"`
+	// Runs lists all starts; BestRun is the index of the one that was kept.
+	Runs    []RunInfo `json:"runs"`
+	BestRun int       `json:"best_run"`
+	// Warnings are things that the user should know about the data or the
+	// fit.
+	Warnings []string `json:"warnings,omitempty"`
+	// Trace is of the run that was kept.
+	Trace []Iteration `json:"trace,omitempty"`
+}
+
+// RunInfo is what became of one start.
+type RunInfo struct {
+	Seed          uint64  `json:"seed"`
+	Loss          float64 `json:"loss"`
+	RelativeError float64 `json:"relative_error"`
+	KKT           float64 `json:"kkt"`
+	Iterations    int     `json:"iterations"`
+	Status        Status  `json:"status"`
+}
+
+// K is the number of components.
+func (m *Model[F]) K() int { return len(m.Scales) }
+
+// Shares gives every component's share of the sum over the fit's cells.
+func (m *Model[F]) Shares() []float64 {
+	total := 0.0
+	for _, s := range m.Scales {
+		total += s
+	}
+	shares := make([]float64, len(m.Scales))
+	if total > 0 {
+		for j, s := range m.Scales {
+			shares[j] = s / total
+		}
+	}
+	return shares
+}
+
+// normalize turns a pair of tall factors (W is m x k, H is n x k) into the
+// model's form: unit L1 norms, scales falling.
+func normalize[F matrix.Float](w, h *engine.Tall[F]) (*matrix.Dense[F], *matrix.Dense[F], []float64) {
+	k := w.K
+	sumW, sumH := columnSums(w), columnSums(h)
+	order := make([]int, k)
+	scale := make([]float64, k)
+	for j := range k {
+		order[j] = j
+		scale[j] = sumW[j] * sumH[j]
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case scale[a] > scale[b]:
+			return -1
+		case scale[a] < scale[b]:
+			return 1
+		}
+		return 0
+	})
+	wn, hn := matrix.NewDense[F](w.Rows, k), matrix.NewDense[F](k, h.Rows)
+	scales := make([]float64, k)
+	for to, from := range order {
+		if scale[from] == 0 {
+			continue
+		}
+		scales[to] = scale[from]
+		for i := range w.Rows {
+			wn.Set(i, to, F(float64(w.Row(i)[from])/sumW[from]))
+		}
+		row := hn.Row(to)
+		for i := range row {
+			row[i] = F(float64(h.Row(i)[from]) / sumH[from])
+		}
+	}
+	return wn, hn, scales
+}
+
+func columnSums[F matrix.Float](t *engine.Tall[F]) []float64 {
+	sums := make([]float64, t.K)
+	for i := range t.Rows {
+		for j, v := range t.Row(i) {
+			sums[j] += float64(v)
+		}
+	}
+	return sums
+}
+
+// basis is diag(Scales)·H as a tall factor (n x k).
+func (m *Model[F]) basis() *engine.Tall[F] {
+	t := engine.NewTall[F](m.H.Cols, m.K())
+	for j, s := range m.Scales {
+		for i, v := range m.H.Row(j) {
+			t.Row(i)[j] = F(s * float64(v))
+		}
+	}
+	return t
+}
+
+// isFinite reports whether v is neither NaN nor infinite.
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,0 +1,194 @@
+package nmf
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/partsof/nmf/internal/solver"
+	"github.com/partsof/nmf/internal/start"
+	"github.com/partsof/nmf/matrix"
+)
+
+// Options says how to fit. Nil and the zero value are the defaults.
+type Options struct {
+	// Solver is the row update: "hals" (hierarchical alternating least
+	// squares, Cichocki & Phan 2009, with the repeated inner sweeps of Gillis
+	// & Glineur 2012), "bpp" (exact non-negative least squares by block
+	// principal pivoting, Kim & Park 2011), "mu" (multiplicative updates, Lee
+	// & Seung 2001), or "auto", the default, which is "hals".
+	Solver string `json:"solver"`
+	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
+	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
+	// randomized SVD), or "auto", the default: "nndsvda" for a single run with
+	// k at most the smaller side of X, "random" otherwise.
+	Init string `json:"init"`
+	// Seed of all random numbers.
+	Seed uint64 `json:"seed"`
+	// Runs is the number of starts; the one with the lowest loss is kept. Run
+	// i uses the seed Seed+i, so that it can be repeated alone. Default 1.
+	Runs int `json:"runs"`
+	// MaxIter bounds the iterations of a run. Default 500.
+	MaxIter int `json:"max_iter"`
+	// Tol ends a run when its KKT residual is at most this: for each factor
+	// ‖projected gradient‖_F / ‖cross product‖_F, columns of W and rows of H
+	// balanced to equal norms, the larger of the two. The projected gradient
+	// of W is (WH−X)Hᵀ, where W is zero only its negative part; the cross
+	// product is XHᵀ; likewise for H. Balancing makes the number independent
+	// of how scale is shared between the factors, and dividing by the cross
+	// product makes it independent of the scale of X: it certifies any pair.
+	// Default 1e-4; negative: never.
+	Tol float64 `json:"tol"`
+	// LossTol ends a run when the loss fell by less than this part of itself
+	// an iteration, on average over five. Default 1e-6; negative: never.
+	LossTol float64 `json:"loss_tol"`
+	// TargetError ends a run when ‖X−WH‖/‖X‖ is at most this. Default 0:
+	// never.
+	TargetError float64 `json:"target_error,omitempty"`
+	// InnerSweeps is the number of times that "hals" and "mu" repeat their
+	// update on the same cross products; "hals" stops earlier where it gains
+	// little. 0, the default, chooses from the counts of operations.
+	InnerSweeps int `json:"inner_sweeps"`
+	// NoExtrapolation switches off the momentum (Ang & Gillis 2019) of "hals"
+	// and "bpp".
+	NoExtrapolation bool `json:"no_extrapolation,omitempty"`
+	// Threads bounds the goroutines. The result does not depend on it.
+	// Default GOMAXPROCS.
+	Threads int `json:"threads"`
+
+	// W (m x k) and H (k x n) are a given start; with both, Init is not used
+	// and Runs must be 1. Where one is given, the other comes from Init.
+	W, H *matrix.Dense[float64] `json:"-"`
+	// RowNames and ColumnNames go into the model and into errors. Nil, or as
+	// many as X has.
+	RowNames, ColumnNames []string `json:"-"`
+	// Progress, unless nil, is called from one goroutine after every accepted
+	// iteration of every run, once its KKT residual is known: one pass later.
+	Progress func(Progress) `json:"-"`
+}
+
+// Progress is what Options.Progress gets.
+type Progress struct {
+	// Run counts from 0.
+	Run, Runs int
+	MaxIter   int
+	Iteration
+}
+
+const (
+	auto           = "auto"
+	defaultMaxIter = 500
+	defaultTol     = 1e-4
+	defaultLossTol = 1e-6
+)
+
+// Solvers and Inits list the values of Options.Solver and Options.Init.
+func Solvers() []string { return append([]string{auto}, solver.Names()...) }
+func Inits() []string   { return append([]string{auto}, start.Names()...) }
+
+// resolve fills in defaults and checks everything that does not need X's
+// values. The result has no "auto" in it.
+func (o *Options) resolve(m, n, k int) (Options, error) {
+	var r Options
+	if o != nil {
+		r = *o
+	}
+	if k < 1 {
+		return r, fmt.Errorf("%w: k is %d; it must be at least 1", ErrOption, k)
+	}
+	if r.Solver == "" || r.Solver == auto {
+		r.Solver = "hals"
+	}
+	if err := oneOf("solver", r.Solver, Solvers()); err != nil {
+		return r, err
+	}
+	r.Runs = defaulted(r.Runs, 1)
+	r.MaxIter = defaulted(r.MaxIter, defaultMaxIter)
+	r.Threads = defaulted(r.Threads, runtime.GOMAXPROCS(0))
+	r.Tol = defaulted(r.Tol, defaultTol)
+	r.LossTol = defaulted(r.LossTol, defaultLossTol)
+	given := r.W != nil && r.H != nil
+	switch {
+	case given:
+		r.Init = "given"
+	case r.Init == "" || r.Init == auto:
+		r.Init = "random"
+		if r.Runs == 1 && k <= min(m, n) {
+			r.Init = "nndsvda"
+		}
+	}
+	if !given {
+		if err := oneOf("init", r.Init, Inits()); err != nil {
+			return r, err
+		}
+	}
+	if r.Solver == "mu" {
+		r.NoExtrapolation = true
+	}
+	for _, c := range []struct {
+		name string
+		bad  bool
+		what any
+		want string
+	}{
+		{"runs", r.Runs < 1, r.Runs, "at least 1"},
+		{"runs", given && r.Runs != 1, r.Runs, "1 where W and H are given"},
+		{"max_iter", r.MaxIter < 1, r.MaxIter, "at least 1"},
+		{"threads", r.Threads < 1, r.Threads, "at least 1"},
+		{"inner_sweeps", r.InnerSweeps < 0, r.InnerSweeps, "at least 0"},
+		{"tol", math.IsNaN(r.Tol), r.Tol, "a number"},
+		{"loss_tol", math.IsNaN(r.LossTol), r.LossTol, "a number"},
+		{"target_error", !(r.TargetError >= 0 && r.TargetError < 1), r.TargetError, "in [0, 1)"},
+	} {
+		if c.bad {
+			return r, fmt.Errorf("%w: %s is %v; it must be %s", ErrOption, c.name, c.what, c.want)
+		}
+	}
+	if r.RowNames != nil && len(r.RowNames) != m {
+		return r, fmt.Errorf("%w: %d row names for %d rows", ErrShape, len(r.RowNames), m)
+	}
+	if r.ColumnNames != nil && len(r.ColumnNames) != n {
+		return r, fmt.Errorf("%w: %d column names for %d columns", ErrShape, len(r.ColumnNames), n)
+	}
+	if err := checkStart("W", r.W, m, k); err != nil {
+		return r, err
+	}
+	return r, checkStart("H", r.H, k, n)
+}
+
+// defaulted gives v, or the default where v is zero.
+func defaulted[T int | float64](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+func oneOf(name, value string, values []string) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s %q is unknown; it is one of %s", ErrOption, name, value, strings.Join(values, ", "))
+}
+
+func checkStart(name string, a *matrix.Dense[float64], rows, cols int) error {
+	if a == nil {
+		return nil
+	}
+	if a.Rows != rows || a.Cols != cols {
+		return fmt.Errorf("%w: the given %s is %d x %d; it must be %d x %d", ErrShape, name, a.Rows, a.Cols, rows, cols)
+	}
+	for i := range rows {
+		for j, v := range a.Row(i) {
+			switch {
+			case math.IsNaN(v) || math.IsInf(v, 0):
+				return fmt.Errorf("the given %s: %w", name, &CellError{Row: i, Column: j, Value: v, Err: ErrNotFinite})
+			case v < 0:
+				return fmt.Errorf("the given %s: %w", name, &CellError{Row: i, Column: j, Value: v, Err: ErrNegative})
+			}
+		}
+	}
+	return nil
+}

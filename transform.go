@@ -1,0 +1,154 @@
+package nmf
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"runtime"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/matrix"
+)
+
+// TransformOptions says how Transform and Score work. Nil and the zero value
+// are the defaults.
+type TransformOptions struct {
+	// Tol bounds the KKT residual of every row, ‖projected gradient‖/‖cross
+	// product‖. Default: what the model's fit used, at most 1e-4.
+	Tol float64
+	// Threads bounds the goroutines. The result does not depend on it.
+	// Default GOMAXPROCS.
+	Threads int
+	// RowNames and ColumnNames are those of the new data, for errors. Where
+	// both the model and the data have ColumnNames they must be the same, in
+	// the same order.
+	RowNames, ColumnNames []string
+}
+
+// Transform gives the weights of new samples: for every row of x the w ≥ 0
+// that minimises ‖x − w·diag(Scales)·H‖, solved to tolerance (the problem is
+// convex). For the rows that the model was fitted to this is the model's W.
+//
+// Errors are those of Fit, and ErrNames.
+func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*matrix.Dense[F], error) {
+	w, _, _, err := m.transform(ctx, x, o)
+	if err != nil {
+		return nil, err
+	}
+	d := matrix.NewDense[F](w.Rows, w.K)
+	for i := range w.Rows {
+		copy(d.Row(i), w.Row(i))
+	}
+	return d, nil
+}
+
+// Score is how well a model reproduces data.
+type Score struct {
+	// Loss is ½‖X−WH‖²_F with the best W, RelativeError ‖X−WH‖_F/‖X‖_F (0
+	// where X is zero).
+	Loss          float64 `json:"loss"`
+	RelativeError float64 `json:"relative_error"`
+}
+
+// Score transforms x and gives the loss of the result.
+func (m *Model[F]) Score(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (Score, error) {
+	w, h, data, err := m.transform(ctx, x, o)
+	if err != nil {
+		return Score{}, err
+	}
+	loss, err := data.Loss(ctx, w, h, threads(o))
+	if err != nil {
+		return Score{}, err
+	}
+	s := Score{Loss: loss}
+	if data.SumSq > 0 {
+		s.RelativeError = math.Sqrt(2 * loss / data.SumSq)
+	}
+	return s, nil
+}
+
+func threads(o *TransformOptions) int {
+	if o == nil || o.Threads < 1 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return o.Threads
+}
+
+func (m *Model[F]) transform(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (w, h *engine.Tall[F], data *engine.Data[F], err error) {
+	var opt TransformOptions
+	if o != nil {
+		opt = *o
+	}
+	rows, cols := x.Dims()
+	if cols != m.H.Cols {
+		return nil, nil, nil, fmt.Errorf("%w: the data has %d features, the model %d", ErrShape, cols, m.H.Cols)
+	}
+	if err := matchNames(opt.ColumnNames, m.ColumnNames); err != nil {
+		return nil, nil, nil, err
+	}
+	if opt.RowNames != nil && len(opt.RowNames) != rows || opt.ColumnNames != nil && len(opt.ColumnNames) != cols {
+		return nil, nil, nil, fmt.Errorf("%w: %d row and %d column names for a %d x %d matrix", ErrShape, len(opt.RowNames), len(opt.ColumnNames), rows, cols)
+	}
+	if err := checkData(x, opt.RowNames, opt.ColumnNames, threads(o)); err != nil {
+		return nil, nil, nil, err
+	}
+	tol := opt.Tol
+	if tol <= 0 {
+		tol = rowTol(m.Info.Resolved.Tol)
+	}
+	data = engine.NewData(x, threads(o))
+	w, h = engine.NewTall[F](rows, m.K()), m.basis()
+	_, err = data.Project(ctx, w, h, tol, threads(o))
+	return w, h, data, err
+}
+
+// matchNames refuses new data whose features are not the model's. Where
+// either has no names there is nothing to compare.
+func matchNames(data, model []string) error {
+	if data == nil || model == nil || len(data) != len(model) {
+		return nil
+	}
+	for j, name := range data {
+		if name != model[j] {
+			return fmt.Errorf("%w: feature %d is %q in the data and %q in the model", ErrNames, j+1, name, model[j])
+		}
+	}
+	return nil
+}
+
+// Reconstruct gives w·diag(Scales)·H (rows x n) for weights w (rows x k), such
+// as m.W or what Transform returns. It is as large as the data: see
+// ReconstructBlocks.
+func (m *Model[F]) Reconstruct(w *matrix.Dense[F]) (*matrix.Dense[F], error) {
+	out := matrix.NewDense[F](w.Rows, m.H.Cols)
+	blocks, err := m.ReconstructBlocks(w, 256)
+	if err != nil {
+		return nil, err
+	}
+	for first, b := range blocks {
+		copy(out.Data[first*out.Stride:], b.Data)
+	}
+	return out, nil
+}
+
+// ReconstructBlocks yields w·diag(Scales)·H by blocks of at most `rows` rows,
+// with the index of each block's first row.
+func (m *Model[F]) ReconstructBlocks(w *matrix.Dense[F], rows int) (iter.Seq2[int, *matrix.Dense[F]], error) {
+	if w.Cols != m.K() {
+		return nil, fmt.Errorf("%w: the weights have %d columns, the model %d components", ErrShape, w.Cols, m.K())
+	}
+	if rows < 1 {
+		return nil, fmt.Errorf("%w: blocks of %d rows", ErrOption, rows)
+	}
+	return func(yield func(int, *matrix.Dense[F]) bool) {
+		h := engine.Wide(m.H, m.Scales)
+		for first := 0; first < w.Rows; first += rows {
+			last := min(first+rows, w.Rows)
+			part := &matrix.Dense[F]{Rows: last - first, Cols: w.Cols, Stride: w.Stride, Data: w.Data[first*w.Stride:]}
+			if !yield(first, h.LeftTimes(part)) {
+				return
+			}
+		}
+	}, nil
+}
