@@ -1,0 +1,116 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/partsof/nmf/internal/npy"
+	"github.com/partsof/nmf/matrix"
+)
+
+func init() {
+	register(&format{
+		name: "npy", about: "NumPy array", extensions: []string{".npy"},
+		sniff:  npy.IsNPY,
+		read32: readNPY[float32], read64: readNPY[float64],
+		write32: writeNPY[float32], write64: writeNPY[float64],
+	})
+}
+
+// readNPY reads an array of any real type. One axis becomes a column; a stack
+// of images (n, h, w) becomes one row an image.
+func readNPY[F matrix.Float](s *source, _ *ReadOptions) (*Table[F], error) {
+	h, err := npy.ReadHeader(s.r)
+	if err != nil {
+		return nil, npyError(err)
+	}
+	rows, cols, note, err := matrixShape(h.Shape)
+	if err != nil {
+		return nil, err
+	}
+	left := int64(-1)
+	if s.size >= 0 {
+		left = max(0, s.size-h.Size)
+	}
+	a, err := npy.ReadBody[F](s.r, h, left)
+	if err != nil {
+		return nil, npyError(err)
+	}
+	x, err := matrix.FromSlice(rows, cols, a.Data)
+	if err != nil {
+		return nil, err
+	}
+	t := &Table[F]{X: x}
+	t.addNote(note)
+	if _, err := s.r.ReadByte(); err == nil {
+		t.addNote("what follows the first array in the file was left out")
+	} else if err != io.EOF {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Table[F]) addNote(note string) {
+	if note != "" {
+		t.Notes = append(t.Notes, note)
+	}
+}
+
+// matrixShape makes a matrix of an array's shape, with a note where that took
+// more than reading it.
+func matrixShape(shape []int) (rows, cols int, note string, err error) {
+	switch len(shape) {
+	case 1:
+		rows, cols = shape[0], 1
+		note = fmt.Sprintf("an array with one axis became a %d x 1 matrix", rows)
+	case 2:
+		rows, cols = shape[0], shape[1]
+	case 3:
+		if shape[1] > matrix.MaxDim/max(shape[2], 1) {
+			return 0, 0, "", &Error{
+				Found: fmt.Sprintf("images of %d x %d have more than %d pixels", shape[1], shape[2], matrix.MaxDim), Err: ErrUnsupported,
+			}
+		}
+		rows, cols = shape[0], shape[1]*shape[2]
+		note = fmt.Sprintf("a stack of %d images of %d x %d became a %d x %d matrix", rows, shape[1], shape[2], rows, cols)
+	case 0:
+		return 0, 0, "", &Error{Found: "a single number is no matrix", Hint: "save an array with two axes", Err: ErrUnsupported}
+	default:
+		return 0, 0, "", &Error{
+			Found: fmt.Sprintf("an array with %d axes, %s, is no matrix", len(shape), npy.ShapeString(shape)),
+			Hint:  "reshape it to two axes, samples first", Err: ErrUnsupported,
+		}
+	}
+	return rows, cols, note, checkDims(rows, cols)
+}
+
+// npyError puts an error of the codec in the words of this package.
+func npyError(err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &Error{Found: err.Error(), Err: err}
+	switch {
+	case errors.Is(err, npy.ErrTruncated):
+		e.Err, e.Hint = ErrTruncated, "copy, download or save it again"
+	case errors.Is(err, npy.ErrFormat):
+		e.Err = ErrFormat
+	case errors.Is(err, npy.ErrUnsupported):
+		e.Err = ErrUnsupported
+	case errors.Is(err, npy.ErrRange):
+		e.Err, e.Hint = ErrUnsupported, "use --precision f64"
+	default:
+		return err
+	}
+	return e
+}
+
+func writeNPY[F matrix.Float](w io.Writer, t *Table[F], _ *WriteOptions) error {
+	d, ok := t.X.(*matrix.Dense[F])
+	if !ok {
+		return &Error{Found: "a .npy file holds no sparse matrix", Hint: "write .npz, which scipy.sparse.load_npz reads, or .mtx", Err: ErrUnsupported}
+	}
+	return npy.WriteDense(w, d)
+}
