@@ -217,7 +217,7 @@ func (f *fitter[F]) sweeps(k int, cells float64) int {
 	if f.cfg.InnerSweeps > 0 {
 		return f.cfg.InnerSweeps
 	}
-	const alpha, most = 0.5, 4
+	const alpha, most = 0.5, 8
 	return min(most, 1+int(alpha*(1+cells/float64(k))))
 }
 
