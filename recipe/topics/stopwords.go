@@ -14,7 +14,7 @@ import (
 //go:embed english.txt
 var englishFile string
 
-// EnglishStopWords gives a list of some 300 English function words, as the
+// EnglishStopWords gives a list of some 370 English function words, as the
 // tokenizer cuts them, sorted.
 func EnglishStopWords() []string { return slices.Clone(english()) }
 
