@@ -144,10 +144,11 @@ type slot[F kernel.Float] struct {
 
 func (f *fitter[F]) newSlot(i, k int) *slot[F] {
 	f.runs[i] = &Run[F]{}
+	row, column := f.x.cells()
 	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
 		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
 		tol: f.cfg.Tol, momentum: newMomentum(f.cfg.Extrapolate), revivals: make([]int, k),
-		sweepsRow: f.sweeps(k, f.x.cellsPerRow()), sweepsCol: f.sweeps(k, f.x.cellsPerColumn())}
+		sweepsRow: f.sweeps(k, row), sweepsCol: f.sweeps(k, column)}
 }
 
 type fitter[F kernel.Float] struct {
@@ -224,7 +225,7 @@ func (f *fitter[F]) sweeps(k int, cells float64) int {
 // iterate does one pass for all slots; it reports false when cancelled, which
 // leaves the accepted pairs as they were.
 func (f *fitter[F]) iterate() bool {
-	if !f.grams() || !f.reviveDead() {
+	if !f.grams() || !f.reviveDead() || !f.x.beforeLeft(f.pool, f.stack.ahead()) {
 		return false
 	}
 	f.stack.q.reshape(f.x.Cols, f.stack.q.K)
@@ -312,7 +313,7 @@ func (f *fitter[F]) updateManyRows(r0, r1, n int) bool {
 		a, b := r0+t*f.tile, min(r0+(t+1)*f.tile, r1)
 		c := ws.c[:(b-a)*h.Ld]
 		clear(c)
-		f.x.left(a, b, h.Ld, h.Data, h.Ld, c, h.Ld)
+		f.x.left(a, b, 0, h.Ld, h, c, h.Ld)
 		for _, s := range f.slots {
 			f.updateRowTile(ws, s, a, b, t, c[s.off:], h.Ld)
 		}
@@ -339,7 +340,7 @@ func (f *fitter[F]) updateFewRows(r0, r1, n int) bool {
 		b := min(a+rows, r1)
 		col := t / strips * perGroup * vector
 		width := min(perGroup*vector, h.Ld-col)
-		f.x.left(a, b, width, h.Data[col:], h.Ld, f.crossBlock[(a-r0)*h.Ld+col:], h.Ld)
+		f.x.left(a, b, col, width, h, f.crossBlock[(a-r0)*h.Ld+col:], h.Ld)
 	})
 	return ok && f.pool.run(n*len(f.slots), func(wi, t int) {
 		s := f.slots[t/n]
@@ -385,7 +386,7 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	w, q := f.stack.wOut, f.stack.q
 	grams := f.gramTaskList()
 	chunks := (f.x.Cols + columnChunk - 1) / columnChunk
-	return f.pool.run(len(grams)+chunks, func(_, t int) {
+	return f.x.beforeRight(f.pool, w, r0, r1) && f.pool.run(len(grams)+chunks, func(_, t int) {
 		if t < len(grams) {
 			s := grams[t].slot
 			addGram(f.x.ops, s.s, w, s.off, r0, r1, grams[t].part)
@@ -393,7 +394,7 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 		}
 		j0 := (t - len(grams)) * columnChunk
 		j1 := min(j0+columnChunk, f.x.Cols)
-		f.x.right(r0, r1, j0, j1, w.Ld, w.Data, w.Ld, q.Data, q.Ld)
+		f.x.right(r0, r1, j0, j1, w, q)
 	})
 }
 

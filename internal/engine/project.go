@@ -26,7 +26,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 	k := w.K
 	r := &projection[F]{gramH: solver.NewGram[F](k), gramW: solver.NewGram[F](k),
 		before: newGradientSums(k), after: newGradientSums(k), columns: newGradientSums(k)}
-	if !gramOf(p, d.ops, r.gramH, h, 0, 0, h.Rows) {
+	if !gramOf(p, d.ops, r.gramH, h, 0, 0, h.Rows) || !d.beforeLeft(p, h) {
 		return nil, false
 	}
 	ws := newWorkers(d.ops, p.workers, k, k)
@@ -47,7 +47,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 			a, b := r0+i*tile, min(r0+(i+1)*tile, r1)
 			c := ws[wi].c[:(b-a)*h.Ld]
 			clear(c)
-			d.left(a, b, h.Ld, h.Data, h.Ld, c, h.Ld)
+			d.left(a, b, 0, h.Ld, h, c, h.Ld)
 			t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, c, h.Ld)
 			t.Gradient(r.gramH)
 			t.Residual(before.each[i].pg, before.each[i].cc)
@@ -88,9 +88,9 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 // crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
 func (d *Data[F]) crossBlock(p *pool, w, q *Tall[F], r0, r1 int) bool {
 	chunks := (d.Cols + columnChunk - 1) / columnChunk
-	return p.run(chunks, func(_, t int) {
+	return d.beforeRight(p, w, r0, r1) && p.run(chunks, func(_, t int) {
 		j0 := t * columnChunk
-		d.right(r0, r1, j0, min(j0+columnChunk, d.Cols), w.Ld, w.Data, w.Ld, q.Data, q.Ld)
+		d.right(r0, r1, j0, min(j0+columnChunk, d.Cols), w, q)
 	})
 }
 
@@ -127,9 +127,10 @@ func (d *Data[F]) Times(h *Tall[F], workers int) *Tall[F] {
 	c := NewTall[F](d.Rows, h.K)
 	p := &pool{ctx: context.Background(), workers: max(1, workers)}
 	tile := kernel.TileRows[F]()
+	d.beforeLeft(p, h)
 	p.run(tiles[F](d.Rows), func(_, t int) {
 		a, b := t*tile, min((t+1)*tile, d.Rows)
-		d.left(a, b, h.Ld, h.Data, h.Ld, c.Data[a*c.Ld:], c.Ld)
+		d.left(a, b, 0, h.Ld, h, c.Data[a*c.Ld:], c.Ld)
 	})
 	return c
 }

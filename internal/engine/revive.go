@@ -73,16 +73,7 @@ func (f *fitter[F]) revive(s *slot[F], j int) bool {
 // positiveResidual is max(0, x_i − w_i H) of one row for the accepted pair.
 func (f *fitter[F]) positiveResidual(s *slot[F], i int) []float64 {
 	r := make([]float64, f.x.Cols)
-	if f.x.dense != nil {
-		for j, v := range f.x.dense.Row(i) {
-			r[j] = float64(v)
-		}
-	} else {
-		cols, vals := f.x.sparse.Row(i)
-		for c, j := range cols {
-			r[j] = float64(vals[c])
-		}
-	}
+	f.x.row(i, r)
 	w := columns(f.stack.w, i, s.off, s.k)
 	for j := range r {
 		for l, v := range columns(f.stack.h, j, s.off, s.k) {

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/matrix"
+)
+
+// sparseOperand is a sparse X with its transposed copy: the product Xᵀ·W
+// gathers the rows of W that a column of X stores, where a scatter from the
+// rows of X would need an n x k accumulator for every worker and a reduction
+// over them.
+type sparseOperand[F kernel.Float] struct {
+	x, turned *matrix.CSR[F]
+	ops       *kernel.Ops[F]
+}
+
+func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return true }
+func (d *sparseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
+
+func (d *sparseOperand[F]) left(r0, r1, col, width int, h *Tall[F], c []F, ldc int) {
+	for i := r0; i < r1; i++ {
+		cols, vals := d.x.Row(i)
+		d.ops.Gather(width, cols, vals, h.Data[col:], h.Ld, c[(i-r0)*ldc:])
+	}
+}
+
+// right takes X whole: a sparse X is one block.
+func (d *sparseOperand[F]) right(_, _, j0, j1 int, w, q *Tall[F]) {
+	for j := j0; j < j1; j++ {
+		rows, vals := d.turned.Row(j)
+		d.ops.Gather(w.Ld, rows, vals, w.Data, w.Ld, q.Data[j*q.Ld:])
+	}
+}
+
+func (d *sparseOperand[F]) stored(i int) []F {
+	_, v := d.x.Row(i)
+	return v
+}
+
+func (d *sparseOperand[F]) row(i int, dst []float64) {
+	clear(dst)
+	cols, vals := d.x.Row(i)
+	for p, j := range cols {
+		dst[j] = float64(vals[p])
+	}
+}
+
+func (d *sparseOperand[F]) cells() (row, column float64) {
+	nnz := float64(d.x.NNZ())
+	return nnz / float64(d.x.Rows), nnz / float64(d.x.Cols)
+}
+
+// residualLoss visits stored cells, and takes the others from ‖WH‖² =
+// ⟨WᵀW, HHᵀ⟩.
+func (d *sparseOperand[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (float64, bool) {
+	const rows = 64
+	n := (d.x.Rows + rows - 1) / rows
+	sums := make([]float64, n)
+	ok := p.run(n, func(_, t int) {
+		for i := t * rows; i < min((t+1)*rows, d.x.Rows); i++ {
+			wi := w.Data[i*w.Ld+off : i*w.Ld+off+k]
+			cols, vals := d.x.Row(i)
+			for c, j := range cols {
+				fit := 0.0
+				for l, v := range h.Data[int(j)*h.Ld+off : int(j)*h.Ld+off+k] {
+					fit += float64(v) * float64(wi[l])
+				}
+				x := float64(vals[c])
+				sums[t] += x * (x - 2*fit)
+			}
+		}
+	})
+	total := 0.0
+	for _, v := range sums {
+		total += v
+	}
+	gw, gh := gram64(w, off, k), gram64(h, off, k)
+	for i, v := range gw {
+		total += v * gh[i]
+	}
+	return max(0, total/2), ok
+}
+
+// gram64 is the k x k Gram matrix of k columns of t from off, in float64.
+func gram64[F kernel.Float](t *Tall[F], off, k int) []float64 {
+	g := make([]float64, k*k)
+	row := make([]float64, k)
+	for i := range t.Rows {
+		for j, v := range t.Data[i*t.Ld+off : i*t.Ld+off+k] {
+			row[j] = float64(v)
+		}
+		for a, va := range row {
+			if va == 0 {
+				continue
+			}
+			for b, vb := range row {
+				g[a*k+b] += va * vb
+			}
+		}
+	}
+	return g
+}
+
+// transpose is x.T() in parallel: parts of equally many stored cells count
+// their columns, and every part then knows where its cells go.
+func transpose[F kernel.Float](p *pool, x *matrix.CSR[F]) *matrix.CSR[F] {
+	t := &matrix.CSR[F]{Rows: x.Cols, Cols: x.Rows,
+		RowPtr: make([]int, x.Cols+1), ColIdx: make([]int32, x.NNZ()), Val: make([]F, x.NNZ())}
+	parts := max(1, min(p.workers, x.NNZ()/(4*max(1, x.Cols))))
+	bounds := make([]int, parts+1)
+	row := 0
+	for b := range parts {
+		bounds[b] = row
+		for row < x.Rows && x.RowPtr[row] < (b+1)*x.NNZ()/parts {
+			row++
+		}
+	}
+	bounds[parts] = x.Rows
+	next := make([][]int, parts)
+	p.run(parts, func(_, b int) {
+		count := make([]int, x.Cols)
+		for _, c := range x.ColIdx[x.RowPtr[bounds[b]]:x.RowPtr[bounds[b+1]]] {
+			count[c]++
+		}
+		next[b] = count
+	})
+	at := 0
+	for j := range x.Cols {
+		t.RowPtr[j] = at
+		for b := range parts {
+			n := next[b][j]
+			next[b][j] = at
+			at += n
+		}
+	}
+	t.RowPtr[x.Cols] = at
+	p.run(parts, func(_, b int) {
+		to := next[b]
+		for i := bounds[b]; i < bounds[b+1]; i++ {
+			cols, vals := x.Row(i)
+			for q, c := range cols {
+				t.ColIdx[to[c]], t.Val[to[c]] = int32(i), vals[q]
+				to[c]++
+			}
+		}
+	})
+	return t
+}
