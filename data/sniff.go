@@ -44,6 +44,9 @@ func (s *tableSniffer) run(l *csvLayout) (enough bool, err error) {
 	if err := checkText(s.text); err != nil {
 		return true, err
 	}
+	if s.ended && bytes.Count(s.text, []byte{'\r'}) > 1 && bytes.IndexByte(s.text[:len(s.text)-1], '\n') < 0 {
+		return true, &Error{Found: "the lines end in carriage returns alone", Hint: "save the file with newlines", Err: ErrUnsupported}
+	}
 	start, comment := skipPreamble(s.text)
 	body := s.text[start:]
 	if !s.ended {
@@ -98,8 +101,6 @@ func checkText(text []byte) error {
 	case bytes.IndexByte(text, 0) >= 0:
 		return &Error{Line: 1 + bytes.Count(text[:bytes.IndexByte(text, 0)], newline),
 			Found: "there is a zero byte: this is not text", Err: ErrFormat}
-	case bytes.Count(text, []byte{'\r'}) > 1 && bytes.IndexByte(text[:len(text)-1], '\n') < 0:
-		return &Error{Found: "the lines end in carriage returns alone", Hint: "save the file with newlines", Err: ErrUnsupported}
 	}
 	return nil
 }
