@@ -38,11 +38,10 @@ func FromTriplets[F Float](m, n int, rows, cols []int32, vals []F) (s *CSR[F], r
 // sortRows sorts every row by column, keeping the given order of equal
 // columns, sums those, and gives the number of cells that were merged away.
 func (s *CSR[F]) sortRows() (merged int) {
-	type cell struct {
-		col int32
-		val F
-	}
-	var buf []cell
+	// A key is a column and, below it, the cell's place within its row: sorting
+	// whole numbers is several times faster than sorting cells stably.
+	var keys []uint64
+	var vals []F
 	out, start := 0, 0
 	for i := range s.Rows {
 		end := s.RowPtr[i+1]
@@ -58,19 +57,20 @@ func (s *CSR[F]) sortRows() (merged int) {
 			copy(s.Val[out:], s.Val[start:end])
 			out += end - start
 		} else {
-			buf = buf[:0]
-			for p := start; p < end; p++ {
-				buf = append(buf, cell{s.ColIdx[p], s.Val[p]})
+			keys, vals = keys[:0], append(vals[:0], s.Val[start:end]...)
+			for p, c := range s.ColIdx[start:end] {
+				keys = append(keys, uint64(c)<<32|uint64(p))
 			}
-			slices.SortStableFunc(buf, func(a, b cell) int { return int(a.col) - int(b.col) })
+			slices.Sort(keys)
 			first := out
-			for _, c := range buf {
-				if out > first && s.ColIdx[out-1] == c.col {
-					s.Val[out-1] += c.val
+			for _, key := range keys {
+				c, v := int32(key>>32), vals[uint32(key)]
+				if out > first && s.ColIdx[out-1] == c {
+					s.Val[out-1] += v
 					merged++
 					continue
 				}
-				s.ColIdx[out], s.Val[out] = c.col, c.val
+				s.ColIdx[out], s.Val[out] = c, v
 				out++
 			}
 		}
