@@ -38,6 +38,12 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if data.SumSq == 0 {
 		return nil, fmt.Errorf("%w: every cell is zero", ErrEmpty)
 	}
+	if opt.Compression == auto {
+		opt.Compression = off
+		if worthCompressing(x, k) {
+			opt.Compression = on
+		}
+	}
 	ranks := make([]int, opt.Runs)
 	for i := range ranks {
 		ranks[i] = k
@@ -51,7 +57,19 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		}
 		return w, h
 	}
-	runs, err := engine.Minimize(ctx, data, ranks, starter, opt.engineConfig(began))
+	cfg := opt.engineConfig(began)
+	var compression *Compression
+	var runs []*engine.Run[F]
+	if opt.Compression == on {
+		runs, compression, err = compress(ctx, data, ranks, starter, cfg)
+		if err != nil {
+			return nil, errors.Join(err, startErr)
+		}
+		starter = startAt(runs)
+	}
+	if ctx.Err() == nil {
+		runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
+	}
 	if err = errors.Join(err, startErr); err != nil {
 		return nil, err
 	}
@@ -68,6 +86,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if o != nil {
 		model.Info.Options = *o
 	}
+	model.Info.Compression = compression
 	model.Info.Seconds = time.Since(began).Seconds()
 	return model, nil
 }

@@ -75,6 +75,8 @@ type Info struct {
 	// Runs lists all starts; BestRun is the index of the one that was kept.
 	Runs    []RunInfo `json:"runs"`
 	BestRun int       `json:"best_run"`
+	// Compression is nil where there was none.
+	Compression *Compression `json:"compression,omitempty"`
 	// Warnings are things that the user should know about the data or the
 	// fit.
 	Warnings []string `json:"warnings,omitempty"`

@@ -54,6 +54,12 @@ type Options struct {
 	// NoExtrapolation switches off the momentum (Ang & Gillis 2019) of "hals"
 	// and "bpp".
 	NoExtrapolation bool `json:"no_extrapolation,omitempty"`
+	// Compression iterates first on a randomized low-rank sketch of a dense X
+	// (Tepper & Sapiro 2016; Erichson et al. 2018) and then on X itself, so
+	// that every reported number is that of X: "on", "off", or "auto", the
+	// default, which does it where X is large and both its sides are many
+	// times k.
+	Compression string `json:"compression"`
 	// Threads bounds the goroutines. The result does not depend on it.
 	// Default GOMAXPROCS.
 	Threads int `json:"threads"`
@@ -79,6 +85,8 @@ type Progress struct {
 
 const (
 	auto           = "auto"
+	on             = "on"
+	off            = "off"
 	defaultMaxIter = 500
 	defaultTol     = 1e-4
 	defaultLossTol = 1e-6
@@ -102,6 +110,12 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		r.Solver = "hals"
 	}
 	if err := oneOf("solver", r.Solver, Solvers()); err != nil {
+		return r, err
+	}
+	if r.Compression == "" {
+		r.Compression = auto
+	}
+	if err := oneOf("compression", r.Compression, []string{auto, on, off}); err != nil {
 		return r, err
 	}
 	r.Runs = defaulted(r.Runs, 1)

@@ -120,15 +120,15 @@ func (f *fitter[F]) stalled(trace []Iteration) bool {
 // the residual instead.
 func (f *fitter[F]) loss(w, h *Tall[F], off, k int, dot float64) (float64, bool) {
 	loss := max(0, (f.x.SumSq+dot)/2)
-	if f.relative(loss) >= cancellation[F]() {
+	if f.relative(loss) >= Cancellation[F]() {
 		return loss, true
 	}
 	return f.x.residualLoss(f.pool, w, h, off, k)
 }
 
-// cancellation is the relative error below which the short formula has lost
-// too many digits.
-func cancellation[F kernel.Float]() float64 {
+// Cancellation is the relative error below which the short formula for the
+// loss has lost too many digits.
+func Cancellation[F kernel.Float]() float64 {
 	if kernel.Width[F]() == 16 {
 		return 1e-2
 	}

@@ -23,6 +23,17 @@ func (t *Tall[F]) Gram(workers int) []float64 {
 	return full
 }
 
+// SumSq is ‖t‖².
+func (t *Tall[F]) SumSq() float64 {
+	sum := 0.0
+	for i := range t.Rows {
+		for _, v := range t.Row(i) {
+			sum += float64(v) * float64(v)
+		}
+	}
+	return sum
+}
+
 // Times is t·b for a small b.
 func (t *Tall[F]) Times(b *mat.Dense, workers int) *Tall[F] {
 	k, n := b.Dims()

@@ -16,36 +16,49 @@ const (
 	powerIterations = 4
 )
 
-// svd is the leading part of the singular value decomposition of X by
-// randomized subspace iteration (Halko, Martinsson & Tropp 2011, Algorithms
-// 4.4 and 5.1): u is m x r, v is n x r, r ≤ k singular values fall. Bases are
-// orthonormalised through the eigendecomposition of their Gram matrix, which
-// needs one tall product where a QR decomposition needs many, and drops
-// directions beyond the numerical rank.
-func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u *engine.Tall[F], s []float64, v *engine.Tall[F], err error) {
-	l := min(k+oversampling, x.Rows, x.Cols)
-	omega := engine.NewTall[F](x.Cols, l)
+// Sketch is an orthonormal basis Q (m x l) of most of the range of X, and
+// B = XᵀQ (n x l), so that X ≈ Q·Bᵀ.
+type Sketch[F kernel.Float] struct{ Q, B *engine.Tall[F] }
+
+// NewSketch finds l directions by randomized subspace iteration with q power
+// iterations (Halko, Martinsson & Tropp 2011, Algorithm 4.4), in 2q + 2
+// products with X. Bases are orthonormalised through the eigendecomposition of
+// their Gram matrix, which needs one tall product where a QR decomposition
+// needs many, and drops directions beyond the numerical rank: the sketch can
+// have fewer than l.
+func NewSketch[F kernel.Float](x *engine.Data[F], l, q int, seed uint64, workers int) (*Sketch[F], error) {
+	omega := engine.NewTall[F](x.Cols, min(l, x.Rows, x.Cols))
 	eachRow(omega, seed, streamSketch, func(row []F, rng *rand.Rand) {
 		for j := range row {
 			row[j] = F(rng.NormFloat64())
 		}
 	})
-	q, err := orthonormal(x.Times(omega, workers), workers)
-	for i := 0; i < powerIterations && err == nil; i++ {
+	basis, err := orthonormal(x.Times(omega, workers), workers)
+	for i := 0; i < q && err == nil; i++ {
 		var z *engine.Tall[F]
-		if z, err = orthonormal(x.TransposeTimes(q, workers), workers); err == nil {
-			q, err = orthonormal(x.Times(z, workers), workers)
+		if z, err = orthonormal(x.TransposeTimes(basis, workers), workers); err == nil {
+			basis, err = orthonormal(x.Times(z, workers), workers)
 		}
 	}
 	if err == nil {
 		// Once more: the Gram matrix squares the condition number, so one
 		// pass leaves the weakest directions short of orthogonal.
-		q, err = orthonormal(q, workers)
+		basis, err = orthonormal(basis, workers)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return &Sketch[F]{basis, x.TransposeTimes(basis, workers)}, nil
+}
+
+// svd is the leading part of the singular value decomposition of X (ibid.,
+// Algorithm 5.1): u is m x r, v is n x r, r ≤ k singular values fall.
+func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u *engine.Tall[F], s []float64, v *engine.Tall[F], err error) {
+	sketch, err := NewSketch(x, k+oversampling, powerIterations, seed, workers)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b := x.TransposeTimes(q, workers) // Xᵀ Q = V Σ Uqᵀ
+	q, b := sketch.Q, sketch.B // b = V Σ Uqᵀ
 	lambda, vec, err := gramEigen(b, workers)
 	if err != nil {
 		return nil, nil, nil, err

@@ -1,0 +1,98 @@
+package nmf
+
+import (
+	"context"
+	"math"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/start"
+	"github.com/partsof/nmf/matrix"
+)
+
+// Compression is what was done on a compressed X before the passes over X.
+type Compression struct {
+	// Directions is the number of columns of the sketch, Captured the part of
+	// ‖X‖² that it holds.
+	Directions int     `json:"directions"`
+	Captured   float64 `json:"captured"`
+	// Iterations are those of each run on the compressed X. They do not count
+	// as iterations of the fit.
+	Iterations []int `json:"iterations"`
+}
+
+const (
+	// sketchExtra directions are kept beyond k, and sketchPower power
+	// iterations made.
+	sketchExtra = 20
+	sketchPower = 1
+	// sketchWorth is how many times the directions of a sketch must fit in
+	// either side of X, and sketchCells how many cells X must have, for
+	// compression to be tried unasked: the sketch costs as much as two
+	// iterations, and only where an iteration on it is much cheaper does that
+	// come back.
+	sketchWorth = 12
+	sketchCells = 4 << 20
+	// sketchLossTol ends the iterations on the compressed X.
+	sketchLossTol = 1e-4
+)
+
+// worthCompressing decides for Options.Compression "auto".
+func worthCompressing[F matrix.Float](x matrix.Matrix[F], k int) bool {
+	d, ok := x.(*matrix.Dense[F])
+	if !ok {
+		return false
+	}
+	return min(d.Rows, d.Cols) >= sketchWorth*(k+sketchExtra) && d.Rows*d.Cols >= sketchCells
+}
+
+// compress iterates the starts of all runs on a compressed X. A cancelled run
+// has the loss that its pair has on the real X.
+func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks []int, starter engine.Starter[F], cfg engine.Config) ([]*engine.Run[F], *Compression, error) {
+	sketch, err := start.NewSketch(data, ranks[0]+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
+	if err != nil {
+		return nil, nil, err
+	}
+	small := engine.Compress(data, sketch.Q, sketch.B)
+	cfg.OnIteration = nil
+	cfg.LossTol = max(cfg.LossTol, sketchLossTol)
+	// Closer than this the loss cannot be told without passes over X.
+	cfg.TargetError = max(cfg.TargetError, engine.Cancellation[F]())
+	runs, err := engine.Minimize(ctx, small, ranks, starter, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &Compression{Directions: sketch.Q.K, Captured: sketch.B.SumSq() / data.SumSq}
+	for _, r := range runs {
+		n := 0
+		if r != nil {
+			n = r.Iterations
+			if r.Status == Cancelled {
+				if err := remeasure(ctx, data, r, cfg.Workers); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
+		c.Iterations = append(c.Iterations, n)
+	}
+	return runs, c, nil
+}
+
+// remeasure replaces a run's losses by that of its pair on the real X.
+func remeasure[F matrix.Float](ctx context.Context, data *engine.Data[F], r *engine.Run[F], workers int) error {
+	loss, err := data.Loss(context.WithoutCancel(ctx), r.W, r.H, workers)
+	if err != nil {
+		return err
+	}
+	r.Loss, r.RelativeError = loss, math.Sqrt(2*loss/data.SumSq)
+	r.Trace, r.Iterations = nil, 0
+	return nil
+}
+
+// startAt starts runs where others have ended.
+func startAt[F matrix.Float](runs []*engine.Run[F]) engine.Starter[F] {
+	return func(i int) (w, h *engine.Tall[F]) {
+		w, h = runs[i].W, runs[i].H
+		runs[i].W, runs[i].H = nil, nil
+		return w, h
+	}
+}
