@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -271,11 +272,11 @@ func malformed(format string, args ...any) error {
 
 // checkFilled refuses a dimension that no array in the file bears out and that
 // is out of all proportion to the cells there are: memory is needed for it.
-func checkFilled(rows, cols, dim, cells int) error {
+func checkFilled(dim int, what string, cells int) error {
 	const always, perCell = 1 << 20, 16
 	if dim > max(always, perCell*cells) {
 		return &Error{
-			Found: fmt.Sprintf("the shape is %d x %d, but only %d cells are stored", rows, cols, cells),
+			Found: fmt.Sprintf("the shape has %d %ss, but only %d cells are stored", dim, what, cells),
 			Hint:  "leave out empty rows and columns", Err: ErrFormat,
 		}
 	}
@@ -338,7 +339,7 @@ func (p *npzReader[F]) compressed(rows, cols int, row, column string) (*matrix.C
 	// Like scipy we take what lies behind the last pointer for spare room.
 	cells := x.RowPtr[rows]
 	x.ColIdx, x.Val = index[:cells:cells], values[:cells:cells]
-	if err := checkFilled(rows, cols, cols, cells); err != nil {
+	if err := checkFilled(cols, column, cells); err != nil {
 		return nil, err
 	}
 	for i := range rows {
@@ -417,7 +418,7 @@ func (p *npzReader[F]) coordinates(rows, cols int) (*matrix.CSR[F], error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFilled(rows, cols, max(rows, cols), len(i)); err != nil {
+	if err := cmp.Or(checkFilled(rows, "row", len(i)), checkFilled(cols, "column", len(i))); err != nil {
 		return nil, err
 	}
 	return p.triplets(rows, cols, i, j, values)

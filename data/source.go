@@ -82,8 +82,11 @@ func openSource(path string) (*source, error) {
 // openError puts an error of the system in the words of this package.
 func openError(name string, err error) error {
 	var pe *fs.PathError
+	var le *os.LinkError
 	if errors.As(err, &pe) {
 		err = pe.Err
+	} else if errors.As(err, &le) {
+		err = le.Err
 	}
 	e := &Error{File: name, Found: err.Error(), Err: err}
 	switch {

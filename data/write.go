@@ -131,9 +131,12 @@ func writeWith[F matrix.Float](f *format, w io.Writer, name string, t *Table[F],
 // existing folder is replaced only where it is empty.
 func writeFolder[F matrix.Float](f *format, path string, t *Table[F], o *WriteOptions) error {
 	path = filepath.Clean(path)
-	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+	entries, err := os.ReadDir(path)
+	exists := err == nil
+	switch {
+	case len(entries) > 0:
 		return &Error{File: path, Found: "the folder exists and is not empty", Hint: "name a new folder", Err: fs.ErrExist}
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return openError(path, err)
 	}
 	parent := filepath.Dir(path)
@@ -149,7 +152,16 @@ func writeFolder[F matrix.Float](f *format, path string, t *Table[F], o *WriteOp
 		return openError(path, err)
 	}
 	if err := folderWriterOf[F](f)(temp, t, o); err != nil {
-		return withFile(err, path)
+		var own *Error
+		if errors.As(err, &own) {
+			return withFile(err, path)
+		}
+		return openError(path, err)
+	}
+	if exists {
+		if err := os.Remove(path); err != nil {
+			return openError(path, err)
+		}
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return openError(path, err)
