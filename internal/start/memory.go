@@ -1,0 +1,11 @@
+package start
+
+import "github.com/partsof/nmf/internal/kernel"
+
+// Memory estimates the most bytes that an SVD-based init holds beside X: a
+// basis on either side of X with another that is being orthonormalised, or the
+// singular vectors, the sketch and the factors.
+func Memory[F kernel.Float](rows, cols, k int) int {
+	wide := kernel.Pad[F](min(k+oversampling, rows, cols))
+	return 2 * (rows + cols) * (wide + kernel.Pad[F](k)) * 64 / kernel.Width[F]()
+}
