@@ -32,8 +32,10 @@ const (
 	// come back.
 	sketchWorth = 12
 	sketchCells = 4 << 20
-	// sketchLossTol ends the iterations on the compressed X.
+	// sketchLossTol and sketchMaxIter end the iterations on the compressed X,
+	// which do not count as iterations of the fit.
 	sketchLossTol = 1e-4
+	sketchMaxIter = 200
 )
 
 // worthCompressing decides for Options.Compression "auto".
@@ -53,7 +55,7 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 		return nil, nil, err
 	}
 	small := engine.Compress(data, sketch.Q, sketch.B)
-	cfg.OnIteration = nil
+	cfg.OnIteration, cfg.MaxIter = nil, sketchMaxIter
 	cfg.LossTol = max(cfg.LossTol, sketchLossTol)
 	// Closer than this the loss cannot be told without passes over X.
 	cfg.TargetError = max(cfg.TargetError, engine.Cancellation[F]())

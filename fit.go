@@ -31,10 +31,10 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
-	if err := checkData(x, opt.RowNames, opt.ColumnNames, opt.Threads); err != nil {
+	data, err := prepare(x, opt.RowNames, opt.ColumnNames, opt.Threads)
+	if err != nil {
 		return nil, err
 	}
-	data := engine.NewData(x, opt.Threads)
 	if data.SumSq == 0 {
 		return nil, fmt.Errorf("%w: every cell is zero", ErrEmpty)
 	}

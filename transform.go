@@ -90,14 +90,14 @@ func (m *Model[F]) transform(ctx context.Context, x matrix.Matrix[F], o *Transfo
 	if opt.RowNames != nil && len(opt.RowNames) != rows || opt.ColumnNames != nil && len(opt.ColumnNames) != cols {
 		return nil, nil, nil, fmt.Errorf("%w: %d row and %d column names for a %d x %d matrix", ErrShape, len(opt.RowNames), len(opt.ColumnNames), rows, cols)
 	}
-	if err := checkData(x, opt.RowNames, opt.ColumnNames, threads(o)); err != nil {
+	data, err = prepare(x, opt.RowNames, opt.ColumnNames, threads(o))
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	tol := opt.Tol
 	if tol <= 0 {
 		tol = rowTol(m.Info.Resolved.Tol)
 	}
-	data = engine.NewData(x, threads(o))
 	w, h = engine.NewTall[F](rows, m.K()), m.basis()
 	_, err = data.Project(ctx, w, h, tol, threads(o))
 	return w, h, data, err

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
 )
 
 // Float is the element type of every matrix.
@@ -146,6 +148,25 @@ func (s *CSR[F]) Check() error {
 		if s.RowPtr[i+1] < s.RowPtr[i] || s.RowPtr[i+1] > len(s.Val) {
 			return fmt.Errorf("%w: row %d: pointer falls from %d to %d", ErrShape, i+1, s.RowPtr[i], s.RowPtr[i+1])
 		}
+	}
+	parts := max(1, min(runtime.GOMAXPROCS(0), len(s.Val)>>16))
+	errs := make([]error, parts)
+	var wg sync.WaitGroup
+	for p := range parts {
+		wg.Go(func() { errs[p] = s.checkColumns(p*s.Rows/parts, (p+1)*s.Rows/parts) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkColumns checks the column indices of the rows from r0 to r1.
+func (s *CSR[F]) checkColumns(r0, r1 int) error {
+	for i := r0; i < r1; i++ {
 		last := int32(-1)
 		for _, c := range s.ColIdx[s.RowPtr[i]:s.RowPtr[i+1]] {
 			if c <= last || int(c) >= s.Cols {

@@ -16,6 +16,10 @@ type Data[F kernel.Float] struct {
 	Rows, Cols int
 	// Sum and SumSq are over all cells, in float64.
 	Sum, SumSq float64
+	// Largest is the largest cell, BadRow the first row with a value that is
+	// negative or not finite, or -1. The other numbers hold where it is.
+	Largest F
+	BadRow  int
 
 	ops *kernel.Ops[F]
 	operand[F]
@@ -48,8 +52,8 @@ type operand[F kernel.Float] interface {
 	residualLoss(p *pool, w, h *Tall[F], off, k int) (float64, bool)
 }
 
-// NewData prepares x, whose values must be finite. A sparse x is transposed
-// once.
+// NewData prepares x, which must be valid in itself, and scans its values. A
+// sparse x is transposed once.
 func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 	d := &Data[F]{ops: kernel.For[F]()}
 	d.Rows, d.Cols = x.Dims()
@@ -65,26 +69,86 @@ func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 		panic(fmt.Sprintf("engine: unknown matrix %T", x))
 	}
 	d.block = max(1, min(d.block, d.Rows))
-	d.sums(p)
+	d.scan(p)
 	return d
 }
 
-// sums adds up X in parts of rows that depend on the shape alone.
-func (d *Data[F]) sums(p *pool) {
-	parts := (d.Rows + 63) / 64
-	sum, sq := make([]float64, parts), make([]float64, parts)
-	p.run(parts, func(_, t int) {
-		for i := t * 64; i < min(d.Rows, t*64+64); i++ {
-			for _, v := range d.stored(i) {
-				sum[t] += float64(v)
-				sq[t] += float64(v) * float64(v)
+// scan adds up X in parts of rows that depend on the shape alone, and looks
+// for values that cannot be factorized.
+func (d *Data[F]) scan(p *pool) {
+	const rows = 64
+	parts := make([]rowSums[F], (d.Rows+rows-1)/rows)
+	p.run(len(parts), func(_, t int) {
+		parts[t].badRow = -1
+		for i := t * rows; i < min(d.Rows, (t+1)*rows); i++ {
+			if !parts[t].add(d.stored(i)) {
+				parts[t].badRow = i
+				return
 			}
 		}
 	})
-	for t := range parts {
-		d.Sum += sum[t]
-		d.SumSq += sq[t]
+	d.BadRow = -1
+	for _, part := range parts {
+		if part.badRow >= 0 {
+			d.BadRow = part.badRow
+			return
+		}
+		d.Sum += part.sum
+		d.SumSq += part.sumSq
+		d.Largest = max(d.Largest, part.largest)
 	}
+}
+
+type rowSums[F kernel.Float] struct {
+	sum, sumSq float64
+	largest    F
+	badRow     int
+}
+
+// add adds a row and reports whether all its values are finite and not
+// negative. Four sums run side by side, so that additions need not wait for
+// each other.
+func (r *rowSums[F]) add(row []F) bool {
+	most := largestFinite[F]()
+	var sum, sq [4]float64
+	top := r.largest
+	for len(row) >= 4 {
+		a, b, c, d := row[0], row[1], row[2], row[3]
+		if !(a >= 0 && a <= most && b >= 0 && b <= most && c >= 0 && c <= most && d >= 0 && d <= most) {
+			return false
+		}
+		top = max(top, max(a, b), max(c, d))
+		x0, x1, x2, x3 := float64(a), float64(b), float64(c), float64(d)
+		sum[0] += x0
+		sum[1] += x1
+		sum[2] += x2
+		sum[3] += x3
+		sq[0] += x0 * x0
+		sq[1] += x1 * x1
+		sq[2] += x2 * x2
+		sq[3] += x3 * x3
+		row = row[4:]
+	}
+	for _, v := range row {
+		if !(v >= 0 && v <= most) {
+			return false
+		}
+		top = max(top, v)
+		sum[0] += float64(v)
+		sq[0] += float64(v) * float64(v)
+	}
+	r.sum += sum[0] + sum[1] + (sum[2] + sum[3])
+	r.sumSq += sq[0] + sq[1] + (sq[2] + sq[3])
+	r.largest = top
+	return true
+}
+
+func largestFinite[F kernel.Float]() F {
+	limit := math.MaxFloat64
+	if kernel.Width[F]() == 16 {
+		limit = math.MaxFloat32
+	}
+	return F(limit)
 }
 
 // Mean is the mean over all cells.

@@ -6,18 +6,36 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/partsof/nmf/internal/kernel"
-	"github.com/partsof/nmf/internal/solver"
 	"github.com/partsof/nmf/matrix"
 )
 
-// Gram is tᵀt (k x k).
+// Gram is tᵀt (k x k), its products and sums in float64.
 func (t *Tall[F]) Gram(workers int) []float64 {
-	g := solver.NewGram[F](t.K)
-	gramOf(&pool{ctx: context.Background(), workers: max(1, workers)}, kernel.For[F](), g, t, 0, 0, t.Rows)
+	const fewestRows, mostParts, block = 2048, 32, 64
+	partRows := max(fewestRows, (t.Rows+mostParts-1)/mostParts)
+	parts := max(1, (t.Rows+partRows-1)/partRows)
+	ops, ld := kernel.For[float64](), kernel.Pad[float64](t.K)
+	sums := make([][]float64, parts)
+	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	p.run(parts, func(_, part int) {
+		g, rows := make([]float64, t.K*ld), make([]float64, block*ld)
+		for r0 := part * partRows; r0 < min(t.Rows, (part+1)*partRows); r0 += block {
+			r1 := min(r0+block, t.Rows, (part+1)*partRows)
+			for i := r0; i < r1; i++ {
+				for j, v := range t.Row(i) {
+					rows[(i-r0)*ld+j] = float64(v)
+				}
+			}
+			ops.MulAdd(t.K, ld, r1-r0, rows, 1, ld, rows, ld, g, ld)
+		}
+		sums[part] = g
+	})
 	full := make([]float64, t.K*t.K)
-	for i := range t.K {
-		for j := range t.K {
-			full[i*t.K+j] = float64(g.G[i*g.Ld+j])
+	for _, g := range sums {
+		for i := range t.K {
+			for j := range t.K {
+				full[i*t.K+j] += g[i*ld+j]
+			}
 		}
 	}
 	return full

@@ -319,9 +319,7 @@ func (f *cholesky) try(k int, g []float64, ridge, eps float64) bool {
 			if a == b {
 				v += ridge
 			}
-			for c, x := range other[:b] {
-				v -= row[c] * x
-			}
+			v -= dot(row[:b], other[:b])
 			if a > b {
 				row[b] = v / other[b]
 				continue
@@ -340,11 +338,7 @@ func (f *cholesky) solve(c, x []float64) {
 	n := len(f.idx)
 	z := f.z
 	for a, i := range f.idx {
-		v := c[i]
-		for b, l := range f.l[a*n : a*n+a] {
-			v -= l * z[b]
-		}
-		z[a] = v / f.l[a*n+a]
+		z[a] = (c[i] - dot(f.l[a*n:a*n+a], z[:a])) / f.l[a*n+a]
 	}
 	for a := n - 1; a >= 0; a-- {
 		v := z[a]
@@ -354,4 +348,22 @@ func (f *cholesky) solve(c, x []float64) {
 		z[a] = v / f.l[a*n+a]
 		x[f.idx[a]] = z[a]
 	}
+}
+
+// dot is the inner product; four sums run side by side, so that additions need
+// not wait for each other.
+func dot(x, y []float64) float64 {
+	var s [4]float64
+	y = y[:len(x)]
+	for len(x) >= 4 {
+		s[0] += x[0] * y[0]
+		s[1] += x[1] * y[1]
+		s[2] += x[2] * y[2]
+		s[3] += x[3] * y[3]
+		x, y = x[4:], y[4:]
+	}
+	for i, v := range x {
+		s[0] += v * y[i]
+	}
+	return s[0] + s[1] + (s[2] + s[3])
 }

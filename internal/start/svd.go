@@ -110,7 +110,11 @@ func gramEigen[F kernel.Float](t *engine.Tall[F], workers int) ([]float64, *mat.
 	rising := eig.Values(nil)
 	var vec mat.Dense
 	eig.VectorsTo(&vec)
-	negligible := rising[t.K-1] * 8 * float64(t.K) * rounding[F]()
+	// The Gram matrix is exact to float64, what it is of only to F.
+	negligible := rising[t.K-1] * math.Pow(float64(t.K)*rounding[F](), 2)
+	if smallest := rising[t.K-1] * float64(t.K) * 0x1p-52; negligible < smallest {
+		negligible = smallest
+	}
 	var lambda []float64
 	ordered := mat.NewDense(t.K, t.K, nil)
 	for j := t.K - 1; j >= 0; j-- {
