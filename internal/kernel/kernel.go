@@ -8,6 +8,8 @@
 // TileRows neighbouring rows is contiguous.
 package kernel
 
+//go:generate sh -c "cd _gen && go run . -dir .."
+
 import "github.com/partsof/nmf/matrix"
 
 // Float is the element type of every kernel.
@@ -75,17 +77,3 @@ type Ops[F Float] struct {
 	// cc[j] the sum of squared c[j]; d is the tile g*w - c.
 	Residual func(k int, w, c, d []F, pg, cc []float64)
 }
-
-// For gives the kernels of the best tier for this processor, or of the one
-// that NMF_SIMD names.
-func For[F Float]() *Ops[F] {
-	if o, ok := any(active32).(*Ops[F]); ok {
-		return o
-	}
-	return any(active64).(*Ops[F])
-}
-
-var (
-	active32 = twin[float32]()
-	active64 = twin[float64]()
-)

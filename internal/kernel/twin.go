@@ -1,5 +1,10 @@
 package kernel
 
+import (
+	"math"
+	"sync/atomic"
+)
+
 // twin gives the pure-Go kernels: plain loops that define what every tier
 // computes.
 func twin[F Float]() *Ops[F] {
@@ -8,9 +13,12 @@ func twin[F Float]() *Ops[F] {
 }
 
 // mulAddBlock is the length of a sum before it is added to c.
-const mulAddBlock = 512
+const mulAddBlock = 128
 
 func mulAdd[F Float](m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F, ldc int) {
+	if !checkMulAdd(m, n, p, a, rs, cs, b, ldb, c, ldc) {
+		return
+	}
 	w := Width[F]()
 	var acc [16]F
 	for l0 := 0; l0 < p; l0 += mulAddBlock {
@@ -39,9 +47,13 @@ func mulAdd[F Float](m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F, ldc 
 }
 
 func gather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
+	rows := checkGather(n, idx, val, b, ldb, c)
 	c = c[:n]
-	for t, x := range val[:len(idx)] {
-		row := b[int(idx[t])*ldb:][:len(c)]
+	for t, i := range idx {
+		if uint(i) >= uint(rows) {
+			panicIndex(i, t, rows)
+		}
+		x, row := val[t], b[int(i)*ldb:][:len(c)]
 		for j := range c {
 			c[j] += x * row[j]
 		}
@@ -49,11 +61,20 @@ func gather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
 }
 
 func pack[F Float](rows, k int, src []F, ld int, tile []F) {
-	t := TileRows[F]()
-	if rows < t {
-		clear(tile[:k*t])
+	checkTile(rows, k, src, ld, tile)
+	packRows(0, rows, k, src, ld, tile)
+}
+
+// packRows packs the rows from a row on, and clears what lies beyond the last.
+func packRows[F Float](from, rows, k int, src []F, ld int, tile []F) {
+	if k == 0 {
+		return
 	}
-	for i := range rows {
+	t := TileRows[F]()
+	for j := range k {
+		clear(tile[j*t+from : j*t+t])
+	}
+	for i := from; i < rows; i++ {
 		for j, v := range src[i*ld : i*ld+k] {
 			tile[j*t+i] = v
 		}
@@ -61,8 +82,16 @@ func pack[F Float](rows, k int, src []F, ld int, tile []F) {
 }
 
 func unpack[F Float](rows, k int, tile []F, dst []F, ld int) {
+	checkTile(rows, k, dst, ld, tile)
+	unpackRows(0, rows, k, tile, dst, ld)
+}
+
+func unpackRows[F Float](from, rows, k int, tile []F, dst []F, ld int) {
+	if k == 0 {
+		return
+	}
 	t := TileRows[F]()
-	for i := range rows {
+	for i := from; i < rows; i++ {
 		row := dst[i*ld : i*ld+k]
 		for j := range row {
 			row[j] = tile[j*t+i]
@@ -71,6 +100,7 @@ func unpack[F Float](rows, k int, tile []F, dst []F, ld int) {
 }
 
 func sweep[F Float](k int, w, c []F, g []F, ldg int, inv []F) F {
+	checkSweep(k, w, c, g, ldg, inv)
 	t := TileRows[F]()
 	var acc [64]F
 	d := acc[:t]
@@ -99,6 +129,7 @@ func sweep[F Float](k int, w, c []F, g []F, ldg int, inv []F) F {
 }
 
 func residual[F Float](k int, w, c, d []F, pg, cc []float64) {
+	checkResidual(k, w, c, d, pg, cc)
 	t := TileRows[F]()
 	for j := range k {
 		var p, s F
@@ -112,3 +143,25 @@ func residual[F Float](k int, w, c, d []F, pg, cc []float64) {
 		cc[j] += float64(s)
 	}
 }
+
+// peakGo is PeakFMA in pure Go: scalar multiply-adds, compiled as everything
+// else of this tier is.
+func peakGo[F Float](rounds int) (flops int) {
+	x, y := F(1.0)/3, F(1.0)/7
+	var a, b, c, d, e, f, g, h F
+	for range rounds {
+		a += x * y
+		b += y * x
+		c += x * x
+		d += y * y
+		e += x * y
+		f += y * x
+		g += x * x
+		h += y * y
+	}
+	peakSink.Store(math.Float64bits(float64(a + b + c + d + e + f + g + h)))
+	return rounds * 8 * 2
+}
+
+// peakSink keeps the sums of peakGo from being optimized away.
+var peakSink atomic.Uint64

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package kernel
+
+import "testing"
+
+func protected(_ testing.TB, n int) []byte { return make([]byte, n) }

@@ -1,0 +1,97 @@
+package kernel
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// The kernels trust nobody with memory: what a caller gives is checked here
+// before an address is formed from it. A breach is a bug of the caller's, and
+// panics like an index out of range.
+
+// within panics unless rows rows of n elements, stride apart, lie in size
+// elements. Without rows or elements nothing is asked.
+func within(what string, rows, stride, n, size int) {
+	if rows <= 0 || n <= 0 {
+		return
+	}
+	high, low := bits.Mul64(uint64(rows-1), uint64(stride))
+	if stride < 0 || high != 0 || n > size || low > uint64(size-n) {
+		panic(fmt.Sprintf("kernel: %d rows of %d, %d apart, do not fit in %s of length %d", rows, n, stride, what, size))
+	}
+}
+
+// checkWidth panics unless n is a number of whole vectors.
+func checkWidth[F Float](n int) {
+	if n < 0 || n%Width[F]() != 0 {
+		panic(fmt.Sprintf("kernel: %d columns are not a multiple of %d", n, Width[F]()))
+	}
+}
+
+// checkMulAdd reports whether there is anything to do.
+func checkMulAdd[F Float](m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F, ldc int) bool {
+	checkWidth[F](n)
+	if m <= 0 || n == 0 || p <= 0 {
+		return false
+	}
+	within("a", p, cs, 1, len(a))
+	within("a", m, rs, (p-1)*cs+1, len(a))
+	within("b", p, ldb, n, len(b))
+	within("c", m, ldc, n, len(c))
+	if m > 1 && ldc < n {
+		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldc))
+	}
+	return true
+}
+
+// checkGather gives the number of rows of b.
+func checkGather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) (rows int) {
+	checkWidth[F](n)
+	if len(val) < len(idx) {
+		panic(fmt.Sprintf("kernel: %d values for %d indices", len(val), len(idx)))
+	}
+	within("c", 1, 0, n, len(c))
+	if ldb <= 0 {
+		panic(fmt.Sprintf("kernel: rows are %d apart", ldb))
+	}
+	if len(b) < n {
+		return 0
+	}
+	return (len(b)-n)/ldb + 1
+}
+
+func panicIndex(index int32, t, rows int) {
+	panic(fmt.Sprintf("kernel: index %d at position %d is not a row of 0 to %d", index, t, rows-1))
+}
+
+func checkSweep[F Float](k int, w, c []F, g []F, ldg int, inv []F) {
+	t := TileRows[F]()
+	within("w", k, t, t, len(w))
+	within("c", k, t, t, len(c))
+	within("g", k, ldg, k, len(g))
+	within("inv", k, 1, 1, len(inv))
+	if k < 0 {
+		panic(fmt.Sprintf("kernel: %d components", k))
+	}
+}
+
+func checkTile[F Float](rows, k int, tall []F, ld int, tile []F) {
+	t := TileRows[F]()
+	if rows < 0 || rows > t || k < 0 {
+		panic(fmt.Sprintf("kernel: %d rows of %d components are not a tile", rows, k))
+	}
+	within("a tall factor", rows, ld, k, len(tall))
+	within("a tile", k, t, t, len(tile))
+}
+
+func checkResidual[F Float](k int, w, c, d []F, pg, cc []float64) {
+	t := TileRows[F]()
+	if k < 0 {
+		panic(fmt.Sprintf("kernel: %d components", k))
+	}
+	within("w", k, t, t, len(w))
+	within("c", k, t, t, len(c))
+	within("d", k, t, t, len(d))
+	within("pg", k, 1, 1, len(pg))
+	within("cc", k, 1, 1, len(cc))
+}

@@ -1,0 +1,205 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+// routines are the assembly functions of one tier for one element type. Each
+// takes pointers whose bounds the methods here have checked.
+type routines[F Float] struct {
+	tier string
+	// bytes is the length of a vector.
+	bytes int
+	// mulAdd and gather are listed by the number of vectors; nil where there
+	// is none.
+	mulAdd   []func(m, p int, a *F, rs, cs int, b *F, ldb int, c *F, ldc int)
+	gather   []func(n, fetched int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
+	sweep    func(k int, w, c, g *F, ldg int, inv *F) F
+	pack     func(groups, columns int, src *F, ld int, tile *F)
+	unpack   func(groups, columns int, tile, dst *F, ld int)
+	residual func(k int, w, c, d *F, pg, cc *float64)
+	peak     func(n int, x *F)
+}
+
+var (
+	avx512F32 = &routines[float32]{
+		tier: "avx512", bytes: 64,
+		mulAdd: []func(m, p int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int){
+			1: mulAdd1F32AVX512, 2: mulAdd2F32AVX512, 3: mulAdd3F32AVX512, 4: mulAdd4F32AVX512},
+		gather: []func(n, fetched int, idx *int32, val *float32, b *float32, ldb, rows int, c *float32) int{
+			1: gather1F32AVX512, 2: gather2F32AVX512, 3: gather3F32AVX512, 4: gather4F32AVX512,
+			5: gather5F32AVX512, 6: gather6F32AVX512, 7: gather7F32AVX512, 8: gather8F32AVX512},
+		sweep: sweepF32AVX512, pack: packF32AVX512, unpack: unpackF32AVX512,
+		residual: residualF32AVX512, peak: peakF32AVX512,
+	}
+	avx512F64 = &routines[float64]{
+		tier: "avx512", bytes: 64,
+		mulAdd: []func(m, p int, a *float64, rs, cs int, b *float64, ldb int, c *float64, ldc int){
+			1: mulAdd1F64AVX512, 2: mulAdd2F64AVX512, 3: mulAdd3F64AVX512, 4: mulAdd4F64AVX512},
+		gather: []func(n, fetched int, idx *int32, val *float64, b *float64, ldb, rows int, c *float64) int{
+			1: gather1F64AVX512, 2: gather2F64AVX512, 3: gather3F64AVX512, 4: gather4F64AVX512,
+			5: gather5F64AVX512, 6: gather6F64AVX512, 7: gather7F64AVX512, 8: gather8F64AVX512},
+		sweep: sweepF64AVX512, pack: packF64AVX512, unpack: unpackF64AVX512,
+		residual: residualF64AVX512, peak: peakF64AVX512,
+	}
+	avx2F32 = &routines[float32]{
+		tier: "avx2", bytes: 32,
+		mulAdd: []func(m, p int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int){
+			2: mulAdd2F32AVX2},
+		gather: []func(n, fetched int, idx *int32, val *float32, b *float32, ldb, rows int, c *float32) int{
+			2: gather2F32AVX2, 4: gather4F32AVX2, 6: gather6F32AVX2},
+		sweep: sweepF32AVX2, pack: packF32AVX2, unpack: unpackF32AVX2,
+		residual: residualF32AVX2, peak: peakF32AVX2,
+	}
+	avx2F64 = &routines[float64]{
+		tier: "avx2", bytes: 32,
+		mulAdd: []func(m, p int, a *float64, rs, cs int, b *float64, ldb int, c *float64, ldc int){
+			2: mulAdd2F64AVX2},
+		gather: []func(n, fetched int, idx *int32, val *float64, b *float64, ldb, rows int, c *float64) int{
+			2: gather2F64AVX2, 4: gather4F64AVX2, 6: gather6F64AVX2},
+		sweep: sweepF64AVX2, pack: packF64AVX2, unpack: unpackF64AVX2,
+		residual: residualF64AVX2, peak: peakF64AVX2,
+	}
+)
+
+// simdTiers gives the tiers that this processor has, best first.
+func simdTiers() []tier {
+	var ts []tier
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW {
+		ts = append(ts, newTier(avx512F32, avx512F64))
+	}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		ts = append(ts, newTier(avx2F32, avx2F64))
+	}
+	return ts
+}
+
+func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
+	return tier{name: r32.tier, f32: r32.ops(), f64: r64.ops(), peak32: r32.peakFMA, peak64: r64.peakFMA}
+}
+
+func (r *routines[F]) ops() *Ops[F] {
+	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, Pack: r.doPack, Unpack: r.doUnpack,
+		Sweep: r.doSweep, Residual: r.doResidual}
+}
+
+// rowChunk is the number of rows of c that are finished before the next are
+// begun: few enough that they stay in cache while the sums' blocks are added.
+const rowChunk = 256
+
+func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F, ldc int) {
+	if !checkMulAdd(m, n, p, a, rs, cs, b, ldb, c, ldc) {
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	for i := 0; i < m; i += rowChunk {
+		rows := min(rowChunk, m-i)
+		for l := 0; l < p; l += mulAddBlock {
+			terms := min(mulAddBlock, p-l)
+			for j := 0; j < n; {
+				v := r.columns((n - j) / vector)
+				r.mulAdd[v](rows, terms, &a[i*rs+l*cs], rs, cs, &b[l*ldb+j], ldb, &c[i*ldc+j], ldc)
+				j += v * vector
+			}
+		}
+	}
+}
+
+// columns chooses how many of the vectors that are left the next register
+// tile takes: tiles of three and four are the fastest.
+func (r *routines[F]) columns(left int) int {
+	switch {
+	case len(r.mulAdd) == 3:
+		return 2
+	case left <= 4:
+		return left
+	case left%4 == 0:
+		return 4
+	default:
+		return 3
+	}
+}
+
+// fetchAhead is the constant of the same name in _gen.
+const fetchAhead = 16
+
+func (r *routines[F]) doGather(n int, idx []int32, val []F, b []F, ldb int, c []F) {
+	rows := checkGather(n, idx, val, b, ldb, c)
+	if n == 0 || len(idx) == 0 {
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	fetched := max(0, len(idx)-fetchAhead) &^ 1
+	for j := 0; j < n; {
+		v := min((n-j)/vector, len(r.gather)-1)
+		if t := r.gather[v](len(idx), fetched, &idx[0], &val[0], &b[j], ldb, rows, &c[j]); t < len(idx) {
+			panicIndex(idx[t], t, rows)
+		}
+		j += v * vector
+	}
+}
+
+func (r *routines[F]) doSweep(k int, w, c []F, g []F, ldg int, inv []F) F {
+	checkSweep(k, w, c, g, ldg, inv)
+	if k == 0 {
+		return 0
+	}
+	return r.sweep(k, &w[0], &c[0], &g[0], ldg, &inv[0])
+}
+
+// lane is the number of elements in the 16-byte squares of a transposition.
+func lane[F Float]() int { return 16 / sizeof[F]() }
+
+func (r *routines[F]) doPack(rows, k int, src []F, ld int, tile []F) {
+	t, vector, side := TileRows[F](), r.bytes/sizeof[F](), lane[F]()
+	groups := rows / vector
+	if groups == 0 || k < side {
+		pack(rows, k, src, ld, tile)
+		return
+	}
+	checkTile(rows, k, src, ld, tile)
+	r.pack(groups, k/side, &src[0], ld, &tile[0])
+	if k%side > 0 {
+		// The last columns once more, together with those before them.
+		r.pack(groups, 1, &src[k-side], ld, &tile[(k-side)*t])
+	}
+	if done := groups * vector; done < t {
+		packRows(done, rows, k, src, ld, tile)
+	}
+}
+
+func (r *routines[F]) doUnpack(rows, k int, tile []F, dst []F, ld int) {
+	t, vector, side := TileRows[F](), r.bytes/sizeof[F](), lane[F]()
+	groups := rows / vector
+	if groups == 0 || k < side {
+		unpack(rows, k, tile, dst, ld)
+		return
+	}
+	checkTile(rows, k, dst, ld, tile)
+	r.unpack(groups, k/side, &tile[0], &dst[0], ld)
+	if k%side > 0 {
+		r.unpack(groups, 1, &tile[(k-side)*t], &dst[k-side], ld)
+	}
+	if done := groups * vector; done < rows {
+		unpackRows(done, rows, k, tile, dst, ld)
+	}
+}
+
+func (r *routines[F]) doResidual(k int, w, c, d []F, pg, cc []float64) {
+	checkResidual(k, w, c, d, pg, cc)
+	if k > 0 {
+		r.residual(k, &w[0], &c[0], &d[0], &pg[0], &cc[0])
+	}
+}
+
+// peakFMA does rounds of multiply-adds in registers and returns their number
+// of floating-point operations.
+func (r *routines[F]) peakFMA(rounds int) (flops int) {
+	registers := 30
+	if r.bytes == 32 {
+		registers = 14
+	}
+	x := [2]F{1.0 / 3, 1.0 / 7}
+	r.peak(max(1, rounds), &x[0])
+	return max(1, rounds) * registers * r.bytes / sizeof[F]() * 2
+}
