@@ -100,8 +100,10 @@ func replace(path, target string, old fs.FileInfo, fill func(w io.Writer) error)
 	if err != nil {
 		return describeCreate(path, dir, err)
 	}
+	temporary.Store(f.Name(), nil)
 	done := false
 	defer func() {
+		temporary.Delete(f.Name())
 		if !done {
 			f.Close()
 			os.Remove(f.Name())

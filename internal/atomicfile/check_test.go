@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,5 +41,23 @@ func TestCheck(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestRemoveTemporary(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "new")
+	err := Write(path, func(io.Writer) error {
+		if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+			t.Errorf("while a file is filled there are %v", entries)
+		}
+		RemoveTemporary()
+		if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+			t.Errorf("left: %v", entries)
+		}
+		return nil
+	})
+	if err == nil {
+		t.Error("a file that was removed counts as written")
 	}
 }
