@@ -38,7 +38,7 @@ func (p sparseParts) file(t testing.TB) []byte {
 		err := errors.Join(
 			addIntegers(z, "indptr", p.indptr), addIntegers(z, "indices", p.indices),
 			npy.WriteMember(z, "shape", false, []int{len(p.shape)}, p.shape),
-			npy.WriteMember(z, "data", true, []int{len(p.data)}, p.data),
+			npy.WriteMember(z, "data", false, []int{len(p.data)}, p.data),
 			z.WriteText("format", p.format),
 		)
 		if p.row != nil {
@@ -57,11 +57,11 @@ func (p sparseParts) file(t testing.TB) []byte {
 func addIntegers(z *npy.Writer, key string, list any) error {
 	switch list := list.(type) {
 	case []int32:
-		return npy.WriteMember(z, key, true, []int{len(list)}, list)
+		return npy.WriteMember(z, key, false, []int{len(list)}, list)
 	case []int64:
-		return npy.WriteMember(z, key, true, []int{len(list)}, list)
+		return npy.WriteMember(z, key, false, []int{len(list)}, list)
 	case []float64:
-		return npy.WriteMember(z, key, true, []int{len(list)}, list)
+		return npy.WriteMember(z, key, false, []int{len(list)}, list)
 	}
 	return nil
 }

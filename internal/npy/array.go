@@ -91,7 +91,8 @@ func (d *decoder[T]) fill(dst []T) error {
 		return nil
 	}
 	if d.raw == nil {
-		d.raw = make([]byte, min(decodeChunk, d.total)*d.element.size)
+		// Float64s make the bytes aligned.
+		d.raw = bytesOf(make([]float64, (min(decodeChunk, d.total)*d.element.size+7)/8))
 	}
 	for len(dst) > 0 {
 		part := dst[:min(len(dst), decodeChunk)]
@@ -99,7 +100,7 @@ func (d *decoder[T]) fill(dst []T) error {
 		if err := d.readFull(b); err != nil {
 			return err
 		}
-		if d.element.big {
+		if d.element.big != nativeBig {
 			swapBytes(b, d.element.size)
 		}
 		if bad := decode(part, b, d.element.kind); bad >= 0 {
@@ -114,14 +115,14 @@ func (d *decoder[T]) fill(dst []T) error {
 // written gives an element of a decoded chunk as text.
 func (d *decoder[T]) written(b []byte, i int) string {
 	var f [1]float64
-	b = b[i*d.element.size:]
+	b = b[i*d.element.size : (i+1)*d.element.size]
 	if !d.element.integral() {
 		decode(f[:], b, d.element.kind)
 		return strconv.FormatFloat(f[0], 'g', -1, 64)
 	}
 	var n [1]int64
 	if decode(n[:], b, d.element.kind) >= 0 {
-		return strconv.FormatUint(uint64(n[0]), 10)
+		return strconv.FormatUint(view[uint64](b)[0], 10)
 	}
 	return strconv.FormatInt(n[0], 10)
 }

@@ -119,81 +119,90 @@ func swapBytes(b []byte, size int) {
 	}
 }
 
-// decode converts len(dst) little-endian elements of the given kind. Integers
-// are rounded to floats. It gives the index of the first element that does not
-// fit: a finite float that would become infinite, an integer that an integer
-// type cannot hold; -1 where all do.
+// decode converts len(dst) elements of the given kind, in the byte order of
+// this machine and aligned. Integers are rounded to floats. It gives the index
+// of the first element that does not fit: a finite float that would become
+// infinite, an integer that an integer type cannot hold; -1 where all do.
 func decode[T Number](dst []T, b []byte, kind string) (bad int) {
-	le := binary.LittleEndian
-	exact := isInteger[T]()
 	switch kind {
 	case "f2":
-		for i := range dst {
-			dst[i] = T(halfToFloat(le.Uint16(b[2*i:])))
-		}
-	case "f4":
-		for i := range dst {
-			dst[i] = T(math.Float32frombits(le.Uint32(b[4*i:])))
-		}
-	case "f8":
-		for i := range dst {
-			v := math.Float64frombits(le.Uint64(b[8*i:]))
-			dst[i] = T(v)
-			if math.IsInf(float64(dst[i]), 0) && !math.IsInf(v, 0) {
-				return i
-			}
-		}
-	case "i1":
-		for i := range dst {
-			dst[i] = T(int8(b[i]))
-		}
-	case "u1":
-		for i := range dst {
-			dst[i] = T(b[i])
+		for i, v := range view[uint16](b) {
+			dst[i] = T(halfToFloat(v))
 		}
 	case "b1":
-		for i := range dst {
+		for i, v := range b {
 			dst[i] = 0
-			if b[i] != 0 {
+			if v != 0 {
 				dst[i] = 1
 			}
 		}
+	case "f4":
+		convert[T, float32](dst, b)
+	case "f8":
+		return convertFinite(dst, b)
+	case "i1":
+		convert[T, int8](dst, b)
+	case "u1":
+		convert[T, uint8](dst, b)
 	case "i2":
-		for i := range dst {
-			dst[i] = T(int16(le.Uint16(b[2*i:])))
-		}
+		convert[T, int16](dst, b)
 	case "u2":
-		for i := range dst {
-			dst[i] = T(le.Uint16(b[2*i:]))
-		}
+		convert[T, uint16](dst, b)
 	case "i4":
-		for i := range dst {
-			dst[i] = T(int32(le.Uint32(b[4*i:])))
-		}
+		convert[T, int32](dst, b)
 	case "u4":
-		for i := range dst {
-			v := le.Uint32(b[4*i:])
-			dst[i] = T(v)
-			if exact && int64(dst[i]) != int64(v) {
-				return i
-			}
-		}
+		return convertInteger[T, uint32](dst, b)
 	case "i8":
-		for i := range dst {
-			v := int64(le.Uint64(b[8*i:]))
-			dst[i] = T(v)
-			if exact && int64(dst[i]) != v {
-				return i
-			}
-		}
+		return convertInteger[T, int64](dst, b)
 	case "u8":
-		for i := range dst {
-			v := le.Uint64(b[8*i:])
-			dst[i] = T(v)
-			if exact && (dst[i] < 0 || uint64(dst[i]) != v) {
-				return i
-			}
+		return convertInteger[T, uint64](dst, b)
+	}
+	return -1
+}
+
+// stored is a type in which elements lie in a file.
+type stored interface {
+	int8 | uint8 | int16 | uint16 | int32 | uint32 | int64 | uint64 | float32 | float64
+}
+
+// view takes aligned bytes for elements.
+func view[S stored](b []byte) []S {
+	var s S
+	return unsafe.Slice((*S)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(s)))
+}
+
+func convert[T Number, S stored](dst []T, b []byte) {
+	for i, v := range view[S](b)[:len(dst)] {
+		dst[i] = T(v)
+	}
+}
+
+// convertFinite checks that no finite number overflows: x - x is 0 only for
+// finite x.
+func convertFinite[T Number](dst []T, b []byte) (bad int) {
+	for i, v := range view[float64](b)[:len(dst)] {
+		t := T(v)
+		if t-t != 0 && v-v == 0 {
+			return i
 		}
+		dst[i] = t
+	}
+	return -1
+}
+
+// convertInteger checks that integers stay what they are where T is an integer
+// type, also in sign.
+func convertInteger[T Number, S uint32 | int64 | uint64](dst []T, b []byte) (bad int) {
+	if !isInteger[T]() {
+		convert[T, S](dst, b)
+		return -1
+	}
+	for i, v := range view[S](b)[:len(dst)] {
+		t := T(v)
+		if S(t) != v || (t < 0) != (v < 0) {
+			return i
+		}
+		dst[i] = t
 	}
 	return -1
 }

@@ -102,6 +102,7 @@ func IsZip(head []byte) bool {
 
 // OpenArchive reads the directory of an archive of the given size.
 func OpenArchive(r io.ReaderAt, size int64) (*Archive, error) {
+	r = within{r, size}
 	zr, err := zip.NewReader(r, size)
 	if err != nil {
 		return nil, describeZip(r, size, err)
@@ -116,6 +117,19 @@ func OpenArchive(r io.ReaderAt, size int64) (*Archive, error) {
 		a.names = append(a.names, f.Name)
 	}
 	return a, nil
+}
+
+// within keeps reads inside the archive, wherever its directory points.
+type within struct {
+	r    io.ReaderAt
+	size int64
+}
+
+func (w within) ReadAt(p []byte, at int64) (int, error) {
+	if at < 0 || at > w.size {
+		return 0, zip.ErrFormat
+	}
+	return w.r.ReadAt(p, at)
 }
 
 // describeZip tells an archive that lost its end, where the directory stands,
