@@ -1421,9 +1421,9 @@ column:
 	VZEROUPPER
 	RET
 
-// func residualF32AVX2(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64)
-// Requires: AVX, FMA3
-TEXT ·residualF32AVX2(SB), NOSPLIT, $0-48
+// func residualF32AVX2(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·residualF32AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   w+8(FP), CX
 	MOVQ   c+16(FP), DX
@@ -1431,14 +1431,18 @@ TEXT ·residualF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ   pg+32(FP), SI
 	MOVQ   cc+40(FP), DI
 	VXORPS Y2, Y2, Y2
+	VXORPS Y9, Y9, Y9
 
 component:
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	VXORPS       Y8, Y8, Y8
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (CX), Y4
 	VMOVUPS      (DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1448,6 +1452,8 @@ component:
 	VMOVUPS      32(CX), Y4
 	VMOVUPS      32(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1457,6 +1463,8 @@ component:
 	VMOVUPS      64(CX), Y4
 	VMOVUPS      64(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1466,6 +1474,8 @@ component:
 	VMOVUPS      96(CX), Y4
 	VMOVUPS      96(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1475,6 +1485,8 @@ component:
 	VMOVUPS      128(CX), Y4
 	VMOVUPS      128(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1484,6 +1496,8 @@ component:
 	VMOVUPS      160(CX), Y4
 	VMOVUPS      160(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1493,6 +1507,8 @@ component:
 	VMOVUPS      192(CX), Y4
 	VMOVUPS      192(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1502,6 +1518,8 @@ component:
 	VMOVUPS      224(CX), Y4
 	VMOVUPS      224(DX), Y5
 	VFMADD231PS  Y5, Y5, Y1
+	VSUBPS       Y5, Y3, Y5
+	VFMADD231PS  Y5, Y4, Y8
 	VCMPPS       $0x1e, Y2, Y4, Y6
 	VCMPPS       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -1527,11 +1545,53 @@ component:
 	VADDSD       (DI), X1, X1
 	VMOVSD       X1, (DI)
 	ADDQ         $0x00000008, DI
+	VEXTRACTF128 $0x01, Y8, X3
+	VADDPS       X3, X8, X8
+	VPERMILPD    $0x01, X8, X3
+	VADDPS       X3, X8, X8
+	VPERMILPS    $0x01, X8, X3
+	VADDPS       X3, X8, X8
+	VCVTSS2SD    X8, X8, X8
+	VADDSD       X8, X9, X9
 	ADDQ         $0x00000100, CX
 	ADDQ         $0x00000100, DX
 	ADDQ         $0x00000100, BX
 	DECQ         AX
 	JNE          component
+	MOVSD        X9, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func extrapolateF32AVX2(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
+// Requires: AVX, FMA3
+TEXT ·extrapolateF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ   rows+0(FP), AX
+	MOVQ   n+8(FP), CX
+	MOVQ   beta+16(FP), DX
+	MOVQ   fresh+24(FP), BX
+	MOVQ   old+32(FP), SI
+	MOVQ   out+40(FP), DI
+	VXORPS Y0, Y0, Y0
+
+row:
+	XORQ R8, R8
+
+vector:
+	VMOVUPS     (BX)(R8*1), Y1
+	VMOVUPS     (SI)(R8*1), Y2
+	VSUBPS      Y2, Y1, Y2
+	VFMADD231PS (DX)(R8*1), Y2, Y1
+	VMAXPS      Y1, Y0, Y1
+	VADDPS      Y0, Y1, Y1
+	VMOVUPS     Y1, (DI)(R8*1)
+	ADDQ        $0x00000020, R8
+	CMPQ        R8, CX
+	JLT         vector
+	ADDQ        CX, BX
+	ADDQ        CX, SI
+	ADDQ        CX, DI
+	DECQ        AX
+	JNE         row
 	VZEROUPPER
 	RET
 
@@ -2968,9 +3028,9 @@ column:
 	VZEROUPPER
 	RET
 
-// func residualF64AVX2(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64)
-// Requires: AVX, FMA3
-TEXT ·residualF64AVX2(SB), NOSPLIT, $0-48
+// func residualF64AVX2(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·residualF64AVX2(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   w+8(FP), CX
 	MOVQ   c+16(FP), DX
@@ -2978,14 +3038,18 @@ TEXT ·residualF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ   pg+32(FP), SI
 	MOVQ   cc+40(FP), DI
 	VXORPD Y2, Y2, Y2
+	VXORPD Y9, Y9, Y9
 
 component:
 	VXORPD       Y0, Y0, Y0
 	VXORPD       Y1, Y1, Y1
+	VXORPD       Y8, Y8, Y8
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (CX), Y4
 	VMOVUPD      (DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -2995,6 +3059,8 @@ component:
 	VMOVUPD      32(CX), Y4
 	VMOVUPD      32(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3004,6 +3070,8 @@ component:
 	VMOVUPD      64(CX), Y4
 	VMOVUPD      64(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3013,6 +3081,8 @@ component:
 	VMOVUPD      96(CX), Y4
 	VMOVUPD      96(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3022,6 +3092,8 @@ component:
 	VMOVUPD      128(CX), Y4
 	VMOVUPD      128(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3031,6 +3103,8 @@ component:
 	VMOVUPD      160(CX), Y4
 	VMOVUPD      160(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3040,6 +3114,8 @@ component:
 	VMOVUPD      192(CX), Y4
 	VMOVUPD      192(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3049,6 +3125,8 @@ component:
 	VMOVUPD      224(CX), Y4
 	VMOVUPD      224(DX), Y5
 	VFMADD231PD  Y5, Y5, Y1
+	VSUBPD       Y5, Y3, Y5
+	VFMADD231PD  Y5, Y4, Y8
 	VCMPPD       $0x1e, Y2, Y4, Y6
 	VCMPPD       $0x11, Y2, Y3, Y7
 	VORPS        Y6, Y7, Y6
@@ -3068,11 +3146,50 @@ component:
 	VADDSD       (DI), X1, X1
 	VMOVSD       X1, (DI)
 	ADDQ         $0x00000008, DI
+	VEXTRACTF128 $0x01, Y8, X3
+	VADDPD       X3, X8, X8
+	VPERMILPD    $0x01, X8, X3
+	VADDPD       X3, X8, X8
+	VADDSD       X8, X9, X9
 	ADDQ         $0x00000100, CX
 	ADDQ         $0x00000100, DX
 	ADDQ         $0x00000100, BX
 	DECQ         AX
 	JNE          component
+	MOVSD        X9, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func extrapolateF64AVX2(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
+// Requires: AVX, FMA3
+TEXT ·extrapolateF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ   rows+0(FP), AX
+	MOVQ   n+8(FP), CX
+	MOVQ   beta+16(FP), DX
+	MOVQ   fresh+24(FP), BX
+	MOVQ   old+32(FP), SI
+	MOVQ   out+40(FP), DI
+	VXORPD Y0, Y0, Y0
+
+row:
+	XORQ R8, R8
+
+vector:
+	VMOVUPD     (BX)(R8*1), Y1
+	VMOVUPD     (SI)(R8*1), Y2
+	VSUBPD      Y2, Y1, Y2
+	VFMADD231PD (DX)(R8*1), Y2, Y1
+	VMAXPD      Y1, Y0, Y1
+	VADDPD      Y0, Y1, Y1
+	VMOVUPD     Y1, (DI)(R8*1)
+	ADDQ        $0x00000020, R8
+	CMPQ        R8, CX
+	JLT         vector
+	ADDQ        CX, BX
+	ADDQ        CX, SI
+	ADDQ        CX, DI
+	DECQ        AX
+	JNE         row
 	VZEROUPPER
 	RET
 

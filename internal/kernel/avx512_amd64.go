@@ -82,7 +82,12 @@ func unpackF32AVX512(groups int, columns int, tile *float32, dst *float32, ld in
 // residualF32AVX512 adds to pg and cc, one number a component, the squares of the projected gradient and of c.
 //
 //go:noescape
-func residualF32AVX512(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64)
+func residualF32AVX512(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64) float64
+
+// extrapolateF32AVX512 writes max(0, fresh + beta*(fresh-old)) to out, for rows of n bytes.
+//
+//go:noescape
+func extrapolateF32AVX512(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
 
 // peakF32AVX512 does n rounds of multiply-adds, one for each register but two, on x[0] and x[1].
 //
@@ -167,7 +172,12 @@ func unpackF64AVX512(groups int, columns int, tile *float64, dst *float64, ld in
 // residualF64AVX512 adds to pg and cc, one number a component, the squares of the projected gradient and of c.
 //
 //go:noescape
-func residualF64AVX512(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64)
+func residualF64AVX512(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64) float64
+
+// extrapolateF64AVX512 writes max(0, fresh + beta*(fresh-old)) to out, for rows of n bytes.
+//
+//go:noescape
+func extrapolateF64AVX512(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
 
 // peakF64AVX512 does n rounds of multiply-adds, one for each register but two, on x[0] and x[1].
 //

@@ -6420,9 +6420,9 @@ column:
 	VZEROUPPER
 	RET
 
-// func residualF32AVX512(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·residualF32AVX512(SB), NOSPLIT, $0-48
+// func residualF32AVX512(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, SSE2
+TEXT ·residualF32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   w+8(FP), CX
 	MOVQ   c+16(FP), DX
@@ -6430,14 +6430,18 @@ TEXT ·residualF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ   pg+32(FP), SI
 	MOVQ   cc+40(FP), DI
 	VXORPS Z2, Z2, Z2
+	VXORPS Z9, Z9, Z9
 
 component:
 	VXORPS        Z0, Z0, Z0
 	VXORPS        Z1, Z1, Z1
+	VXORPS        Z8, Z8, Z8
 	VMOVUPS       (BX), Z3
 	VMOVUPS       (CX), Z4
 	VMOVUPS       (DX), Z5
 	VFMADD231PS   Z5, Z5, Z1
+	VSUBPS        Z5, Z3, Z5
+	VFMADD231PS   Z5, Z4, Z8
 	VCMPPS        $0x1e, Z2, Z4, K1
 	VCMPPS        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -6447,6 +6451,8 @@ component:
 	VMOVUPS       64(CX), Z4
 	VMOVUPS       64(DX), Z5
 	VFMADD231PS   Z5, Z5, Z1
+	VSUBPS        Z5, Z3, Z5
+	VFMADD231PS   Z5, Z4, Z8
 	VCMPPS        $0x1e, Z2, Z4, K1
 	VCMPPS        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -6456,6 +6462,8 @@ component:
 	VMOVUPS       128(CX), Z4
 	VMOVUPS       128(DX), Z5
 	VFMADD231PS   Z5, Z5, Z1
+	VSUBPS        Z5, Z3, Z5
+	VFMADD231PS   Z5, Z4, Z8
 	VCMPPS        $0x1e, Z2, Z4, K1
 	VCMPPS        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -6465,6 +6473,8 @@ component:
 	VMOVUPS       192(CX), Z4
 	VMOVUPS       192(DX), Z5
 	VFMADD231PS   Z5, Z5, Z1
+	VSUBPS        Z5, Z3, Z5
+	VFMADD231PS   Z5, Z4, Z8
 	VCMPPS        $0x1e, Z2, Z4, K1
 	VCMPPS        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -6494,11 +6504,55 @@ component:
 	VADDSD        (DI), X1, X1
 	VMOVSD        X1, (DI)
 	ADDQ          $0x00000008, DI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VADDPS        Y3, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X3
+	VADDPS        X3, X8, X8
+	VPERMILPD     $0x01, X8, X3
+	VADDPS        X3, X8, X8
+	VPERMILPS     $0x01, X8, X3
+	VADDPS        X3, X8, X8
+	VCVTSS2SD     X8, X8, X8
+	VADDSD        X8, X9, X9
 	ADDQ          $0x00000100, CX
 	ADDQ          $0x00000100, DX
 	ADDQ          $0x00000100, BX
 	DECQ          AX
 	JNE           component
+	MOVSD         X9, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func extrapolateF32AVX512(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·extrapolateF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ   rows+0(FP), AX
+	MOVQ   n+8(FP), CX
+	MOVQ   beta+16(FP), DX
+	MOVQ   fresh+24(FP), BX
+	MOVQ   old+32(FP), SI
+	MOVQ   out+40(FP), DI
+	VXORPS Z0, Z0, Z0
+
+row:
+	XORQ R8, R8
+
+vector:
+	VMOVUPS     (BX)(R8*1), Z1
+	VMOVUPS     (SI)(R8*1), Z2
+	VSUBPS      Z2, Z1, Z2
+	VFMADD231PS (DX)(R8*1), Z2, Z1
+	VMAXPS      Z1, Z0, Z1
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, (DI)(R8*1)
+	ADDQ        $0x00000040, R8
+	CMPQ        R8, CX
+	JLT         vector
+	ADDQ        CX, BX
+	ADDQ        CX, SI
+	ADDQ        CX, DI
+	DECQ        AX
+	JNE         row
 	VZEROUPPER
 	RET
 
@@ -12958,9 +13012,9 @@ column:
 	VZEROUPPER
 	RET
 
-// func residualF64AVX512(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·residualF64AVX512(SB), NOSPLIT, $0-48
+// func residualF64AVX512(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, SSE2
+TEXT ·residualF64AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   w+8(FP), CX
 	MOVQ   c+16(FP), DX
@@ -12968,14 +13022,18 @@ TEXT ·residualF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ   pg+32(FP), SI
 	MOVQ   cc+40(FP), DI
 	VXORPD Z2, Z2, Z2
+	VXORPD Z9, Z9, Z9
 
 component:
 	VXORPD        Z0, Z0, Z0
 	VXORPD        Z1, Z1, Z1
+	VXORPD        Z8, Z8, Z8
 	VMOVUPD       (BX), Z3
 	VMOVUPD       (CX), Z4
 	VMOVUPD       (DX), Z5
 	VFMADD231PD   Z5, Z5, Z1
+	VSUBPD        Z5, Z3, Z5
+	VFMADD231PD   Z5, Z4, Z8
 	VCMPPD        $0x1e, Z2, Z4, K1
 	VCMPPD        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -12985,6 +13043,8 @@ component:
 	VMOVUPD       64(CX), Z4
 	VMOVUPD       64(DX), Z5
 	VFMADD231PD   Z5, Z5, Z1
+	VSUBPD        Z5, Z3, Z5
+	VFMADD231PD   Z5, Z4, Z8
 	VCMPPD        $0x1e, Z2, Z4, K1
 	VCMPPD        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -12994,6 +13054,8 @@ component:
 	VMOVUPD       128(CX), Z4
 	VMOVUPD       128(DX), Z5
 	VFMADD231PD   Z5, Z5, Z1
+	VSUBPD        Z5, Z3, Z5
+	VFMADD231PD   Z5, Z4, Z8
 	VCMPPD        $0x1e, Z2, Z4, K1
 	VCMPPD        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -13003,6 +13065,8 @@ component:
 	VMOVUPD       192(CX), Z4
 	VMOVUPD       192(DX), Z5
 	VFMADD231PD   Z5, Z5, Z1
+	VSUBPD        Z5, Z3, Z5
+	VFMADD231PD   Z5, Z4, Z8
 	VCMPPD        $0x1e, Z2, Z4, K1
 	VCMPPD        $0x11, Z2, Z3, K2
 	KORW          K1, K2, K1
@@ -13026,11 +13090,52 @@ component:
 	VADDSD        (DI), X1, X1
 	VMOVSD        X1, (DI)
 	ADDQ          $0x00000008, DI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VADDPD        Y3, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X3
+	VADDPD        X3, X8, X8
+	VPERMILPD     $0x01, X8, X3
+	VADDPD        X3, X8, X8
+	VADDSD        X8, X9, X9
 	ADDQ          $0x00000100, CX
 	ADDQ          $0x00000100, DX
 	ADDQ          $0x00000100, BX
 	DECQ          AX
 	JNE           component
+	MOVSD         X9, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func extrapolateF64AVX512(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·extrapolateF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ   rows+0(FP), AX
+	MOVQ   n+8(FP), CX
+	MOVQ   beta+16(FP), DX
+	MOVQ   fresh+24(FP), BX
+	MOVQ   old+32(FP), SI
+	MOVQ   out+40(FP), DI
+	VXORPD Z0, Z0, Z0
+
+row:
+	XORQ R8, R8
+
+vector:
+	VMOVUPD     (BX)(R8*1), Z1
+	VMOVUPD     (SI)(R8*1), Z2
+	VSUBPD      Z2, Z1, Z2
+	VFMADD231PD (DX)(R8*1), Z2, Z1
+	VMAXPD      Z1, Z0, Z1
+	VADDPD      Z0, Z1, Z1
+	VMOVUPD     Z1, (DI)(R8*1)
+	ADDQ        $0x00000040, R8
+	CMPQ        R8, CX
+	JLT         vector
+	ADDQ        CX, BX
+	ADDQ        CX, SI
+	ADDQ        CX, DI
+	DECQ        AX
+	JNE         row
 	VZEROUPPER
 	RET
 

@@ -95,3 +95,11 @@ func checkResidual[F Float](k int, w, c, d []F, pg, cc []float64) {
 	within("pg", k, 1, 1, len(pg))
 	within("cc", k, 1, 1, len(cc))
 }
+
+func checkExtrapolate[F Float](rows, n int, beta, fresh, old, out []F) {
+	checkWidth[F](n)
+	within("beta", 1, n, n, len(beta))
+	within("fresh", rows, n, n, len(fresh))
+	within("old", rows, n, n, len(old))
+	within("out", rows, n, n, len(out))
+}

@@ -74,6 +74,12 @@ type Ops[F Float] struct {
 
 	// Residual adds to pg[j] the sum over the tile of the squared projected
 	// gradient, d[j] where w[j] > 0 and min(0, d[j]) where w[j] = 0, and to
-	// cc[j] the sum of squared c[j]; d is the tile g*w - c.
-	Residual func(k int, w, c, d []F, pg, cc []float64)
+	// cc[j] the sum of squared c[j]; d is the tile g*w - c. It returns the sum
+	// of w*(d-c) over the tile.
+	Residual func(k int, w, c, d []F, pg, cc []float64) (dot float64)
+
+	// Extrapolate writes max(0, fresh + beta*(fresh-old)) to out, for rows of n
+	// elements without gaps between them and a beta for each of the n columns.
+	// n is a multiple of Width; out may be fresh or old.
+	Extrapolate func(rows, n int, beta, fresh, old, out []F)
 }

@@ -12,13 +12,14 @@ type routines[F Float] struct {
 	bytes int
 	// mulAdd and gather are listed by the number of vectors; nil where there
 	// is none.
-	mulAdd   []func(m, p int, a *F, rs, cs int, b *F, ldb int, c *F, ldc int)
-	gather   []func(n, fetched int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
-	sweep    func(k int, w, c, g *F, ldg int, inv *F) F
-	pack     func(groups, columns int, src *F, ld int, tile *F)
-	unpack   func(groups, columns int, tile, dst *F, ld int)
-	residual func(k int, w, c, d *F, pg, cc *float64)
-	peak     func(n int, x *F)
+	mulAdd      []func(m, p int, a *F, rs, cs int, b *F, ldb int, c *F, ldc int)
+	gather      []func(n, fetched int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
+	sweep       func(k int, w, c, g *F, ldg int, inv *F) F
+	pack        func(groups, columns int, src *F, ld int, tile *F)
+	unpack      func(groups, columns int, tile, dst *F, ld int)
+	residual    func(k int, w, c, d *F, pg, cc *float64) float64
+	extrapolate func(rows, n int, beta, fresh, old, out *F)
+	peak        func(n int, x *F)
 }
 
 var (
@@ -30,7 +31,7 @@ var (
 			1: gather1F32AVX512, 2: gather2F32AVX512, 3: gather3F32AVX512, 4: gather4F32AVX512,
 			5: gather5F32AVX512, 6: gather6F32AVX512, 7: gather7F32AVX512, 8: gather8F32AVX512},
 		sweep: sweepF32AVX512, pack: packF32AVX512, unpack: unpackF32AVX512,
-		residual: residualF32AVX512, peak: peakF32AVX512,
+		residual: residualF32AVX512, extrapolate: extrapolateF32AVX512, peak: peakF32AVX512,
 	}
 	avx512F64 = &routines[float64]{
 		tier: "avx512", bytes: 64,
@@ -40,7 +41,7 @@ var (
 			1: gather1F64AVX512, 2: gather2F64AVX512, 3: gather3F64AVX512, 4: gather4F64AVX512,
 			5: gather5F64AVX512, 6: gather6F64AVX512, 7: gather7F64AVX512, 8: gather8F64AVX512},
 		sweep: sweepF64AVX512, pack: packF64AVX512, unpack: unpackF64AVX512,
-		residual: residualF64AVX512, peak: peakF64AVX512,
+		residual: residualF64AVX512, extrapolate: extrapolateF64AVX512, peak: peakF64AVX512,
 	}
 	avx2F32 = &routines[float32]{
 		tier: "avx2", bytes: 32,
@@ -49,7 +50,7 @@ var (
 		gather: []func(n, fetched int, idx *int32, val *float32, b *float32, ldb, rows int, c *float32) int{
 			2: gather2F32AVX2, 4: gather4F32AVX2, 6: gather6F32AVX2},
 		sweep: sweepF32AVX2, pack: packF32AVX2, unpack: unpackF32AVX2,
-		residual: residualF32AVX2, peak: peakF32AVX2,
+		residual: residualF32AVX2, extrapolate: extrapolateF32AVX2, peak: peakF32AVX2,
 	}
 	avx2F64 = &routines[float64]{
 		tier: "avx2", bytes: 32,
@@ -58,7 +59,7 @@ var (
 		gather: []func(n, fetched int, idx *int32, val *float64, b *float64, ldb, rows int, c *float64) int{
 			2: gather2F64AVX2, 4: gather4F64AVX2, 6: gather6F64AVX2},
 		sweep: sweepF64AVX2, pack: packF64AVX2, unpack: unpackF64AVX2,
-		residual: residualF64AVX2, peak: peakF64AVX2,
+		residual: residualF64AVX2, extrapolate: extrapolateF64AVX2, peak: peakF64AVX2,
 	}
 )
 
@@ -80,7 +81,7 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 
 func (r *routines[F]) ops() *Ops[F] {
 	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, Pack: r.doPack, Unpack: r.doUnpack,
-		Sweep: r.doSweep, Residual: r.doResidual}
+		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate}
 }
 
 // rowChunk is the number of rows of c that are finished before the next are
@@ -111,12 +112,10 @@ func (r *routines[F]) columns(left int) int {
 	switch {
 	case len(r.mulAdd) == 3:
 		return 2
-	case left <= 4:
-		return left
-	case left%4 == 0:
-		return 4
-	default:
+	case left%3 == 0 || left > 4:
 		return 3
+	default:
+		return min(left, 2)
 	}
 }
 
@@ -185,10 +184,18 @@ func (r *routines[F]) doUnpack(rows, k int, tile []F, dst []F, ld int) {
 	}
 }
 
-func (r *routines[F]) doResidual(k int, w, c, d []F, pg, cc []float64) {
+func (r *routines[F]) doResidual(k int, w, c, d []F, pg, cc []float64) (dot float64) {
 	checkResidual(k, w, c, d, pg, cc)
-	if k > 0 {
-		r.residual(k, &w[0], &c[0], &d[0], &pg[0], &cc[0])
+	if k == 0 {
+		return 0
+	}
+	return r.residual(k, &w[0], &c[0], &d[0], &pg[0], &cc[0])
+}
+
+func (r *routines[F]) doExtrapolate(rows, n int, beta, fresh, old, out []F) {
+	checkExtrapolate(rows, n, beta, fresh, old, out)
+	if rows > 0 && n > 0 {
+		r.extrapolate(rows, n*sizeof[F](), &beta[0], &fresh[0], &old[0], &out[0])
 	}
 }
 

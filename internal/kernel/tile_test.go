@@ -260,8 +260,17 @@ func testResidual[F Float](t *testing.T, o *Ops[F]) {
 			}
 			want[k+i/rows] += float64(c[i]) * float64(c[i])
 		}
-		o.Residual(k, w, c, d, s[:k], s[k:])
+		var dot, size float64
+		for i := range w {
+			x, y := float64(w[i]), float64(d[i])-float64(c[i])
+			dot += x * y
+			size += math.Abs(x) * (math.Abs(float64(d[i])) + math.Abs(float64(c[i])))
+		}
+		got := o.Residual(k, w, c, d, s[:k], s[k:])
 		sums.check("Residual")
+		if bound := float64(2*rows) * roundoff[F]() * size; !(math.Abs(got-dot) <= bound) {
+			t.Fatalf("k %d: dot is %v, want %v within %g", k, got, dot, bound)
+		}
 		for j := range s {
 			if bound := float64(2*rows) * roundoff[F]() * want[j]; !(math.Abs(s[j]-want[j]) <= bound) {
 				t.Fatalf("k %d: sum %d is %v, want %v within %g", k, j, s[j], want[j], bound)

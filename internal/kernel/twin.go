@@ -9,7 +9,7 @@ import (
 // computes.
 func twin[F Float]() *Ops[F] {
 	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], Pack: pack[F], Unpack: unpack[F],
-		Sweep: sweep[F], Residual: residual[F]}
+		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F]}
 }
 
 // mulAddBlock is the length of a sum before it is added to c.
@@ -128,19 +128,32 @@ func sweep[F Float](k int, w, c []F, g []F, ldg int, inv []F) F {
 	return change
 }
 
-func residual[F Float](k int, w, c, d []F, pg, cc []float64) {
+func residual[F Float](k int, w, c, d []F, pg, cc []float64) (dot float64) {
 	checkResidual(k, w, c, d, pg, cc)
 	t := TileRows[F]()
 	for j := range k {
-		var p, s F
+		var p, s, q F
 		for i := j * t; i < j*t+t; i++ {
 			if w[i] > 0 || d[i] < 0 {
 				p += d[i] * d[i]
 			}
 			s += c[i] * c[i]
+			q += w[i] * (d[i] - c[i])
 		}
 		pg[j] += float64(p)
 		cc[j] += float64(s)
+		dot += float64(q)
+	}
+	return dot
+}
+
+func extrapolate[F Float](rows, n int, beta, fresh, old, out []F) {
+	checkExtrapolate(rows, n, beta, fresh, old, out)
+	for i := range rows {
+		f, o, y := fresh[i*n:i*n+n], old[i*n:i*n+n], out[i*n:i*n+n]
+		for j, v := range f {
+			y[j] = max(0, v+beta[j]*(v-o[j]))
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ func write(dir string, t tier) error {
 		g.pack()
 		g.unpack()
 		g.residual()
+		g.extrapolate()
 		g.peak()
 	}
 	file, err := ctx.Result()

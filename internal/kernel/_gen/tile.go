@@ -155,24 +155,29 @@ func (t *transposer) extract(q int, r reg.VecPhysical, m operand.Mem) {
 }
 
 // residual sums squares over the rows of a tile: of d where w > 0 or d < 0,
-// added to pg, and of c, added to cc.
+// added to pg, and of c, added to cc. It returns the sum of w*(d-c).
 func (g *gen) residual() {
 	g.begin("residual", "adds to pg and cc, one number a component, the squares of the projected gradient and of c.",
-		"func(k int, w, c, d *%[1]s, pg, cc *float64)")
+		"func(k int, w, c, d *%[1]s, pg, cc *float64) float64")
 	k, w, c, d := g.param("k"), g.param("w"), g.param("c"), g.param("d")
 	out := [2]reg.GPVirtual{g.param("pg"), g.param("cc")}
 	sums, zero := [2]reg.VecPhysical{g.file[0], g.file[1]}, g.file[2]
 	x, y, z := g.file[3], g.file[4], g.file[5]
+	part, dot := g.file[8], g.file[9]
 	g.zero(zero)
+	g.zero(dot)
 	g.Label("component")
 	for _, s := range sums {
 		g.zero(s)
 	}
+	g.zero(part)
 	for v := 0; v < tileBytes; v += g.bytes {
 		g.load(at(d, v), x)
 		g.load(at(w, v), y)
 		g.load(at(c, v), z)
 		g.fmadd(z, z, sums[1])
+		g.sub(z, x, z)
+		g.fmadd(z, y, part)
 		g.clearWhere(y, zero, x, g.file[6], g.file[7])
 		g.fmadd(x, x, sums[0])
 	}
@@ -185,11 +190,17 @@ func (g *gen) residual() {
 		g.VMOVSD(s.AsX(), at(out[i], 0))
 		g.ADDQ(imm(8), out[i])
 	}
+	g.sum(part, x)
+	if g.size == 4 {
+		g.VCVTSS2SD(part.AsX(), part.AsX(), part.AsX())
+	}
+	g.VADDSD(part.AsX(), dot.AsX(), dot.AsX())
 	for _, p := range []reg.GPVirtual{w, c, d} {
 		g.ADDQ(imm(tileBytes), p)
 	}
 	g.DECQ(k)
 	g.JNE(operand.LabelRef("component"))
+	g.Store(dot.AsX(), g.ReturnIndex(0))
 	g.ret()
 }
 
