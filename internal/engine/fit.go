@@ -171,6 +171,8 @@ type fitter[F kernel.Float] struct {
 	// crossBlock is C of a whole block, where its tiles are too few to occupy
 	// the workers.
 	crossBlock []F
+	// beta holds the momentum of each column of the stack.
+	beta []F
 }
 
 // refill drops the runs that have ended, starts waiting ones where there is
@@ -209,6 +211,7 @@ func (f *fitter[F]) refill() {
 		maxK = max(maxK, s.k)
 	}
 	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
+	f.beta = make([]F, f.stack.w.Ld)
 }
 
 // sweeps chooses the number of inner repetitions from the cost of a row's
@@ -232,6 +235,9 @@ func (f *fitter[F]) iterate() bool {
 	for _, s := range f.slots {
 		clear(s.s.G)
 		s.rows.reset()
+		for j := range s.k {
+			f.beta[s.off+j] = F(s.momentum.beta())
+		}
 	}
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
@@ -317,6 +323,7 @@ func (f *fitter[F]) updateManyRows(r0, r1, n int) bool {
 		for _, s := range f.slots {
 			f.updateRowTile(ws, s, a, b, t, c[s.off:], h.Ld)
 		}
+		f.extrapolateRows(a, b)
 	})
 }
 
@@ -342,12 +349,16 @@ func (f *fitter[F]) updateFewRows(r0, r1, n int) bool {
 		width := min(perGroup*vector, h.Ld-col)
 		f.x.left(a, b, col, width, h, f.crossBlock[(a-r0)*h.Ld+col:], h.Ld)
 	})
-	return ok && f.pool.run(n*len(f.slots), func(wi, t int) {
+	ok = ok && f.pool.run(n*len(f.slots), func(wi, t int) {
 		s := f.slots[t/n]
 		a := r0 + t%n*f.tile
 		b := min(a+f.tile, r1)
 		f.updateRowTile(&f.workers[wi], s, a, b, t%n, f.crossBlock[(a-r0)*h.Ld+s.off:], h.Ld)
 	})
+	if ok {
+		f.extrapolateRows(r0, r1)
+	}
+	return ok
 }
 
 // updateRowTile makes the rows a to b of one slot's W, tile t of the block,
@@ -360,30 +371,22 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 	tile.Gradient(s.g)
 	tile.Residual(s.rowTiles.each[t].pg, s.rowTiles.each[t].cc)
 	f.solver.Update(s.g, tile, s.sweepsRow)
-	if st.wPlain == nil {
-		tile.Store(st.wOut.Data[at:], st.wOut.Ld)
-		return
-	}
-	tile.Store(ws.plain, s.k)
-	extrapolate(b-a, s.k, F(s.momentum.beta()), ws.plain, s.k, st.wPlain.Data[at:], st.wOut.Data[at:], st.w.Ld)
-	for i := range b - a {
-		copy(st.wPlain.Data[at+i*st.w.Ld:], ws.plain[i*s.k:(i+1)*s.k])
-	}
+	tile.Store(st.wOut.Data[at:], st.wOut.Ld)
 }
 
-// extrapolate writes max(0, new + beta*(new − old)) to out.
-func extrapolate[F kernel.Float](rows, k int, beta F, fresh []F, ldf int, old, out []F, ld int) {
-	for i := range rows {
-		n, o, y := fresh[i*ldf:i*ldf+k], old[i*ld:i*ld+k], out[i*ld:i*ld+k]
-		for j, v := range n {
-			y[j] = max(0, v+beta*(v-o[j]))
-		}
+// extrapolateRows makes the rows a to b of the W that a pass makes from its
+// solutions and those before.
+func (f *fitter[F]) extrapolateRows(a, b int) {
+	st := f.stack
+	if st.wPlain != nil {
+		old := st.wPlain.rows(a, b)
+		f.x.ops.Extrapolate(b-a, st.w.Ld, f.beta, st.wOut.rows(a, b), old, old)
 	}
 }
 
 // crossColumns adds the block's X_bᵀ·W_b to Q and W_bᵀ·W_b to S.
 func (f *fitter[F]) crossColumns(r0, r1 int) bool {
-	w, q := f.stack.wOut, f.stack.q
+	w, q := f.stack.made(), f.stack.q
 	grams := f.gramTaskList()
 	chunks := (f.x.Cols + columnChunk - 1) / columnChunk
 	return f.x.beforeRight(f.pool, w, r0, r1) && f.pool.run(len(grams)+chunks, func(_, t int) {
@@ -405,7 +408,7 @@ func (f *fitter[F]) updateColumns() bool {
 	for _, s := range f.slots {
 		s.columnTile.reset(n, s.k)
 	}
-	return f.pool.run(n*len(f.slots), func(wi, t int) {
+	ok := f.pool.run(n*len(f.slots), func(wi, t int) {
 		s, i := f.slots[t/n], t%n
 		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
 		at := a*st.h.Ld + s.off
@@ -413,11 +416,14 @@ func (f *fitter[F]) updateColumns() bool {
 		tile.Load(b-a, s.k, ahead.Data[at:], st.h.Ld, st.q.Data[at:], st.q.Ld)
 		f.solver.Update(s.s, tile, s.sweepsCol)
 		tile.Gradient(s.s)
-		tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
-		s.columnTile.dot[i] = tile.Dot()
+		s.columnTile.dot[i] = tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
 		tile.Store(st.hOut.Data[at:], st.hOut.Ld)
-		if st.hAhead != nil {
-			extrapolate(b-a, s.k, F(s.momentum.beta()), st.hOut.Data[at:], st.h.Ld, st.h.Data[at:], st.hAhead.Data[at:], st.h.Ld)
-		}
+	})
+	if st.hAhead == nil {
+		return ok
+	}
+	return ok && f.pool.run(n, func(_, i int) {
+		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
+		f.x.ops.Extrapolate(b-a, st.h.Ld, f.beta, st.hOut.rows(a, b), st.h.rows(a, b), st.hAhead.rows(a, b))
 	})
 }

@@ -84,15 +84,13 @@ type worker[F kernel.Float] struct {
 	tile *solver.Tile[F]
 	// c is the cross product of a tile of rows, rows stacked as the factors.
 	c []F
-	// plain holds a tile of rows before they are extrapolated.
-	plain []F
 }
 
 func newWorkers[F kernel.Float](ops *kernel.Ops[F], n, maxK, width int) []worker[F] {
 	rows, ld := kernel.TileRows[F](), kernel.Pad[F](width)
 	ws := make([]worker[F], n)
 	for i := range ws {
-		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld), plain: make([]F, rows*maxK)}
+		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld)}
 	}
 	return ws
 }

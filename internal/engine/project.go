@@ -78,8 +78,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 		a, b := i*tile, min((i+1)*tile, d.Cols)
 		t.Load(b-a, k, h.Data[a*h.Ld:], h.Ld, q.Data[a*q.Ld:], q.Ld)
 		t.Gradient(r.gramW)
-		t.Residual(columns.each[i].pg, columns.each[i].cc)
-		columns.dot[i] = t.Dot()
+		columns.dot[i] = t.Residual(columns.each[i].pg, columns.each[i].cc)
 	})
 	r.dot = columns.addTo(r.columns)
 	return r, ok

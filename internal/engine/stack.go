@@ -34,6 +34,9 @@ func (t *Tall[F]) reshape(rows, k int) {
 // Row gives the used part of row i.
 func (t *Tall[F]) Row(i int) []F { return t.Data[i*t.Ld : i*t.Ld+t.K : i*t.Ld+t.K] }
 
+// rows gives the rows a to b with their padding.
+func (t *Tall[F]) rows(a, b int) []F { return t.Data[a*t.Ld : b*t.Ld] }
+
 // copyColumns copies k columns from column `from` of src to column `to` of t.
 func (t *Tall[F]) copyColumns(to int, src *Tall[F], from, k int) {
 	for i := range t.Rows {
@@ -43,11 +46,12 @@ func (t *Tall[F]) copyColumns(to int, src *Tall[F], from, k int) {
 
 // stack holds the factors of all pairs that are iterated, side by side.
 type stack[F kernel.Float] struct {
-	// w and h are the last accepted pair, wOut and hOut the pair that a pass
-	// makes. q is X ᵀ·wOut.
+	// w and h are the last accepted pair. A pass writes its solutions to wOut
+	// and hOut, and Xᵀ·made() to q.
 	w, wOut, h, hOut, q *Tall[F]
-	// wPlain is the last W before its extrapolation, hAhead the extrapolated H
-	// that the next W is made for; nil where nothing is extrapolated.
+	// wPlain is the W before w was extrapolated from it; a pass puts the W that
+	// it extrapolates from wOut in its place. hAhead is the extrapolated H
+	// that the next W is made for. Both are nil where nothing is extrapolated.
 	wPlain, hAhead *Tall[F]
 }
 
@@ -65,6 +69,14 @@ func (s *stack[F]) ahead() *Tall[F] {
 		return s.hAhead
 	}
 	return s.h
+}
+
+// made is the W of the pair that a pass makes.
+func (s *stack[F]) made() *Tall[F] {
+	if s.wPlain != nil {
+		return s.wPlain
+	}
+	return s.wOut
 }
 
 func (s *stack[F]) reshape(m, n, width int) {
@@ -105,7 +117,11 @@ func (s *stack[F]) take(off, k int) (w, h *Tall[F]) {
 
 // flip makes the pair that a pass made the accepted one.
 func (s *stack[F]) flip() {
-	s.w, s.wOut = s.wOut, s.w
+	if s.wPlain != nil {
+		s.w, s.wPlain, s.wOut = s.wPlain, s.wOut, s.w
+	} else {
+		s.w, s.wOut = s.wOut, s.w
+	}
 	s.h, s.hOut = s.hOut, s.h
 }
 

@@ -2,6 +2,7 @@
 
 package kernel
 
+import "os"
 import "golang.org/x/sys/cpu"
 
 // routines are the assembly functions of one tier for one element type. Each
@@ -93,6 +94,28 @@ func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c
 		return
 	}
 	vector := r.bytes / sizeof[F]()
+	if rs == 1 && os.Getenv("PANEL") != "" {
+		w := 128 / sizeof[F]()
+		buf := make([]F, 128*w)
+		for i := 0; i < m; i += w {
+			for l := 0; l < p; l += mulAddBlock {
+				terms := min(mulAddBlock, p-l)
+				aa, rs, cs := &a[i*rs+l*cs], rs, cs
+				if i+w <= m {
+					if sizeof[F]() == 4 {
+						panelF32AVX512(terms, any(&a[i*rs+l*cs]).(*float32), cs, any(&buf[0]).(*float32))
+					}
+					rs, cs, aa = 1, w, &buf[0]
+				}
+				for j := 0; j < n; {
+					v := r.columns((n - j) / vector)
+					r.mulAdd[v](min(w, m-i), terms, aa, rs, cs, &b[l*ldb+j], ldb, &c[i*ldc+j], ldc)
+					j += v * vector
+				}
+			}
+		}
+		return
+	}
 	for i := 0; i < m; i += rowChunk {
 		rows := min(rowChunk, m-i)
 		for l := 0; l < p; l += mulAddBlock {

@@ -10,6 +10,7 @@ package solver
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/partsof/nmf/internal/kernel"
 )
@@ -20,7 +21,8 @@ type Gram[F kernel.Float] struct {
 	K, Ld int
 	// G is K x K, symmetric, its rows Ld = Pad(K) apart.
 	G []F
-	// inv is 1/G[j,j], or 0 where the diagonal is zero.
+	// inv is 1/G[j,j], or 0 where the diagonal is zero or so small that this
+	// overflows.
 	inv []F
 }
 
@@ -34,14 +36,20 @@ func NewGram[F kernel.Float](k int) *Gram[F] {
 func (g *Gram[F]) Ready() {
 	for j := range g.K {
 		g.inv[j] = 0
-		if d := g.G[j*g.Ld+j]; d > 0 {
-			g.inv[j] = 1 / d
+		if inv := 1 / g.G[j*g.Ld+j]; inv > 0 && !math.IsInf(float64(inv), 0) {
+			g.inv[j] = inv
 		}
 	}
 }
 
-// Diag gives G[j,j], the squared norm of component j of the fixed factor.
-func (g *Gram[F]) Diag(j int) float64 { return float64(g.G[j*g.Ld+j]) }
+// Diag gives G[j,j], the squared norm of component j of the fixed factor; 0
+// where it is too small for the component to have any effect.
+func (g *Gram[F]) Diag(j int) float64 {
+	if g.inv[j] == 0 {
+		return 0
+	}
+	return float64(g.G[j*g.Ld+j])
+}
 
 // Tile is up to TileRows rows of the factor that is updated, with scratch for
 // them. A worker owns one and uses it again for every tile.
@@ -92,21 +100,11 @@ func (t *Tile[F]) mulGram(g *Gram[F], dst []F) {
 }
 
 // Residual adds the squared norms of the projected gradient and of the cross
-// product to pg and cc, a number for each component. D must be the gradient.
-func (t *Tile[F]) Residual(pg, cc []float64) {
-	t.ops.Residual(t.K, t.W, t.C, t.D, pg, cc)
-}
-
-// Dot is the sum over the tile of W∘(D−C), in float64: with D the gradient it
-// is ⟨W, GW⟩ − 2⟨W, C⟩, the tile's part of the loss that depends on W, doubled.
-func (t *Tile[F]) Dot() float64 {
-	n := t.K * kernel.TileRows[F]()
-	c, d := t.C[:n], t.D[:n]
-	sum := 0.0
-	for i, w := range t.W[:n] {
-		sum += float64(w) * (float64(d[i]) - float64(c[i]))
-	}
-	return sum
+// product to pg and cc, a number for each component, and returns ⟨W, GW⟩ −
+// 2⟨W, C⟩, the tile's part of the loss that depends on W, doubled. D must be
+// the gradient.
+func (t *Tile[F]) Residual(pg, cc []float64) (dot float64) {
+	return t.ops.Residual(t.K, t.W, t.C, t.D, pg, cc)
 }
 
 // Solver is one way to update a tile.
