@@ -305,7 +305,7 @@ func (f *cholesky) factor(k int, g []float64, eps float64) {
 		largest = max(largest, g[j*k+j])
 	}
 	for ridge := 0.0; !f.try(k, g, ridge, eps); {
-		ridge = max(eps*largest, 10*ridge)
+		ridge = max(eps*largest, 10*ridge, 0x1p-1022)
 	}
 }
 

@@ -29,6 +29,7 @@ func Solve[F kernel.Float](g *Gram[F], t *Tile[F], tol float64) float64 {
 // check fills D and gives the largest KKT residual of a row and the rows
 // beyond tol.
 func (t *Tile[F]) check(g *Gram[F], tol float64) (worst float64, late []int) {
+	t.zeroRows()
 	t.Gradient(g)
 	res := t.RowResiduals()
 	late = t.bpp.rows[:0]
@@ -40,6 +41,25 @@ func (t *Tile[F]) check(g *Gram[F], tol float64) (worst float64, late []int) {
 	}
 	t.bpp.rows = late
 	return worst, late
+}
+
+// zeroRows makes the rows zero whose cross product is zero: that is their
+// solution, which coordinate descent only comes ever closer to.
+func (t *Tile[F]) zeroRows() {
+	rows := kernel.TileRows[F]()
+	var largest [64]F
+	for j := range t.K {
+		for i, v := range t.C[j*rows : j*rows+t.Rows] {
+			largest[i] = max(largest[i], v, -v)
+		}
+	}
+	for i, v := range largest[:t.Rows] {
+		if v == 0 {
+			for j := range t.K {
+				t.W[j*rows+i] = 0
+			}
+		}
+	}
 }
 
 // RowResiduals gives the KKT residual of every row of the tile; 0 where the

@@ -4,31 +4,45 @@ import "github.com/partsof/nmf/internal/kernel"
 
 // mu is the multiplicative update w ← w ∘ c / (w G) (Lee & Seung 2001),
 // repeated as often as sweeps says. A zero would stay zero for ever, also
-// where the gradient wants it to grow: such an entry is first lifted to a
-// small number (as Lin 2007 does), so that a limit point is stationary.
+// where the gradient wants it to grow, and a limit point need not be
+// stationary (Lin 2007). Such an entry takes a small part of its coordinate
+// descent step, and the rest of its row that much less of its own step: the
+// result is a convex combination of points none of which is worse than w, so
+// that the objective cannot rise.
 type mu[F kernel.Float] struct{}
 
 func (mu[F]) Update(g *Gram[F], t *Tile[F], sweeps int) {
 	rows := kernel.TileRows[F]()
 	n := t.K * rows
 	w, c, d := t.W[:n], t.C[:n], t.D[:n]
+	part := F(min(muLift, 0.5/float64(t.K)))
+	var lifted [64]F
 	for range sweeps {
 		clear(d)
 		t.mulGram(g, d)
-		for j := range t.K {
-			// Lifting by a tiny part of the entry's own unconstrained
-			// solution c/G[j,j] keeps the step independent of the scale of X.
-			tiny := muLift * g.inv[j]
+		clear(lifted[:])
+		for i, v := range w {
+			if v == 0 && c[i] > d[i] {
+				lifted[i%rows] += part
+			}
+		}
+		for j, inv := range g.inv {
+			if inv == 0 {
+				continue
+			}
 			for i := j * rows; i < (j+1)*rows; i++ {
 				switch {
 				case w[i] > 0 && d[i] > 0:
-					w[i] *= c[i] / d[i]
+					// w/d is at most 1/G[j,j], where c/d could overflow.
+					stay := lifted[i-j*rows]
+					w[i] = stay*w[i] + (1-stay)*(w[i]/d[i]*c[i])
 				case c[i] > d[i]:
-					w[i] = c[i] * tiny
+					w[i] = part * inv * (c[i] - d[i])
 				}
 			}
 		}
 	}
 }
 
+// muLift is the part of a coordinate descent step that lifts a zero.
 const muLift = 1e-4
