@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/matrix"
+)
+
+// solveFlags say how to factorize.
+type solveFlags struct {
+	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals)."`
+	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvda, or random where there are several runs)."`
+	Seed            uint64  `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Seed of all random numbers. The same seed gives the same model."`
+	Runs            int     `group:"Fit" type:"count" default:"1" placeholder:"N" help:"Starts; the one with the least loss is kept. Run i has the seed SEED+i."`
+	MaxIter         int     `group:"Fit" type:"count" default:"500" placeholder:"N" help:"Most iterations of a run."`
+	Tol             float64 `group:"Fit" type:"number" default:"1e-4" placeholder:"X" help:"Stop when the KKT residual is at most this; 0 for never."`
+	LossTol         float64 `group:"Fit" type:"number" default:"1e-6" placeholder:"X" help:"Stop when an iteration lowers the loss by less than this part of it; 0 for never."`
+	TargetError     float64 `group:"Fit" type:"number" default:"0" placeholder:"X" help:"Stop when the relative error |X-WH|/|X| is at most this; 0 for never."`
+	InnerSweeps     int     `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Repetitions of hals and mu on the same products; 0 chooses."`
+	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
+	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
+	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
+}
+
+// check refuses what no data could make right.
+func (f *solveFlags) check(command string, k int) error {
+	switch {
+	case k < 1:
+		return usagef(command, "-k is %d; the number of components must be at least 1", k)
+	case f.Runs < 1:
+		return usagef(command, "--runs is %d; it must be at least 1", f.Runs)
+	case f.MaxIter < 1:
+		return usagef(command, "--max-iter is %d; it must be at least 1", f.MaxIter)
+	case f.InnerSweeps < 0:
+		return usagef(command, "--inner-sweeps is %d; it must be at least 0", f.InnerSweeps)
+	case f.TargetError < 0 || f.TargetError >= 1:
+		return usagef(command, "--target-error is %v; it must be at least 0 and below 1", f.TargetError)
+	}
+	return nil
+}
+
+// options gives the library's options.
+func (f *solveFlags) fitOptions(threads int) *nmf.Options {
+	return &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
+		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
+		NoExtrapolation: f.NoExtrapolation, Compression: f.Compression, Threads: threads}
+}
+
+// orNever gives what the library takes for "never" where the flag is 0.
+func orNever(tol float64) float64 {
+	if tol <= 0 {
+		return -1
+	}
+	return tol
+}
+
+type fitCmd struct {
+	Input  string `arg:"" optional:"" needed:"" help:"Matrix to factorize, samples x features: a file, a 10x folder, or - for standard input."`
+	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-1" placeholder:"K" help:"Number of components."`
+	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
+	solveFlags
+	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x K) that W starts at."`
+	InitH string `group:"Fit" placeholder:"FILE" help:"Matrix (K x features) that H starts at."`
+	inputFlags
+	machineFlags
+	outputFlags
+}
+
+func (c *fitCmd) examples() [][2]string {
+	return [][2]string{
+		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
+		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
+		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
+		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
+	}
+}
+
+func (c *fitCmd) notes() string {
+	return "Ctrl-C ends the fit, saves the best model so far and exits with status 1; a second one quits at once. An existing file is replaced only if it is a model."
+}
+
+func (c *fitCmd) Run(a *app) error {
+	in, err := c.source("fit", c.Input, "the matrix to factorize", c.Threads)
+	if err != nil {
+		return err
+	}
+	if c.K == -1 {
+		return usagef("fit", "the number of components is missing: say -k K, such as -k 10")
+	}
+	if err := errors.Join(c.solveFlags.check("fit", c.K), c.machineFlags.check("fit")); err != nil {
+		return err
+	}
+	if c.Output == "" {
+		c.Output = defaultModelPath(c.Input)
+	}
+	out, err := newModelOutput("fit", c.Output)
+	if err != nil {
+		return err
+	}
+	if c.Precision == "f64" {
+		return fitFile[float64](a, c, in, out)
+	}
+	return fitFile[float32](a, c, in, out)
+}
+
+func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
+	t, err := readTable[F](a, in, c.Quiet)
+	if err != nil {
+		return err
+	}
+	o := c.fitOptions(c.Threads)
+	if o.W, err = c.given(a, c.InitW); err != nil {
+		return err
+	}
+	if o.H, err = c.given(a, c.InitH); err != nil {
+		return err
+	}
+	model, err := fitTable(a, t, c.K, o, c.Quiet)
+	if err != nil {
+		return inFile(in.name(), err)
+	}
+	if err := saveModel(a, model, out, c.Quiet); err != nil {
+		return err
+	}
+	if c.JSON {
+		err = a.printJSON(withoutTrace(model.Info))
+	} else if !c.Quiet {
+		a.summarize(in.name(), describe(t.X), &model.Info)
+		a.printf("model   %s, look at it with: nmf top %s\n", out.path, shellWord(out.path))
+	}
+	return errors.Join(err, cancelled(&model.Info, out))
+}
+
+// given reads a factor to start at.
+func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
+	if path == "" {
+		return nil, nil
+	}
+	t, err := readTable[float64](a, source{path, &data.ReadOptions{Threads: c.Threads}}, c.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	return toDense(t.X), nil
+}
+
+// fitTable fits with progress. Ctrl-C gives the best model so far.
+func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, quiet bool) (*nmf.Model[F], error) {
+	o.RowNames, o.ColumnNames = t.RowNames, t.ColumnNames
+	p := newProgress(quiet)
+	if p != nil {
+		o.Progress = p.report
+	}
+	var model *nmf.Model[F]
+	err := a.interrupts.during("\nnmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n",
+		func(ctx context.Context) (err error) {
+			model, err = nmf.Fit(ctx, t.X, k, o)
+			return err
+		})
+	p.clear()
+	if errors.Is(err, context.Canceled) {
+		return nil, &statusError{1, "interrupted before the first iteration: there is no model to save"}
+	}
+	return model, err
+}
+
+// saveModel writes a model and passes its warnings on.
+func saveModel[F matrix.Float](a *app, m *nmf.Model[F], out modelOutput, quiet bool) error {
+	for _, w := range m.Info.Warnings {
+		a.warn(quiet, "%s", w)
+	}
+	if err := m.Save(out.path); err != nil {
+		return fmt.Errorf("the model could not be saved: %w", err)
+	}
+	if out.replaces {
+		a.note(quiet, "%s: the model that was there is replaced", out.path)
+	}
+	return nil
+}
+
+// cancelled is the end of a fit that Ctrl-C ended.
+func cancelled(i *nmf.Info, out modelOutput) error {
+	if i.Status != nmf.Cancelled {
+		return nil
+	}
+	return &statusError{1, fmt.Sprintf("interrupted: the best model so far, after %s, is in %s", plural(i.Iterations, "iteration"), out.path)}
+}
+
+// withoutTrace is what a fit prints as JSON.
+func withoutTrace(i nmf.Info) nmf.Info {
+	i.Trace = nil
+	return i
+}
+
+// summarize says what was read and what came out.
+func (a *app) summarize(input, x string, i *nmf.Info) {
+	a.printf("read    %s: %s\n", input, x)
+	r := &i.Resolved
+	a.printf("fit     k = %d with %s from %s, %s: %s in %s on %s\n", i.K, r.Solver, r.Init, i.Precision,
+		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
+	a.printf("error   %s of X, in the Frobenius norm; X's squares are explained to %s\n", percent(i.RelativeError), percent(1-i.RelativeError*i.RelativeError))
+	a.printf("end     %s\n", statusText(i))
+	if len(i.Runs) > 1 {
+		a.printf("runs    %s\n", runsText(i))
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// statusText says in words why a fit ended.
+func statusText(i *nmf.Info) string {
+	r := &i.Resolved
+	kkt := fmt.Sprintf("KKT residual %.1e", i.KKT)
+	switch i.Status {
+	case nmf.Converged:
+		if r.TargetError > 0 && i.RelativeError <= r.TargetError {
+			return fmt.Sprintf("reached the target error %g; %s", r.TargetError, kkt)
+		}
+		if i.KKT > r.Tol {
+			return "converged: X is reproduced to rounding"
+		}
+		return fmt.Sprintf("converged: %s is within %g", kkt, r.Tol)
+	case nmf.Stalled:
+		return fmt.Sprintf("stopped: the loss falls by less than %g of itself an iteration; %s", r.LossTol, kkt)
+	case nmf.IterationLimit:
+		return fmt.Sprintf("not converged after %s; %s; raise --max-iter to go on", plural(r.MaxIter, "iteration"), kkt)
+	}
+	return fmt.Sprintf("interrupted; %s", kkt)
+}
+
+// runsText compares the runs.
+func runsText(i *nmf.Info) string {
+	losses := make([]float64, len(i.Runs))
+	for j, r := range i.Runs {
+		losses[j] = r.RelativeError
+	}
+	slices.Sort(losses)
+	return fmt.Sprintf("best of %d is the one with seed %d; relative errors from %s to %s, median %s", len(i.Runs), i.Runs[i.BestRun].Seed,
+		percent(losses[0]), percent(losses[len(losses)-1]), percent(losses[len(losses)/2]))
+}
+
+// describe says what a matrix is in a few words.
+func describe[F matrix.Float](x matrix.Matrix[F]) string {
+	rows, cols := x.Dims()
+	nonzero, kind := 0, "dense"
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
+		for i := range rows {
+			nonzero += countNonzero(x.Row(i))
+		}
+	case *matrix.CSR[F]:
+		nonzero, kind = countNonzero(x.Val), "sparse"
+	}
+	return fmt.Sprintf("%s samples x %s features, %s, %s of the cells above zero", thousands(rows), thousands(cols), kind,
+		percent(float64(nonzero)/(float64(rows)*float64(cols))))
+}
+
+func countNonzero[F matrix.Float](values []F) int {
+	n := 0
+	for _, v := range values {
+		if v != 0 {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/matrix"
+)
+
+// inputFlags say how to read a matrix.
+type inputFlags struct {
+	Transpose bool   `group:"Input" help:"Turn the input round: its rows are features, its columns samples."`
+	Format    string `group:"Input" type:"choice" placeholder:"NAME" help:"Format of the input. Found out from name and content unless given."`
+	Key       string `group:"Input" placeholder:"NAME" help:"Array within an .npz file. Default: the only one."`
+	Header    *bool  `group:"Input" negatable:"" help:"Whether the first line of a CSV or TSV file names the columns. Found out unless told."`
+	RowNames  *bool  `group:"Input" negatable:"" help:"Whether the first column of a CSV or TSV file names the rows. Found out unless told."`
+	Delimiter string `group:"Input" placeholder:"CHAR" help:"What separates fields in a CSV or TSV file: a character, or tab or space. Found out unless given."`
+}
+
+// machineFlags bound what a command uses of the machine.
+type machineFlags struct {
+	Threads int `group:"Machine" type:"count" placeholder:"N" help:"Processors to use, at most. The result does not depend on it. Default: all."`
+}
+
+func (f *machineFlags) check(command string) error {
+	if f.Threads < 0 {
+		return usagef(command, "--threads is %d; it must be at least 1, or 0 for all processors", f.Threads)
+	}
+	return nil
+}
+
+func (f *inputFlags) readOptions(command string, threads int) (*data.ReadOptions, error) {
+	delimiter, err := parseDelimiter(command, f.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	return &data.ReadOptions{Format: f.Format, Key: f.Key, Transpose: f.Transpose,
+		Header: choice(f.Header), RowNames: choice(f.RowNames), Delimiter: delimiter, Threads: threads}, nil
+}
+
+func choice(told *bool) data.Choice {
+	switch {
+	case told == nil:
+		return data.Auto
+	case *told:
+		return data.Yes
+	}
+	return data.No
+}
+
+func parseDelimiter(command, s string) (rune, error) {
+	switch s {
+	case "":
+		return 0, nil
+	case "tab", `\t`:
+		return '\t', nil
+	case "space":
+		return ' ', nil
+	}
+	r, size := utf8.DecodeRuneInString(s)
+	if size != len(s) || r == utf8.RuneError {
+		return 0, usagef(command, "--delimiter %q is not one character, nor tab or space", s)
+	}
+	return r, nil
+}
+
+// source is an input and how to read it.
+type source struct {
+	path    string
+	options *data.ReadOptions
+}
+
+// source checks the name of an input that a command needs.
+func (f *inputFlags) source(command, path, what string, threads int) (source, error) {
+	if path == "" {
+		return source{}, usagef(command, "%s is missing", what)
+	}
+	o, err := f.readOptions(command, threads)
+	return source{path, o}, err
+}
+
+// name is what messages call the input.
+func (s source) name() string {
+	if s.path == "-" {
+		return "standard input"
+	}
+	return s.path
+}
+
+// readTable reads a matrix and passes its notes on.
+func readTable[F matrix.Float](a *app, s source, quiet bool) (*data.Table[F], error) {
+	t, err := data.Read[F](s.path, s.options)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range t.Notes {
+		a.note(quiet, "%s: %s", s.name(), n)
+	}
+	return t, nil
+}
+
+// fileError names the file that an error of the library is about.
+type fileError struct {
+	file string
+	err  error
+}
+
+func (e *fileError) Error() string { return fmt.Sprintf("%s: %v", e.file, e.err) }
+func (e *fileError) Unwrap() error { return e.err }
+
+// inFile names the file in an error that does not name one itself.
+func inFile(name string, err error) error {
+	var e *data.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &fileError{name, err}
+}
+
+// toDense gives a dense matrix, copied where it is not.
+func toDense[F matrix.Float](x matrix.Matrix[F]) *matrix.Dense[F] {
+	switch x := x.(type) {
+	case *matrix.CSR[F]:
+		return x.Dense()
+	case *matrix.Dense[F]:
+		return x
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+// Command nmf factorizes non-negative matrices and shows what came out.
+//
+// Each subcommand is one file. Results go to standard output; progress, notes
+// and errors to standard error. The exit status is 0, 1 for a failure, 2 for
+// wrong usage. See docs/cli.md.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partsof/nmf"
+)
+
+// commands is the command line.
+type commands struct {
+	Fit         fitCmd         `cmd:"" help:"Factorize a matrix and save the model."`
+	Transform   transformCmd   `cmd:"" help:"Give the weights of new samples under a model."`
+	Reconstruct reconstructCmd `cmd:"" help:"Multiply the factors out: the matrix as the model sees it."`
+	Score       scoreCmd       `cmd:"" help:"Say how well a model reproduces data."`
+	Top         topCmd         `cmd:"" help:"Show the top features and samples of each component."`
+	Info        infoCmd        `cmd:"" help:"Describe a matrix or a model."`
+	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
+	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
+	Completion  completionCmd  `cmd:"" help:"Print a completion script for a shell."`
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run does what args say and gives the exit status.
+func run(args []string) int {
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	a := newApp()
+	parser := newParser(a)
+	ctx, err := parser.Parse(args)
+	if err == nil {
+		err = ctx.Run(a)
+	} else {
+		err = parseUsage(err)
+	}
+	return a.finish(err)
+}
+
+func newParser(a *app) *kong.Kong {
+	return kong.Must(new(commands), kong.Name("nmf"),
+		kong.Description("nmf factorizes a non-negative matrix X (samples x features) into W·H: k components, and how much of each a sample holds."),
+		kong.Help(func(_ kong.HelpOptions, ctx *kong.Context) error { return a.printHelp(ctx.Kong, ctx.Selected()) }),
+		kong.NamedMapper("choice", kong.MapperFunc(decodeChoice)),
+		kong.NamedMapper("count", kong.MapperFunc(decodeCount)),
+		kong.NamedMapper("number", kong.MapperFunc(decodeNumber)),
+		kong.Writers(a.stdout, a.stderr))
+}
+
+// usageError is a command line that cannot be meant.
+type usageError struct {
+	message string
+	// command is the one that was used, or "".
+	command string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(command, format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), command}
+}
+
+// statusError ends the program with a status and a message that is no error.
+type statusError struct {
+	status  int
+	message string
+}
+
+func (e *statusError) Error() string { return e.message }
+
+// finish flushes the output, reports the error and gives the exit status.
+func (a *app) finish(err error) int {
+	if flushed := a.stdout.Flush(); err == nil && flushed != nil {
+		err = fmt.Errorf("write standard output: %w", flushed)
+	}
+	var usage *usageError
+	var status *statusError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(a.stderr, "nmf: %v\n", err)
+		see := "nmf help"
+		if usage.command != "" {
+			see = "nmf " + usage.command + " --help"
+		}
+		fmt.Fprintf(a.stderr, "See '%s'.\n", see)
+		return 2
+	case errors.As(err, &status):
+		fmt.Fprintf(a.stderr, "nmf: %v\n", err)
+		return status.status
+	}
+	fmt.Fprintf(a.stderr, "nmf: %v\n", withAdvice(err))
+	if errors.Is(err, nmf.ErrOption) {
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/matrix"
+)
+
+// checkModelPath refuses what cannot be the name of a model.
+func checkModelPath(command, path string) error {
+	switch path {
+	case "":
+		return usagef(command, "the model is missing: name the .npz file that 'nmf fit' wrote")
+	case "-":
+		return usagef(command, "a model is read from a file, not from standard input")
+	}
+	return nil
+}
+
+func loadModel[F matrix.Float](path string) (*nmf.Model[F], error) {
+	m, err := nmf.Load[F](path)
+	return m, modelError(path, err)
+}
+
+// modelError puts an error of the system about a model in plain words.
+func modelError(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: there is no such file", path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: may not be read: permission denied; check its permissions", path)
+	case errors.Is(err, nmf.ErrModelFormat):
+		return fmt.Errorf("%w; a model is what 'nmf fit' writes", err)
+	}
+	return err
+}
+
+// applyFlags are those of the commands that put new data through a model.
+type applyFlags struct {
+	Tol       float64 `group:"Transform" type:"number" default:"0" placeholder:"X" help:"Solve every row to this KKT residual; 0 takes the model's."`
+	Precision string  `group:"Transform" type:"choice" placeholder:"NAME" help:"Numbers of 32 or 64 bits, whatever the model's. Default: as the model."`
+	inputFlags
+	machineFlags
+	outputFlags
+}
+
+// precisionOf is the precision to work in with a model.
+func (f *applyFlags) precisionOf(path string) (string, error) {
+	if f.Precision != "" {
+		return f.Precision, nil
+	}
+	info, err := nmf.ReadInfo(path)
+	if err != nil {
+		return "", modelError(path, err)
+	}
+	return info.Precision, nil
+}
+
+// readFor reads new data for a model, its features in the model's order.
+func readFor[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], model string, in source) (*data.Table[F], error) {
+	t, err := readTable[F](a, in, f.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", in.name(), model, err)
+	}
+	if reordered {
+		t.Notes = append(t.Notes, "the features have another order than in the model: they were matched by name")
+		a.note(f.Quiet, "%s: %s", in.name(), t.Notes[len(t.Notes)-1])
+	}
+	return t, nil
+}
+
+func (f *applyFlags) transformOptions(rowNames, columnNames []string) *nmf.TransformOptions {
+	return &nmf.TransformOptions{Tol: f.Tol, Threads: f.Threads, RowNames: rowNames, ColumnNames: columnNames}
+}

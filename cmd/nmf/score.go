@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/matrix"
+)
+
+type scoreCmd struct {
+	Model string `arg:"" optional:"" needed:"" help:"Model that 'nmf fit' wrote."`
+	Input string `arg:"" optional:"" needed:"" help:"Data over the model's features: a file, a 10x folder, or - for standard input."`
+	applyFlags
+}
+
+func (c *scoreCmd) examples() [][2]string {
+	return [][2]string{
+		{"nmf score model.npz heldout.csv", "relative error of held-out samples"},
+		{"nmf score model.npz heldout.csv --json", "for a program"},
+	}
+}
+
+func (c *scoreCmd) notes() string {
+	return "The weights of every row are the best there are for the model's components; what remains is the error."
+}
+
+func (c *scoreCmd) Run(a *app) error {
+	if err := checkModelPath("score", c.Model); err != nil {
+		return err
+	}
+	in, err := c.source("score", c.Input, "the data to score", c.Threads)
+	if err != nil {
+		return err
+	}
+	if err := c.machineFlags.check("score"); err != nil {
+		return err
+	}
+	precision, err := c.precisionOf(c.Model)
+	if err != nil {
+		return err
+	}
+	if precision == "f64" {
+		return scoreFile[float64](a, c, in)
+	}
+	return scoreFile[float32](a, c, in)
+}
+
+func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
+	m, err := loadModel[F](c.Model)
+	if err != nil {
+		return err
+	}
+	t, err := readFor(a, &c.applyFlags, m, c.Model, in)
+	if err != nil {
+		return err
+	}
+	var s nmf.Score
+	err = a.interrupts.during("\n", func(ctx context.Context) (err error) {
+		s, err = m.Score(ctx, t.X, c.transformOptions(t.RowNames, t.ColumnNames))
+		return err
+	})
+	if err != nil {
+		return inFile(in.name(), interrupted(err))
+	}
+	rows, cols := t.X.Dims()
+	if c.JSON {
+		return a.printJSON(struct {
+			Rows    int `json:"rows"`
+			Columns int `json:"columns"`
+			nmf.Score
+			ModelRelativeError float64 `json:"model_relative_error"`
+		}{rows, cols, s, m.Info.RelativeError})
+	}
+	a.printf("read    %s: %s\n", in.name(), describe(t.X))
+	a.printf("error   %s of X, in the Frobenius norm (%s of the data that the model was fitted to)\n", percent(s.RelativeError), percent(m.Info.RelativeError))
+	a.printf("loss    %s\n", fmt.Sprintf("%.6g", s.Loss))
+	return nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/matrix"
+)
+
+type transformCmd struct {
+	Model string `arg:"" optional:"" needed:"" help:"Model that 'nmf fit' wrote."`
+	Input string `arg:"" optional:"" needed:"" help:"New samples over the model's features: a file, a 10x folder, or - for standard input."`
+	tableFlags
+	applyFlags
+}
+
+func (c *transformCmd) examples() [][2]string {
+	return [][2]string{
+		{"nmf transform model.npz new.csv -o weights.csv", "a row a sample, a column a component"},
+		{"nmf transform model.npz new.mtx -o weights.npy", "for NumPy"},
+		{"nmf transform model.npz - < new.csv | head", "CSV on standard output"},
+	}
+}
+
+func (c *transformCmd) notes() string {
+	return "Features are matched by name where both the model and the data have names. x is about w·diag(scales)·H for a row x of the data and its row w of weights."
+}
+
+func (c *transformCmd) Run(a *app) error {
+	if err := checkModelPath("transform", c.Model); err != nil {
+		return err
+	}
+	in, err := c.source("transform", c.Input, "the new data", c.Threads)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.machineFlags.check("transform"), c.tableFlags.check()); err != nil {
+		return err
+	}
+	precision, err := c.precisionOf(c.Model)
+	if err != nil {
+		return err
+	}
+	if precision == "f64" {
+		return transformFile[float64](a, c, in)
+	}
+	return transformFile[float32](a, c, in)
+}
+
+func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
+	m, err := loadModel[F](c.Model)
+	if err != nil {
+		return err
+	}
+	t, err := readFor(a, &c.applyFlags, m, c.Model, in)
+	if err != nil {
+		return err
+	}
+	w, err := transformTable(a, &c.applyFlags, m, t, in)
+	if err != nil {
+		return err
+	}
+	weights := &data.Table[F]{X: w, RowNames: t.RowNames, ColumnNames: componentNames(m.K())}
+	return writeTable(a, &c.tableFlags, &c.outputFlags, weights, t.Notes)
+}
+
+// transformTable gives the weights of t; Ctrl-C ends it with nothing.
+func transformTable[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], t *data.Table[F], in source) (*matrix.Dense[F], error) {
+	var w *matrix.Dense[F]
+	err := a.interrupts.during("\n", func(ctx context.Context) (err error) {
+		w, err = m.Transform(ctx, t.X, f.transformOptions(t.RowNames, t.ColumnNames))
+		return err
+	})
+	return w, inFile(in.name(), interrupted(err))
+}
+
+// interrupted is the end of work that has nothing to show for itself when
+// Ctrl-C ends it.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return &statusError{1, "interrupted; nothing was written"}
+	}
+	return err
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
+)
+
+// choicesOf lists the values of the flags and arguments of type "choice", by
+// name.
+func choicesOf(name string) []string {
+	switch name {
+	case "solver":
+		return nmf.Solvers()
+	case "init":
+		return nmf.Inits()
+	case "compression":
+		return []string{"auto", "on", "off"}
+	case "precision":
+		return []string{"f32", "f64"}
+	case "format":
+		return formatNames(func(f data.FormatInfo) bool { return f.CanRead })
+	case "to":
+		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
+	case "by":
+		return []string{"weight", "specificity"}
+	case "kind":
+		return []string{"auto", "weights", "data"}
+	case "shell":
+		return []string{"bash", "zsh", "fish"}
+	}
+	return nil
+}
+
+func formatNames(want func(data.FormatInfo) bool) []string {
+	var names []string
+	for _, f := range data.Formats() {
+		if want(f) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// decodeChoice takes one of a list of values.
+func decodeChoice(ctx *kong.DecodeContext, target reflect.Value) error {
+	var s string
+	if err := ctx.Scan.PopValueInto("text", &s); err != nil {
+		return err
+	}
+	choices := choicesOf(ctx.Value.Name)
+	if !slices.Contains(choices, s) {
+		return fmt.Errorf("%q is unknown%s; it is one of %s", s, didYouMean(s, choices), strings.Join(choices, ", "))
+	}
+	target.SetString(s)
+	return nil
+}
+
+// decodeCount takes a whole number in decimal.
+func decodeCount(ctx *kong.DecodeContext, target reflect.Value) error {
+	var s string
+	if err := ctx.Scan.PopValueInto("number", &s); err != nil {
+		return err
+	}
+	if target.CanUint() {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number from 0 to 2^64-1", s)
+		}
+		target.SetUint(n)
+		return nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("%s is too large", s)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", s)
+	}
+	target.SetInt(n)
+	return nil
+}
+
+// decodeNumber takes a decimal number.
+func decodeNumber(ctx *kong.DecodeContext, target reflect.Value) error {
+	var s string
+	if err := ctx.Scan.PopValueInto("number", &s); err != nil {
+		return err
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || v != v {
+		return fmt.Errorf("%q is not a number", s)
+	}
+	target.SetFloat(v)
+	return nil
+}
+
+// parseUsage puts an error of the parser in our words.
+func parseUsage(err error) error {
+	u := &usageError{message: err.Error()}
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		if n := parse.Context.Selected(); n != nil {
+			u.command = n.Name
+		}
+	}
+	if rest, ok := strings.CutPrefix(u.message, "unexpected argument "); ok {
+		word, _, _ := strings.Cut(rest, ", did you mean")
+		if u.command == "" {
+			u.message = fmt.Sprintf("%q is not a command%s", word, didYouMean(word, commandNames(parse.Context.Model)))
+		} else {
+			u.message = fmt.Sprintf("%q is one argument too many", word)
+		}
+	}
+	return u
+}
+
+func commandNames(app *kong.Application) []string {
+	var names []string
+	for _, n := range app.Children {
+		if !n.Hidden {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// didYouMean names the value that is nearest to a word, if any is near.
+func didYouMean(word string, values []string) string {
+	best, bestDistance := "", 3
+	for _, v := range values {
+		d := editDistance(strings.ToLower(word), v)
+		if len(word) > 1 && strings.HasPrefix(v, strings.ToLower(word)) {
+			d = 1
+		}
+		if d < bestDistance && d < len(v) {
+			best, bestDistance = v, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", best)
+}
+
+// editDistance is that of Damerau and Levenshtein with adjacent
+// transpositions (optimal string alignment), by bytes.
+func editDistance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
+		}
+	}
+	return rows[len(a)][len(b)]
+}
