@@ -19,11 +19,6 @@ func mulAdd2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb 
 //go:noescape
 func mulAdd3F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int)
 
-// mulAdd4F32AVX512 adds a·b to c for 4 vectors of columns and one block of sums.
-//
-//go:noescape
-func mulAdd4F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int)
-
 // gather1F32AVX512 adds weighted rows of b to 1 vectors of c.
 //
 //go:noescape
@@ -108,11 +103,6 @@ func mulAdd2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb 
 //
 //go:noescape
 func mulAdd3F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int)
-
-// mulAdd4F64AVX512 adds a·b to c for 4 vectors of columns and one block of sums.
-//
-//go:noescape
-func mulAdd4F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int)
 
 // gather1F64AVX512 adds weighted rows of b to 1 vectors of c.
 //

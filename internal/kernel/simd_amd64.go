@@ -2,7 +2,6 @@
 
 package kernel
 
-import "os"
 import "golang.org/x/sys/cpu"
 
 // routines are the assembly functions of one tier for one element type. Each
@@ -27,7 +26,7 @@ var (
 	avx512F32 = &routines[float32]{
 		tier: "avx512", bytes: 64,
 		mulAdd: []func(m, p int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int){
-			1: mulAdd1F32AVX512, 2: mulAdd2F32AVX512, 3: mulAdd3F32AVX512, 4: mulAdd4F32AVX512},
+			1: mulAdd1F32AVX512, 2: mulAdd2F32AVX512, 3: mulAdd3F32AVX512},
 		gather: []func(n, fetched int, idx *int32, val *float32, b *float32, ldb, rows int, c *float32) int{
 			1: gather1F32AVX512, 2: gather2F32AVX512, 3: gather3F32AVX512, 4: gather4F32AVX512,
 			5: gather5F32AVX512, 6: gather6F32AVX512, 7: gather7F32AVX512, 8: gather8F32AVX512},
@@ -37,7 +36,7 @@ var (
 	avx512F64 = &routines[float64]{
 		tier: "avx512", bytes: 64,
 		mulAdd: []func(m, p int, a *float64, rs, cs int, b *float64, ldb int, c *float64, ldc int){
-			1: mulAdd1F64AVX512, 2: mulAdd2F64AVX512, 3: mulAdd3F64AVX512, 4: mulAdd4F64AVX512},
+			1: mulAdd1F64AVX512, 2: mulAdd2F64AVX512, 3: mulAdd3F64AVX512},
 		gather: []func(n, fetched int, idx *int32, val *float64, b *float64, ldb, rows int, c *float64) int{
 			1: gather1F64AVX512, 2: gather2F64AVX512, 3: gather3F64AVX512, 4: gather4F64AVX512,
 			5: gather5F64AVX512, 6: gather6F64AVX512, 7: gather7F64AVX512, 8: gather8F64AVX512},
@@ -94,28 +93,6 @@ func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c
 		return
 	}
 	vector := r.bytes / sizeof[F]()
-	if rs == 1 && os.Getenv("PANEL") != "" {
-		w := 128 / sizeof[F]()
-		buf := make([]F, 128*w)
-		for i := 0; i < m; i += w {
-			for l := 0; l < p; l += mulAddBlock {
-				terms := min(mulAddBlock, p-l)
-				aa, rs, cs := &a[i*rs+l*cs], rs, cs
-				if i+w <= m {
-					if sizeof[F]() == 4 {
-						panelF32AVX512(terms, any(&a[i*rs+l*cs]).(*float32), cs, any(&buf[0]).(*float32))
-					}
-					rs, cs, aa = 1, w, &buf[0]
-				}
-				for j := 0; j < n; {
-					v := r.columns((n - j) / vector)
-					r.mulAdd[v](min(w, m-i), terms, aa, rs, cs, &b[l*ldb+j], ldb, &c[i*ldc+j], ldc)
-					j += v * vector
-				}
-			}
-		}
-		return
-	}
 	for i := 0; i < m; i += rowChunk {
 		rows := min(rowChunk, m-i)
 		for l := 0; l < p; l += mulAddBlock {
@@ -130,7 +107,7 @@ func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c
 }
 
 // columns chooses how many of the vectors that are left the next register
-// tile takes: tiles of three and four are the fastest.
+// tile takes: three where that leaves no single one.
 func (r *routines[F]) columns(left int) int {
 	switch {
 	case len(r.mulAdd) == 3:
