@@ -52,11 +52,9 @@ func (a *app) warn(quiet bool, format string, args ...any) {
 	}
 }
 
-// noFlags is the type of results that are nothing but an acknowledgement of a
-// file that was written.
+// written acknowledges a file, as JSON.
 type written struct {
 	Output  string   `json:"output"`
-	Format  string   `json:"format,omitempty"`
 	Rows    int      `json:"rows"`
 	Columns int      `json:"columns"`
 	Notes   []string `json:"notes,omitempty"`

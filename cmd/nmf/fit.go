@@ -31,9 +31,10 @@ type solveFlags struct {
 
 // check refuses what no data could make right.
 func (f *solveFlags) check(command string, k int) error {
+	if err := checkK(command, k); err != nil {
+		return err
+	}
 	switch {
-	case k < 1:
-		return usagef(command, "-k is %d; the number of components must be at least 1", k)
 	case f.Runs < 1:
 		return usagef(command, "--runs is %d; it must be at least 1", f.Runs)
 	case f.MaxIter < 1:
@@ -46,7 +47,15 @@ func (f *solveFlags) check(command string, k int) error {
 	return nil
 }
 
-// options gives the library's options.
+// checkK refuses numbers of components that no matrix could have.
+func checkK(command string, k int) error {
+	if k < 1 || k > matrix.MaxDim {
+		return usagef(command, "-k is %d; the number of components must be from 1 to %d", k, matrix.MaxDim)
+	}
+	return nil
+}
+
+// fitOptions gives the library's options.
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
 	return &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
@@ -153,6 +162,9 @@ func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
 // fitTable fits with progress. Ctrl-C gives the best model so far.
 func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, quiet bool) (*nmf.Model[F], error) {
 	o.RowNames, o.ColumnNames = t.RowNames, t.ColumnNames
+	if err := checkMemory(t.X, k, o); err != nil {
+		return nil, err
+	}
 	p := newProgress(quiet)
 	if p != nil {
 		o.Progress = p.report
@@ -168,6 +180,23 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 		return nil, &statusError{1, "interrupted before the first iteration: there is no model to save"}
 	}
 	return model, err
+}
+
+// checkMemory refuses a fit that would take more memory than the machine has,
+// before the system ends it half-way.
+func checkMemory[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options) error {
+	rows, cols := x.Dims()
+	s, sparse := x.(*matrix.CSR[F])
+	stored := 0
+	if sparse {
+		stored = s.NNZ()
+	}
+	need, err := nmf.Memory[F](rows, cols, stored, sparse, k, o)
+	if err != nil || totalMemory() == 0 || float64(need) <= totalMemory() {
+		return err
+	}
+	return fmt.Errorf("a fit with k = %d and %s would take %s of memory and this machine has %s: lower -k or --runs", k,
+		plural(o.Runs, "run"), byteText(float64(need)), byteText(totalMemory()))
 }
 
 // saveModel writes a model and passes its warnings on.
@@ -204,7 +233,7 @@ func (a *app) summarize(input, x string, i *nmf.Info) {
 	r := &i.Resolved
 	a.printf("fit     k = %d with %s from %s, %s: %s in %s on %s\n", i.K, r.Solver, r.Init, i.Precision,
 		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
-	a.printf("error   %s of X, in the Frobenius norm; X's squares are explained to %s\n", percent(i.RelativeError), percent(1-i.RelativeError*i.RelativeError))
+	a.printf("error   relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained\n", i.RelativeError, percent(explained(i.RelativeError)))
 	a.printf("end     %s\n", statusText(i))
 	if len(i.Runs) > 1 {
 		a.printf("runs    %s\n", runsText(i))
@@ -212,6 +241,9 @@ func (a *app) summarize(input, x string, i *nmf.Info) {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// explained is the part of ‖X‖² that a fit explains.
+func explained(relativeError float64) float64 { return 1 - relativeError*relativeError }
 
 // statusText says in words why a fit ended.
 func statusText(i *nmf.Info) string {
@@ -236,13 +268,13 @@ func statusText(i *nmf.Info) string {
 
 // runsText compares the runs.
 func runsText(i *nmf.Info) string {
-	losses := make([]float64, len(i.Runs))
+	errs := make([]float64, len(i.Runs))
 	for j, r := range i.Runs {
-		losses[j] = r.RelativeError
+		errs[j] = r.RelativeError
 	}
-	slices.Sort(losses)
-	return fmt.Sprintf("best of %d is the one with seed %d; relative errors from %s to %s, median %s", len(i.Runs), i.Runs[i.BestRun].Seed,
-		percent(losses[0]), percent(losses[len(losses)-1]), percent(losses[len(losses)/2]))
+	slices.Sort(errs)
+	return fmt.Sprintf("best of %d is the one with seed %d; relative errors from %.4g to %.4g, median %.4g", len(i.Runs), i.Runs[i.BestRun].Seed,
+		errs[0], errs[len(errs)-1], errs[len(errs)/2])
 }
 
 // describe says what a matrix is in a few words.

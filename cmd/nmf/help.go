@@ -180,7 +180,9 @@ type flagGroup struct {
 // to all commands at the end.
 func groupFlags(n *kong.Node) []flagGroup {
 	var groups []flagGroup
-	for _, flags := range n.AllFlags(true) {
+	levels := n.AllFlags(true)
+	slices.Reverse(levels) // the command's own flags first
+	for _, flags := range levels {
 		for _, f := range flags {
 			title := "Output"
 			if f.Group != nil {
@@ -221,10 +223,13 @@ func flagColumn(f *kong.Flag) string {
 // flagHelp adds the values and the default of a flag to its help text.
 func flagHelp(f *kong.Flag) string {
 	text := f.Help
+	if f.Name == "help" {
+		text = "Show this text."
+	}
 	if choices := choicesOf(f.Name); choices != nil && f.Tag.Type == "choice" {
 		text = strings.TrimSuffix(text, ".") + ": " + strings.Join(choices, ", ") + "."
 	}
-	if f.HasDefault && f.Default != "" {
+	if f.HasDefault && f.Default != "" && !f.IsBool() && !f.Tag.Has("needed") {
 		text += " Default " + f.Default + "."
 	}
 	return text

@@ -38,11 +38,11 @@ func (c *infoCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.K < 1 || c.Runs < 1 {
-		return usagef("info", "-k and --runs must be at least 1")
-	}
-	if err := c.machineFlags.check("info"); err != nil {
+	if err := errors.Join(checkK("info", c.K), c.machineFlags.check("info")); err != nil {
 		return err
+	}
+	if c.Runs < 1 {
+		return usagef("info", "--runs is %d; it must be at least 1", c.Runs)
 	}
 	if c.Key == "" && c.File != "-" {
 		switch info, err := nmf.ReadInfo(c.File); {
@@ -99,10 +99,10 @@ type matrixReport struct {
 
 // memoryReport is what a fit would take.
 type memoryReport struct {
-	Precision string `json:"precision"`
-	K         int    `json:"k"`
-	Runs      int    `json:"runs"`
-	Bytes     int    `json:"bytes"`
+	Precision string  `json:"precision"`
+	K         int     `json:"k"`
+	Runs      int     `json:"runs"`
+	Bytes     float64 `json:"bytes"`
 }
 
 func (c *infoCmd) matrixReport(in source, t *data.Table[float64]) (*matrixReport, error) {
@@ -140,7 +140,7 @@ func (c *infoCmd) matrixReport(in source, t *data.Table[float64]) (*matrixReport
 		if err != nil {
 			return nil, err
 		}
-		r.Memory = append(r.Memory, memoryReport{precision, c.K, c.Runs, bytes})
+		r.Memory = append(r.Memory, memoryReport{precision, c.K, c.Runs, float64(bytes)})
 	}
 	return r, nil
 }
@@ -290,16 +290,16 @@ func namesText(what string, first []string, n int) string {
 }
 
 // byteText writes a number of bytes for people.
-func byteText(n int) string {
+func byteText(n float64) string {
 	for _, u := range []struct {
 		size float64
 		name string
 	}{{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}} {
-		if float64(n) >= u.size {
-			return fmt.Sprintf("%.3g %s", float64(n)/u.size, u.name)
+		if n >= u.size {
+			return fmt.Sprintf("%.3g %s", n/u.size, u.name)
 		}
 	}
-	return fmt.Sprintf("%d bytes", n)
+	return fmt.Sprintf("%.0f bytes", n)
 }
 
 // modelInfo describes a model.
@@ -310,12 +310,12 @@ func (a *app) modelInfo(c *infoCmd, i *nmf.Info) error {
 	r := &i.Resolved
 	size := ""
 	if stat, err := os.Stat(c.File); err == nil {
-		size = ", " + byteText(int(stat.Size()))
+		size = ", " + byteText(float64(stat.Size()))
 	}
 	a.printf("%s: model%s, made by nmf %s (%s)\n", c.File, size, i.Version, i.SIMD)
 	a.printf("shape     %s samples x %s features, %s stored cells\n", thousands(i.Rows), thousands(i.Columns), thousands(i.StoredCells))
 	a.printf("fit       k = %d, %s from %s, %s, seed %d\n", i.K, r.Solver, r.Init, i.Precision, r.Seed)
-	a.printf("error     %s of X, in the Frobenius norm (loss %.6g)\n", percent(i.RelativeError), i.Loss)
+	a.printf("error     relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained; loss %.6g\n", i.RelativeError, percent(explained(i.RelativeError)), i.Loss)
 	a.printf("end       %s\n", statusText(i))
 	a.printf("took      %s, %s\n", plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)))
 	if len(i.Runs) > 1 {

@@ -57,6 +57,7 @@ func newParser(a *app) *kong.Kong {
 		kong.NamedMapper("choice", kong.MapperFunc(decodeChoice)),
 		kong.NamedMapper("count", kong.MapperFunc(decodeCount)),
 		kong.NamedMapper("number", kong.MapperFunc(decodeNumber)),
+		kong.WithHyphenPrefixedParameters(true), // --tol -1 is a number, not a flag
 		kong.Writers(a.stdout, a.stderr))
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/matrix"
@@ -73,7 +72,8 @@ func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
 		}{rows, cols, s, m.Info.RelativeError})
 	}
 	a.printf("read    %s: %s\n", in.name(), describe(t.X))
-	a.printf("error   %s of X, in the Frobenius norm (%s of the data that the model was fitted to)\n", percent(s.RelativeError), percent(m.Info.RelativeError))
-	a.printf("loss    %s\n", fmt.Sprintf("%.6g", s.Loss))
+	a.printf("error   relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained\n", s.RelativeError, percent(explained(s.RelativeError)))
+	a.printf("loss    %.6g\n", s.Loss)
+	a.printf("model   relative error %.4g on the data that it was fitted to\n", m.Info.RelativeError)
 	return nil
 }

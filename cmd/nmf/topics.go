@@ -1,11 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
-
-	"context"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
@@ -17,8 +16,8 @@ type topicsCmd struct {
 	Root   string `arg:"" optional:"" needed:"" help:"Folder of .txt, .md, .html or .go files, a file with one document or JSON object a line, or - for standard input."`
 	K      int    `short:"k" group:"Fit" type:"count" default:"20" placeholder:"K" help:"Number of topics."`
 	Output string `short:"o" group:"Output" default:"topics.npz" placeholder:"FILE" help:"Model to write, an .npz file."`
-	N      int    `short:"n" group:"Show" type:"count" default:"10" placeholder:"N" help:"Terms of each topic."`
-	Docs   int    `group:"Show" type:"count" default:"5" placeholder:"N" help:"Documents of each topic."`
+	N      int    `short:"n" group:"Show" type:"count" default:"8" placeholder:"N" help:"Terms of each topic."`
+	Docs   int    `group:"Show" type:"count" default:"4" placeholder:"N" help:"Documents of each topic."`
 	By     string `group:"Show" type:"choice" default:"weight" placeholder:"NAME" help:"Order of the terms."`
 
 	MinDF       string `name:"min-df" group:"Text" placeholder:"N" help:"Drop terms in fewer documents: a count, or a share such as 1%. Default 3; 2 below 30 documents, 1 below 10."`
@@ -132,8 +131,10 @@ func showTopics(a *app, c *topicsCmd, corpus *topics.Corpus, v *topics.Vectorize
 	}
 	width := min(terminalWidth(), topicsWidth)
 	if !c.Quiet {
-		a.printf("%s: %s, %s of text, %s\n", c.Root, plural(len(corpus.Documents), "document"), byteText(corpus.Bytes()), plural(len(v.Terms), "term"))
-		a.printf("%s in %s; relative error %s, %s\n\n", plural(m.K(), "topic"), shortDuration(seconds(m.Info.Seconds)), percent(m.Info.RelativeError), m.Info.Status)
+		a.printf("%s: %s, %s of text, %s\n", c.Root, plural(len(corpus.Documents), "document"), byteText(float64(corpus.Bytes())), plural(len(v.Terms), "term"))
+		a.printf("%s in %s explain %s of the squares; the rest is what documents do not share\n", plural(m.K(), "topic"),
+			shortDuration(seconds(m.Info.Seconds)), percent(explained(m.Info.RelativeError)))
+		a.printf("topic, share of all topics, top terms with their part of the topic, top documents:\n\n")
 	}
 	a.printTopics(list, width)
 	if !c.Quiet {
@@ -159,12 +160,12 @@ func (a *app) printTopics(list []component, width int) {
 		}
 		var documents []string
 		for _, e := range c.Samples {
-			documents = append(documents, cut(shown(e.Name), width-margin-5))
+			documents = append(documents, cut(shown(e.Name), width-margin-3))
 		}
-		for j, l := range wrapItems(documents, width-margin-5) {
-			lead := "  in "
+		for j, l := range wrapItems(documents, width-margin-3) {
+			lead := "in "
 			if j > 0 {
-				lead = "     "
+				lead = "   "
 			}
 			a.printf("%s%s%s\n", strings.Repeat(" ", margin), lead, l)
 		}

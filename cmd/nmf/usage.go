@@ -58,7 +58,7 @@ func decodeChoice(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	choices := choicesOf(ctx.Value.Name)
 	if !slices.Contains(choices, s) {
-		return fmt.Errorf("%q is unknown%s; it is one of %s", s, didYouMean(s, choices), strings.Join(choices, ", "))
+		return fmt.Errorf("%q is unknown%s (one of %s)", s, didYouMean(s, choices), strings.Join(choices, ", "))
 	}
 	target.SetString(s)
 	return nil
@@ -107,20 +107,45 @@ func decodeNumber(ctx *kong.DecodeContext, target reflect.Value) error {
 func parseUsage(err error) error {
 	u := &usageError{message: err.Error()}
 	var parse *kong.ParseError
-	if errors.As(err, &parse) {
-		if n := parse.Context.Selected(); n != nil {
-			u.command = n.Name
-		}
+	if !errors.As(err, &parse) {
+		return u
 	}
-	if rest, ok := strings.CutPrefix(u.message, "unexpected argument "); ok {
-		word, _, _ := strings.Cut(rest, ", did you mean")
-		if u.command == "" {
-			u.message = fmt.Sprintf("%q is not a command%s", word, didYouMean(word, commandNames(parse.Context.Model)))
-		} else {
-			u.message = fmt.Sprintf("%q is one argument too many", word)
-		}
+	command := parse.Context.Selected()
+	if command != nil {
+		u.command = command.Name
+	}
+	kind, word, _ := strings.Cut(u.message, " ")
+	argument, isArgument := strings.CutPrefix(u.message, "unexpected argument ")
+	flag, isFlag := strings.CutPrefix(u.message, "unknown flag ")
+	argument, _, _ = strings.Cut(argument, ", did you mean")
+	flag, _, _ = strings.Cut(flag, ", did you mean")
+	switch {
+	case isFlag:
+		u.message = fmt.Sprintf("unknown flag %s%s", flag, didYouMean(flag, flagNames(parse.Context.Model, command)))
+	case isArgument && command == nil:
+		u.message = fmt.Sprintf("%q is not a command%s", argument, didYouMean(argument, commandNames(parse.Context.Model)))
+	case isArgument:
+		u.message = fmt.Sprintf("%q is one argument too many", argument)
+	case strings.HasSuffix(kind, ">]:"):
+		u.message = strings.ToUpper(strings.Trim(kind, "[<>]:")) + ": " + word
 	}
 	return u
+}
+
+func flagNames(app *kong.Application, command *kong.Node) []string {
+	if command == nil {
+		command = app.Node
+	}
+	var names []string
+	for _, group := range command.AllFlags(true) {
+		for _, f := range group {
+			names = append(names, "--"+f.Name)
+			if f.Tag.Negatable != "" {
+				names = append(names, "--no-"+f.Name)
+			}
+		}
+	}
+	return names
 }
 
 func commandNames(app *kong.Application) []string {
@@ -138,17 +163,17 @@ func didYouMean(word string, values []string) string {
 	best, bestDistance := "", 3
 	for _, v := range values {
 		d := editDistance(strings.ToLower(word), v)
-		if len(word) > 1 && strings.HasPrefix(v, strings.ToLower(word)) {
+		if len(strings.Trim(word, "-")) > 1 && strings.HasPrefix(v, strings.ToLower(word)) {
 			d = 1
 		}
-		if d < bestDistance && d < len(v) {
+		if d < bestDistance && d < len(strings.Trim(word, "-")) {
 			best, bestDistance = v, d
 		}
 	}
 	if best == "" {
 		return ""
 	}
-	return fmt.Sprintf(", did you mean %q?", best)
+	return fmt.Sprintf(": did you mean %q?", best)
 }
 
 // editDistance is that of Damerau and Levenshtein with adjacent
