@@ -38,13 +38,15 @@ const (
 	sketchMaxIter = 200
 )
 
-// worthCompressing decides for Options.Compression "auto".
-func worthCompressing[F matrix.Float](x matrix.Matrix[F], k int) bool {
-	d, ok := x.(*matrix.Dense[F])
-	if !ok {
-		return false
+// decideCompression replaces Options.Compression "auto".
+func (o *Options) decideCompression(x engine.Size, k int) {
+	if o.Compression != auto {
+		return
 	}
-	return min(d.Rows, d.Cols) >= sketchWorth*(k+sketchExtra) && d.Rows*d.Cols >= sketchCells
+	o.Compression = off
+	if !x.Sparse && min(x.Rows, x.Cols) >= sketchWorth*(k+sketchExtra) && x.Rows*x.Cols >= sketchCells {
+		o.Compression = on
+	}
 }
 
 // compress iterates the starts of all runs on a compressed X. A cancelled run

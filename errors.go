@@ -16,6 +16,8 @@ var (
 	// ErrRange: X is so large or so small that its products leave the range of
 	// the element type.
 	ErrRange = errors.New("values beyond the range of the element type")
+	// ErrMemory: a fit needs more memory than Options.Memory allows.
+	ErrMemory = errors.New("not enough memory allowed")
 	// ErrShape: dimensions that do not fit each other.
 	ErrShape = errors.New("shapes do not fit")
 	// ErrOption: an option has a value that it cannot have.

@@ -38,12 +38,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if data.SumSq == 0 {
 		return nil, fmt.Errorf("%w: every cell is zero", ErrEmpty)
 	}
-	if opt.Compression == auto {
-		opt.Compression = off
-		if worthCompressing(x, k) {
-			opt.Compression = on
-		}
-	}
+	opt.decideCompression(sizeOf(x), k)
 	ranks := make([]int, opt.Runs)
 	for i := range ranks {
 		ranks[i] = k
@@ -58,6 +53,9 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		return w, h
 	}
 	cfg := opt.engineConfig(began)
+	if cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &opt); err != nil {
+		return nil, err
+	}
 	var compression *Compression
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
@@ -68,6 +66,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		starter = startAt(runs)
 	}
 	if ctx.Err() == nil {
+		cfg.BestOnly = true
 		runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
 	}
 	if err = errors.Join(err, startErr); err != nil {
@@ -75,7 +74,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	}
 	best := -1
 	for i, r := range runs {
-		if r != nil && (best < 0 || r.Loss < runs[best].Loss) {
+		if r != nil && r.W != nil && (best < 0 || r.Loss < runs[best].Loss) {
 			best = i
 		}
 	}
@@ -147,7 +146,7 @@ func newModel[F matrix.Float](x matrix.Matrix[F], k int, runs []*engine.Run[F], 
 	m, n := x.Dims()
 	info := &model.Info
 	*info = Info{FormatVersion: formatVersion, Version: Version(), SIMD: kernel.For[F]().Tier,
-		Precision: precision[F](), Rows: m, Columns: n, StoredCells: storedCells(x), K: k,
+		Precision: precision[F](), Rows: m, Columns: n, StoredCells: sizeOf(x).Stored, K: k,
 		LossName: "frobenius", Loss: r.Loss, RelativeError: r.RelativeError, KKT: r.KKT,
 		Iterations: r.Iterations, Status: r.Status, Resolved: opt, Trace: r.Trace}
 	for i, r := range runs {
@@ -178,12 +177,12 @@ func deadComponents(scales []float64) (dead int) {
 	return dead
 }
 
-func storedCells[F matrix.Float](x matrix.Matrix[F]) int {
-	if s, ok := x.(*matrix.CSR[F]); ok {
-		return s.NNZ()
-	}
+func sizeOf[F matrix.Float](x matrix.Matrix[F]) engine.Size {
 	m, n := x.Dims()
-	return m * n
+	if s, ok := x.(*matrix.CSR[F]); ok {
+		return engine.Size{Rows: m, Cols: n, Stored: s.NNZ(), Sparse: true}
+	}
+	return engine.Size{Rows: m, Cols: n, Stored: m * n}
 }
 
 func precision[F matrix.Float]() string {

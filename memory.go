@@ -1,6 +1,8 @@
 package nmf
 
 import (
+	"fmt"
+
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/start"
@@ -10,22 +12,55 @@ import (
 // Memory estimates how many bytes Fit holds at most, X included, from X's
 // shape and options alone: stored is the number of cells that a sparse X
 // stores. What the garbage collector has not yet taken back comes on top.
-func Memory[F matrix.Float](rows, columns, stored int, sparse bool, k int, o *Options) (int, error) {
+//
+// Errors are those of Fit for k and the options; ErrMemory where
+// Options.Memory is less than a single run takes.
+func Memory[F matrix.Float](rows, columns, stored int, sparse bool, k int, o *Options) (bytes float64, err error) {
 	opt, err := o.resolve(rows, columns, k)
 	if err != nil {
 		return 0, err
 	}
 	size := engine.Size{Rows: rows, Cols: columns, Stored: stored, Sparse: sparse}
+	opt.decideCompression(size, k)
+	side, err := sideBySide[F](size, k, &opt)
+	if err != nil {
+		return 0, err
+	}
+	return memory[F](size, k, side, &opt), nil
+}
+
+// memory is the estimate with `side` runs at a time.
+func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64 {
 	element := 64 / kernel.Width[F]()
-	most := engine.Memory[F](size, k, opt.Runs, !opt.NoExtrapolation)
-	if !sparse && opt.Compression != off {
-		// The sketch, and what the runs on it leave.
-		most += (rows + columns) * (kernel.Pad[F](k+sketchExtra) + opt.Runs*kernel.Pad[F](k)) * element
+	kept := min(opt.Runs, 2)
+	if opt.Compression == on {
+		// The runs on the sketch are all kept: they are starts.
+		kept = opt.Runs
+	}
+	most := engine.Memory[F](size, k, side, kept, !opt.NoExtrapolation)
+	if opt.Compression == on {
+		most += float64(size.Rows+size.Cols) * float64(kernel.Pad[F](k+sketchExtra)*element)
 	}
 	if opt.Init != "random" && opt.Init != "given" {
-		most = max(most, size.Bytes(element)+start.Memory[F](rows, columns, k))
+		most = max(most, size.Bytes(element)+start.Memory[F](size.Rows, size.Cols, k))
 	}
-	return most, nil
+	return most
+}
+
+// sideBySide is the largest number of runs at a time that Options.Memory
+// allows.
+func sideBySide[F matrix.Float](size engine.Size, k int, opt *Options) (int, error) {
+	side := engine.SideBySide[F](size, k, opt.Runs)
+	if opt.Memory == 0 {
+		return side, nil
+	}
+	for ; side > 1 && memory[F](size, k, side, opt) > float64(opt.Memory); side-- {
+	}
+	if need := memory[F](size, k, side, opt); need > float64(opt.Memory) {
+		return 0, fmt.Errorf("%w: the fit takes about %.0f bytes, and %d are allowed; take a smaller k, fewer runs, no extrapolation or no compression",
+			ErrMemory, need, opt.Memory)
+	}
+	return side, nil
 }
 
 // SIMD is the tier of the kernels that this processor runs: "avx512", "avx2"

@@ -43,8 +43,8 @@ func TestMemory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if float64(want) < 0.9*float64(most) || float64(want) > 2*float64(most) {
-				t.Errorf("estimate %d kB, in use %d kB", want/1000, most/1000)
+			if want < 0.9*float64(most) || want > 2*float64(most) {
+				t.Errorf("estimate %.0f kB, in use %d kB", want/1000, most/1000)
 			}
 		})
 	}

@@ -60,6 +60,10 @@ type Options struct {
 	// default, which does it where X is large and both its sides are many
 	// times k.
 	Compression string `json:"compression"`
+	// Memory bounds the bytes that Fit holds, X included, by iterating fewer
+	// runs at a time; the result does not depend on it. Where one run at a time
+	// is too much, Fit refuses and says what it needs. Default 0: no bound.
+	Memory int `json:"memory,omitempty"`
 	// Threads bounds the goroutines. The result does not depend on it.
 	// Default GOMAXPROCS.
 	Threads int `json:"threads"`
@@ -151,6 +155,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		{"runs", given && r.Runs != 1, r.Runs, "1 where W and H are given"},
 		{"max_iter", r.MaxIter < 1, r.MaxIter, "at least 1"},
 		{"threads", r.Threads < 1, r.Threads, "at least 1"},
+		{"memory", r.Memory < 0, r.Memory, "at least 0"},
 		{"inner_sweeps", r.InnerSweeps < 0, r.InnerSweeps, "at least 0"},
 		{"tol", math.IsNaN(r.Tol), r.Tol, "a number"},
 		{"loss_tol", math.IsNaN(r.LossTol), r.LossTol, "a number"},

@@ -43,6 +43,11 @@ type Config struct {
 	// Seed is for the revival of dead components.
 	Seed    uint64
 	Workers int
+	// SideBySide bounds the number of runs that are iterated at a time; 0 is
+	// as many as keep their factors in cache. No result depends on it.
+	SideBySide int
+	// BestOnly drops the factors of a run as soon as another has a lower loss.
+	BestOnly bool
 	// Start is the time that Iteration.Seconds counts from.
 	Start time.Time
 	// OnIteration, unless nil, is called after every accepted iteration of
@@ -195,7 +200,7 @@ func (f *fitter[F]) refill() {
 		w, h := f.stack.take(s.off, s.k)
 		pairs = append(pairs, pair{w, h})
 	}
-	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && (len(slots) == 0 || width+f.ranks[f.next] <= f.widest) {
+	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots), width) {
 		w, h := f.start(f.next)
 		pairs, slots = append(pairs, pair{w, h}), append(slots, f.newSlot(f.next, w.K))
 		width += w.K
@@ -212,6 +217,14 @@ func (f *fitter[F]) refill() {
 	}
 	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
 	f.beta = make([]F, f.stack.w.Ld)
+}
+
+// room reports whether the next run fits beside others.
+func (f *fitter[F]) room(slots, width int) bool {
+	if slots == 0 {
+		return true
+	}
+	return width+f.ranks[f.next] <= f.widest && (f.cfg.SideBySide == 0 || slots < f.cfg.SideBySide)
 }
 
 // sweeps chooses the number of inner repetitions from the cost of a row's

@@ -169,7 +169,28 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 		status = Converged
 	}
 	r.Status = status
+	if f.cfg.BestOnly {
+		f.keepBest()
+	}
 	return true
+}
+
+// keepBest drops the factors of all ended runs but the one with the lowest
+// loss, the first of equals.
+func (f *fitter[F]) keepBest() {
+	var best *Run[F]
+	for _, r := range f.runs {
+		switch {
+		case r == nil || r.W == nil:
+		case best == nil:
+			best = r
+		case r.Loss < best.Loss:
+			best.W, best.H = nil, nil
+			best = r
+		default:
+			r.W, r.H = nil, nil
+		}
+	}
 }
 
 // cancel ends all runs with the pairs that they have. A run without an

@@ -14,26 +14,33 @@ type Size struct {
 
 // Bytes is what X takes as the passes need it: a sparse X and its transposed
 // copy.
-func (s Size) Bytes(element int) int {
+func (s Size) Bytes(element int) float64 {
 	if !s.Sparse {
-		return s.Rows * s.Cols * element
+		return float64(s.Rows) * float64(s.Cols) * float64(element)
 	}
 	const index, pointer = 4, 8
-	return 2*s.Stored*(element+index) + (s.Rows+s.Cols+2)*pointer
+	return 2*float64(s.Stored)*float64(element+index) + float64(s.Rows+s.Cols+2)*pointer
+}
+
+// SideBySide is the number of runs of rank k that Minimize iterates at a time
+// unless Config.SideBySide says less.
+func SideBySide[F kernel.Float](s Size, k, runs int) int {
+	return min(runs, max(1, stackWidth[F](s.Cols)/k))
 }
 
 // Memory estimates the most bytes that Minimize holds at a time for runs of
-// one rank, X included: the stack of the runs side by side, the results of all
-// runs, and one pair more with its cross product for the final half-step.
-func Memory[F kernel.Float](s Size, k, runs int, extrapolate bool) int {
+// one rank, `side` of them side by side, X included: their stack, the pairs
+// that are kept (of all runs, or of the best alone), and one pair more with
+// its cross product for the final half-step.
+func Memory[F kernel.Float](s Size, k, side, kept int, extrapolate bool) float64 {
 	element := 64 / kernel.Width[F]()
-	side := min(runs, max(1, stackWidth[F](s.Cols)/k))
 	width := kernel.Pad[F](side * k)
 	stackRows := 2*s.Rows + 3*s.Cols
 	if extrapolate {
 		stackRows += s.Rows + s.Cols
 	}
-	pair := (s.Rows + s.Cols) * kernel.Pad[F](k)
-	cells := stackRows*width + (runs+1)*pair + s.Cols*kernel.Pad[F](k)
-	return s.Bytes(element) + cells*element
+	padded := float64(kernel.Pad[F](k))
+	pairs := float64(kept+1) * float64(s.Rows+s.Cols) * padded
+	cells := float64(stackRows)*float64(width) + pairs + float64(s.Cols)*padded
+	return s.Bytes(element) + cells*float64(element)
 }
