@@ -2,33 +2,41 @@ package nmf
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
 )
 
-// prepare makes x ready for passes over it, and refuses an x that cannot be
-// factorized, naming the first bad cell.
-func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string, threads int) (*engine.Data[F], error) {
+// prepare makes x ready for passes over it, divided by a unit (see unit), and
+// refuses an x that cannot be factorized, naming the first bad cell.
+func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string, threads int) (data *engine.Data[F], u float64, err error) {
 	m, n := x.Dims()
 	if m == 0 || n == 0 {
-		return nil, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
+		return nil, 0, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
 	switch x := x.(type) {
 	case *matrix.Dense[F]:
 		if x.Stride < n || len(x.Data) < (m-1)*x.Stride+n {
-			return nil, fmt.Errorf("%w: %d values, stride %d, for a %d x %d matrix", ErrShape, len(x.Data), x.Stride, m, n)
+			return nil, 0, fmt.Errorf("%w: %d values, stride %d, for a %d x %d matrix", ErrShape, len(x.Data), x.Stride, m, n)
 		}
 	case *matrix.CSR[F]:
 		if err := x.Check(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrShape, err)
+			return nil, 0, fmt.Errorf("%w: %w", ErrShape, err)
 		}
 	}
-	data := engine.NewData(x, threads)
+	data = engine.NewData(x, threads)
 	if data.BadRow >= 0 {
-		return nil, badCell(x, data.BadRow, rowNames, columnNames)
+		return nil, 0, badCell(x, data.BadRow, rowNames, columnNames)
 	}
-	return data, checkRange(data.Largest)
+	if v := float64(data.Largest); v > largestValue || v > 0 && v < 1/largestValue {
+		return nil, 0, fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, v, 1/largestValue, largestValue)
+	}
+	u = unit(data.Largest)
+	if u != 1 {
+		data = engine.NewData(scaled(x, 1/u), threads)
+	}
+	return data, u, nil
 }
 
 // badCell describes the first bad value of a row.
@@ -66,15 +74,39 @@ func firstBad[F matrix.Float](row []F) int {
 	return -1
 }
 
-// checkRange refuses data whose products and their sums would overflow or
-// vanish in F.
-func checkRange[F matrix.Float](largest F) error {
-	least, most := 1e-120, 1e120
+// largestValue is where the square of a sum over X leaves float64.
+const largestValue = 1e140
+
+// unit is the power of four that X is divided by so that its largest value
+// keeps a distance from the limits of F, where squares of sums over X overflow
+// or vanish; 1 for nearly all data. Its root is a power of two, so that taking
+// the unit out of the factors again is exact.
+func unit[F matrix.Float](largest F) float64 {
+	limit := 200.0
 	if precision[F]() == "f32" {
-		least, most = 1e-14, 1e14
+		limit = 16
 	}
-	if v := float64(largest); v > most || v > 0 && v < least {
-		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, v, least, most)
+	e := math.Log2(float64(largest))
+	if largest == 0 || math.Abs(e) <= limit {
+		return 1
 	}
-	return nil
+	return math.Ldexp(1, 2*int(math.Floor(e/2)))
+}
+
+// scaled is a copy of x times a power of two.
+func scaled[F matrix.Float](x matrix.Matrix[F], by float64) matrix.Matrix[F] {
+	times := func(vals []F) []F {
+		out := make([]F, len(vals))
+		for i, v := range vals {
+			out[i] = F(float64(v) * by)
+		}
+		return out
+	}
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
+		return &matrix.Dense[F]{Rows: x.Rows, Cols: x.Cols, Stride: x.Stride, Data: times(x.Data)}
+	case *matrix.CSR[F]:
+		return &matrix.CSR[F]{Rows: x.Rows, Cols: x.Cols, RowPtr: x.RowPtr, ColIdx: x.ColIdx, Val: times(x.Val)}
+	}
+	panic("nmf: unknown kind of matrix")
 }

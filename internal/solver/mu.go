@@ -33,9 +33,10 @@ func (mu[F]) Update(g *Gram[F], t *Tile[F], sweeps int) {
 			for i := j * rows; i < (j+1)*rows; i++ {
 				switch {
 				case w[i] > 0 && d[i] > 0:
-					// w/d is at most 1/G[j,j], where c/d could overflow.
+					// w/d is at most 1/G[j,j], where c/d could overflow. A
+					// compressed X can give a negative c: the best w is then 0.
 					stay := lifted[i-j*rows]
-					w[i] = stay*w[i] + (1-stay)*(w[i]/d[i]*c[i])
+					w[i] = stay*w[i] + (1-stay)*(w[i]/d[i]*max(0, c[i]))
 				case c[i] > d[i]:
 					w[i] = part * inv * (c[i] - d[i])
 				}
