@@ -151,12 +151,6 @@ func largestFinite[F kernel.Float]() F {
 	return F(limit)
 }
 
-// extreme reports whether squares of the entries of a cross product, which grow
-// with the cube of X and the square of its shape, may leave the range of F.
-func (d *Data[F]) extreme() bool {
-	return kernel.Width[F]() == 16 && d.Largest > 0 && (d.Largest < 1e-6 || d.Largest > 1e6)
-}
-
 // Mean is the mean over all cells.
 func (d *Data[F]) Mean() float64 { return d.Sum / (float64(d.Rows) * float64(d.Cols)) }
 

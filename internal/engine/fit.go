@@ -215,7 +215,7 @@ func (f *fitter[F]) refill() {
 		off += s.k
 		maxK = max(maxK, s.k)
 	}
-	f.workers = f.x.newWorkers(f.pool.workers, maxK, width)
+	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
 	f.beta = make([]F, f.stack.w.Ld)
 }
 

@@ -86,12 +86,11 @@ type worker[F kernel.Float] struct {
 	c []F
 }
 
-func (d *Data[F]) newWorkers(n, maxK, width int) []worker[F] {
+func newWorkers[F kernel.Float](ops *kernel.Ops[F], n, maxK, width int) []worker[F] {
 	rows, ld := kernel.TileRows[F](), kernel.Pad[F](width)
 	ws := make([]worker[F], n)
 	for i := range ws {
-		ws[i] = worker[F]{tile: solver.NewTile(d.ops, maxK), c: make([]F, rows*ld)}
-		ws[i].tile.Extreme = d.extreme()
+		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld)}
 	}
 	return ws
 }

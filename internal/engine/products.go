@@ -18,7 +18,7 @@ func NewProducts[F kernel.Float](ctx context.Context, x *Data[F], w, h *Tall[F],
 	f.stack.reshape(x.Rows, x.Cols, w.K)
 	f.stack.wOut.copyColumns(0, w, 0, w.K)
 	f.stack.h.copyColumns(0, h, 0, h.K)
-	f.workers = x.newWorkers(f.pool.workers, w.K, w.K)
+	f.workers = newWorkers(x.ops, f.pool.workers, w.K, w.K)
 	return &Products[F]{f}
 }
 

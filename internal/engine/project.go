@@ -29,7 +29,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 	if !gramOf(p, d.ops, r.gramH, h, 0, 0, h.Rows) || !d.beforeLeft(p, h) {
 		return nil, false
 	}
-	ws := d.newWorkers(p.workers, k, k)
+	ws := newWorkers(d.ops, p.workers, k, k)
 	tile := kernel.TileRows[F]()
 	var q *Tall[F]
 	if cross {

@@ -60,9 +60,6 @@ type Tile[F kernel.Float] struct {
 	W, C []F
 	// D is the gradient G·W − C after Gradient.
 	D []F
-	// Extreme says that squares of C may leave the range of F: Residual then
-	// works in float64.
-	Extreme bool
 
 	ops       *kernel.Ops[F]
 	bpp       bppScratch
@@ -107,25 +104,7 @@ func (t *Tile[F]) mulGram(g *Gram[F], dst []F) {
 // 2⟨W, C⟩, the tile's part of the loss that depends on W, doubled. D must be
 // the gradient.
 func (t *Tile[F]) Residual(pg, cc []float64) (dot float64) {
-	if t.Extreme {
-		return t.residual64(pg, cc)
-	}
 	return t.ops.Residual(t.K, t.W, t.C, t.D, pg, cc)
-}
-
-func (t *Tile[F]) residual64(pg, cc []float64) (dot float64) {
-	rows := kernel.TileRows[F]()
-	for j := range t.K {
-		for i := j * rows; i < (j+1)*rows; i++ {
-			c, d := float64(t.C[i]), float64(t.D[i])
-			if t.W[i] > 0 || d < 0 {
-				pg[j] += d * d
-			}
-			cc[j] += c * c
-			dot += float64(t.W[i]) * (d - c)
-		}
-	}
-	return dot
 }
 
 // Solver is one way to update a tile.

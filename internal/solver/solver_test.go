@@ -309,9 +309,6 @@ func updateNeverRaises[F kernel.Float](t *testing.T, rounding float64) {
 				sweeps := rapid.IntRange(1, 4).Draw(t, "sweeps")
 				rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
 				p := newProblem(rng, k, rows, kind)
-				if name == "mu" {
-					makePositive(p)
-				}
 				scale := math.Pow(10, float64(rapid.IntRange(-3, 3).Draw(t, "start scale")))
 				g, tile, p := loaded[F](p, randomStart(rng, rows, k, scale))
 				before := rowsOf(tile)
