@@ -17,16 +17,16 @@ import (
 )
 
 type benchCmd struct {
-	Action string        `arg:"" optional:"" help:"'gen' writes the standard workloads to a folder; without it the machine and the engine are measured."`
-	Folder string        `arg:"" optional:"" help:"Folder to write workloads to."`
-	Names  []string      `arg:"" optional:"" help:"Workloads to write: D1, D2, D3, S1, S2, K1, K2, AML. Default: all whose data are there."`
-	Only   []string      `group:"Measure" placeholder:"PART" help:"Measure these parts: roofs, dense, sparse. Default: all. Roofs are always measured."`
-	Time   time.Duration `group:"Measure" default:"100ms" placeholder:"T" help:"Least time of a repetition."`
-	Repeat int           `group:"Measure" type:"count" default:"5" placeholder:"N" help:"Repetitions: of roofs the best counts, of passes the median."`
-	Scale  float64       `group:"Workloads" type:"number" default:"1" placeholder:"X" help:"Multiply numbers of rows and columns by this."`
-	Faces  string        `group:"Workloads" placeholder:"FILE" help:"Matrix of faces, for D1."`
-	AML    string        `name:"aml" group:"Workloads" placeholder:"FILE" help:"Matrix of gene expression, genes x samples, for AML."`
-	machineFlags
+	Action  string        `arg:"" optional:"" help:"'gen' writes the standard workloads to a folder; without it the machine and the engine are measured."`
+	Folder  string        `arg:"" optional:"" help:"Folder to write workloads to."`
+	Names   []string      `arg:"" optional:"" help:"Workloads to write: D1, D2, D3, S1, S2, K1, K2, AML. Default: all whose data are there."`
+	Only    []string      `group:"Measure" placeholder:"PART" help:"Measure these parts: roofs, dense, sparse. Default: all. Roofs are always measured."`
+	Time    time.Duration `group:"Measure" default:"100ms" placeholder:"T" help:"Least time of a repetition."`
+	Repeat  int           `group:"Measure" type:"count" default:"5" placeholder:"N" help:"Repetitions: of roofs the best counts, of passes the median."`
+	Scale   float64       `group:"Workloads" type:"number" default:"1" placeholder:"X" help:"Multiply numbers of rows and columns by this."`
+	Faces   string        `group:"Workloads" placeholder:"FILE" help:"Matrix of faces, for D1."`
+	AML     string        `name:"aml" group:"Workloads" placeholder:"FILE" help:"Matrix of gene expression, genes x samples, for AML."`
+	Threads int           `group:"Machine" type:"count" placeholder:"N" help:"Processors to measure with, besides one alone, and to generate with. Default: all."`
 	outputFlags
 }
 
@@ -89,7 +89,7 @@ func (c *benchCmd) check() error {
 			return usagef("bench", "--only %q is unknown%s; parts are %s", part, didYouMean(part, bench.Parts()), strings.Join(bench.Parts(), ", "))
 		}
 	}
-	return c.machineFlags.check("bench")
+	return (&machineFlags{Threads: c.Threads}).check("bench")
 }
 
 // generated says what was written of one workload.

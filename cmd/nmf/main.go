@@ -25,6 +25,7 @@ type commands struct {
 	Info        infoCmd        `cmd:"" help:"Describe a matrix or a model."`
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
+	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
 	Completion  completionCmd  `cmd:"" help:"Print a completion script for a shell."`
