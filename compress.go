@@ -15,8 +15,8 @@ type Compression struct {
 	// ‖X‖² that it holds.
 	Directions int     `json:"directions"`
 	Captured   float64 `json:"captured"`
-	// Iterations are those of each run on the compressed X. They do not count
-	// as iterations of the fit.
+	// Iterations are those of each run on the compressed X, by "hals". They do
+	// not count as iterations of the fit.
 	Iterations []int `json:"iterations"`
 }
 
@@ -58,6 +58,8 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 	}
 	small := engine.Compress(data, sketch.Q, sketch.B)
 	cfg.OnIteration, cfg.MaxIter = nil, sketchMaxIter
+	// The sketch has negative numbers, which "mu" cannot take.
+	cfg.Solver = "hals"
 	cfg.LossTol = max(cfg.LossTol, sketchLossTol)
 	// Closer than this the loss cannot be told without passes over X.
 	cfg.TargetError = max(cfg.TargetError, engine.Cancellation[F]())

@@ -13,9 +13,9 @@ var (
 	ErrNotFinite = errors.New("is not a finite number")
 	// ErrEmpty: X has no rows, no columns, or no cell above zero.
 	ErrEmpty = errors.New("nothing to factorize")
-	// ErrRange: X is so large or so small that its products leave the range of
-	// the element type.
-	ErrRange = errors.New("values beyond the range of the element type")
+	// ErrRange: X is so large or so small that its squares leave the range of
+	// float64.
+	ErrRange = errors.New("values beyond the range of the arithmetic")
 	// ErrMemory: a fit needs more memory than Options.Memory allows.
 	ErrMemory = errors.New("not enough memory allowed")
 	// ErrShape: dimensions that do not fit each other.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/partsof/nmf/internal/engine"
@@ -31,7 +32,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
-	data, err := prepare(x, opt.RowNames, opt.ColumnNames, opt.Threads)
+	data, u, err := prepare(x, opt.RowNames, opt.ColumnNames, opt.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +46,14 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	}
 	var startErr error
 	starter := func(i int) (w, h *engine.Tall[F]) {
-		w, h, err := starting(data, k, opt, opt.Seed+uint64(i))
+		w, h, err := starting(data, k, u, opt, opt.Seed+uint64(i))
 		if err != nil {
 			startErr = errors.Join(startErr, err)
 			w, h = start.Random(data, k, opt.Seed+uint64(i))
 		}
 		return w, h
 	}
-	cfg := opt.engineConfig(began)
+	cfg := opt.engineConfig(began, u)
 	if cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &opt); err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if best < 0 {
 		return nil, context.Cause(ctx)
 	}
-	model := newModel(x, k, runs, best, opt)
+	model := newModel(x, k, u, runs, best, opt)
 	if o != nil {
 		model.Info.Options = *o
 	}
@@ -90,12 +91,14 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	return model, nil
 }
 
-func (o *Options) engineConfig(began time.Time) engine.Config {
+// engineConfig is for data that was divided by the unit u.
+func (o *Options) engineConfig(began time.Time, u float64) engine.Config {
 	cfg := engine.Config{Solver: o.Solver, InnerSweeps: o.InnerSweeps, Extrapolate: !o.NoExtrapolation,
 		MaxIter: o.MaxIter, Tol: o.Tol, LossTol: o.LossTol, TargetError: o.TargetError, RowTol: rowTol(o.Tol),
 		Seed: o.Seed, Workers: o.Threads, Start: began}
 	if o.Progress != nil {
 		cfg.OnIteration = func(run int, it Iteration) {
+			it.Loss *= u * u
 			o.Progress(Progress{Run: run, Runs: o.Runs, MaxIter: o.MaxIter, Iteration: it})
 		}
 	}
@@ -111,38 +114,45 @@ func rowTol(tol float64) float64 {
 	return min(tol, defaultTol)
 }
 
-// starting makes the start of one run.
-func starting[F matrix.Float](x *engine.Data[F], k int, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
+// starting makes the start of one run on data that was divided by the unit u.
+func starting[F matrix.Float](x *engine.Data[F], k int, u float64, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
 	if o.W == nil || o.H == nil {
 		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
 	}
 	if o.W != nil {
 		w = engine.NewTall[F](x.Rows, k)
 		for i := range x.Rows {
-			convertRow(w.Row(i), o.W.Row(i))
+			for j, v := range o.W.Row(i) {
+				w.Row(i)[j] = F(v / math.Sqrt(u))
+			}
 		}
 	}
 	if o.H != nil {
 		h = engine.NewTall[F](x.Cols, k)
 		for j := range k {
 			for i, v := range o.H.Row(j) {
-				h.Row(i)[j] = F(v)
+				h.Row(i)[j] = F(v / math.Sqrt(u))
 			}
 		}
 	}
 	return w, h, err
 }
 
-func convertRow[F, G matrix.Float](dst []F, src []G) {
-	for j, v := range src {
-		dst[j] = F(v)
-	}
-}
-
-func newModel[F matrix.Float](x matrix.Matrix[F], k int, runs []*engine.Run[F], best int, opt Options) *Model[F] {
+func newModel[F matrix.Float](x matrix.Matrix[F], k int, u float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
 	r := runs[best]
 	model := &Model[F]{RowNames: opt.RowNames, ColumnNames: opt.ColumnNames}
 	model.W, model.H, model.Scales = normalize(r.W, r.H)
+	for j := range model.Scales {
+		model.Scales[j] *= u
+	}
+	for _, r := range runs {
+		if r != nil {
+			r.Loss *= u * u
+			for i := range r.Trace {
+				r.Trace[i].Loss *= u * u
+			}
+		}
+	}
 	m, n := x.Dims()
 	info := &model.Info
 	*info = Info{FormatVersion: formatVersion, Version: Version(), SIMD: kernel.For[F]().Tier,

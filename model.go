@@ -160,10 +160,10 @@ func columnSums[F matrix.Float](t *engine.Tall[F]) []float64 {
 	return sums
 }
 
-// basis is diag(Scales)·H as a tall factor (n x k).
-func (m *Model[F]) basis() *engine.Tall[F] {
+// basis is diag(scale)·H as a tall factor (n x k).
+func (m *Model[F]) basis(scale []float64) *engine.Tall[F] {
 	t := engine.NewTall[F](m.H.Cols, m.K())
-	for j, s := range m.Scales {
+	for j, s := range scale {
 		for i, v := range m.H.Row(j) {
 			t.Row(i)[j] = F(s * float64(v))
 		}

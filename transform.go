@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
@@ -32,13 +33,19 @@ type TransformOptions struct {
 //
 // Errors are those of Fit, and ErrNames.
 func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*matrix.Dense[F], error) {
-	w, _, _, err := m.transform(ctx, x, o)
+	p, err := m.project(ctx, x, o)
 	if err != nil {
 		return nil, err
 	}
-	d := matrix.NewDense[F](w.Rows, w.K)
-	for i := range w.Rows {
-		copy(d.Row(i), w.Row(i))
+	d := matrix.NewDense[F](p.w.Rows, p.w.K)
+	for j, s := range m.Scales {
+		if s == 0 {
+			continue
+		}
+		back := p.unit * p.scale[j] / s
+		for i := range d.Rows {
+			d.Set(i, j, F(float64(p.w.Row(i)[j])*back))
+		}
 	}
 	return d, nil
 }
@@ -53,17 +60,17 @@ type Score struct {
 
 // Score transforms x and gives the loss of the result.
 func (m *Model[F]) Score(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (Score, error) {
-	w, h, data, err := m.transform(ctx, x, o)
+	p, err := m.project(ctx, x, o)
 	if err != nil {
 		return Score{}, err
 	}
-	loss, err := data.Loss(ctx, w, h, threads(o))
+	loss, err := p.data.Loss(ctx, p.w, p.h, threads(o))
 	if err != nil {
 		return Score{}, err
 	}
-	s := Score{Loss: loss}
-	if data.SumSq > 0 {
-		s.RelativeError = math.Sqrt(2 * loss / data.SumSq)
+	s := Score{Loss: loss * p.unit * p.unit}
+	if p.data.SumSq > 0 {
+		s.RelativeError = math.Sqrt(2 * loss / p.data.SumSq)
 	}
 	return s, nil
 }
@@ -75,32 +82,48 @@ func threads(o *TransformOptions) int {
 	return o.Threads
 }
 
-func (m *Model[F]) transform(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (w, h *engine.Tall[F], data *engine.Data[F], err error) {
+// projection is new data in terms of a model: data ≈ w·hᵀ, with data divided
+// by unit and component j of h that of the model times scale[j] instead of
+// Scales[j], so that both stay near 1.
+type projection[F matrix.Float] struct {
+	data  *engine.Data[F]
+	w, h  *engine.Tall[F]
+	unit  float64
+	scale []float64
+}
+
+func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*projection[F], error) {
 	var opt TransformOptions
 	if o != nil {
 		opt = *o
 	}
 	rows, cols := x.Dims()
 	if cols != m.H.Cols {
-		return nil, nil, nil, fmt.Errorf("%w: the data has %d features, the model %d", ErrShape, cols, m.H.Cols)
+		return nil, fmt.Errorf("%w: the data has %d features, the model %d", ErrShape, cols, m.H.Cols)
 	}
 	if err := matchNames(opt.ColumnNames, m.ColumnNames); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	if opt.RowNames != nil && len(opt.RowNames) != rows || opt.ColumnNames != nil && len(opt.ColumnNames) != cols {
-		return nil, nil, nil, fmt.Errorf("%w: %d row and %d column names for a %d x %d matrix", ErrShape, len(opt.RowNames), len(opt.ColumnNames), rows, cols)
-	}
-	data, err = prepare(x, opt.RowNames, opt.ColumnNames, threads(o))
-	if err != nil {
-		return nil, nil, nil, err
+		return nil, fmt.Errorf("%w: %d row and %d column names for a %d x %d matrix", ErrShape, len(opt.RowNames), len(opt.ColumnNames), rows, cols)
 	}
 	tol := opt.Tol
 	if tol <= 0 {
 		tol = rowTol(m.Info.Resolved.Tol)
 	}
-	w, h = engine.NewTall[F](rows, m.K()), m.basis()
-	_, err = data.Project(ctx, w, h, tol, threads(o))
-	return w, h, data, err
+	p := &projection[F]{w: engine.NewTall[F](rows, m.K()), scale: make([]float64, m.K())}
+	for j := range p.scale {
+		if top := slices.Max(m.H.Row(j)); top > 0 {
+			p.scale[j] = 1 / float64(top)
+		}
+	}
+	p.h = m.basis(p.scale)
+	var err error
+	if p.data, p.unit, err = prepare(x, opt.RowNames, opt.ColumnNames, threads(o)); err != nil {
+		return nil, err
+	}
+	_, err = p.data.Project(ctx, p.w, p.h, tol, threads(o))
+	return p, err
 }
 
 // matchNames refuses new data whose features are not the model's. Where
