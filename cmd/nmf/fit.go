@@ -259,6 +259,9 @@ func statusText(i *nmf.Info) string {
 		}
 		return fmt.Sprintf("converged: %s is within %g", kkt, r.Tol)
 	case nmf.Stalled:
+		if r.LossTol < 0 {
+			return fmt.Sprintf("stopped: the loss does not fall any more; %s", kkt)
+		}
 		return fmt.Sprintf("stopped: the loss falls by less than %g of itself an iteration; %s", r.LossTol, kkt)
 	case nmf.IterationLimit:
 		return fmt.Sprintf("not converged after %s; %s; raise --max-iter to go on", plural(r.MaxIter, "iteration"), kkt)

@@ -12,7 +12,7 @@ import (
 )
 
 // progress shows how a fit goes: one line that is redrawn on a terminal, a
-// plain line every few seconds elsewhere.
+// plain line a second elsewhere.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -37,7 +37,7 @@ func newProgress(quiet bool) *progress {
 		return nil
 	}
 	now := time.Now()
-	p := &progress{out: os.Stderr, began: now, shown: now, every: 2 * time.Second}
+	p := &progress{out: os.Stderr, began: now, shown: now, every: time.Second}
 	if columns := columnsOf(os.Stderr); columns > 0 && os.Getenv("TERM") != "dumb" {
 		p.terminal, p.width, p.every = true, columns, 100*time.Millisecond
 	}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/partsof/nmf/internal/npy"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"nmf": main, "stubborn": stubborn})
+}
+
+// TestScripts runs testdata/script: a script for each command, and one for
+// each row of the table in docs/errors.md.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("COLUMNS", "80")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "newer": makeNewer,
+		},
+	})
+}
+
+// runStatus runs a command that must exit with a status: status 2 nmf fit.
+func runStatus(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// writeArray writes a .npy file of float64 with any shape in its header:
+// npy FILE ROWS COLUMNS VALUES...
+func writeArray(ts *testscript.TestScript, _ bool, args []string) {
+	shape := make([]int, 2)
+	for i := range shape {
+		n, err := strconv.Atoi(args[1+i])
+		ts.Check(err)
+		shape[i] = n
+	}
+	values := make([]float64, len(args)-3)
+	for i, s := range args[3:] {
+		v, err := strconv.ParseFloat(s, 64)
+		ts.Check(err)
+		values[i] = v
+	}
+	var body, file bytes.Buffer
+	ts.Check(npy.Write(&body, []int{len(values)}, values))
+	elements := body.Bytes()[body.Len()-8*len(values):]
+	ts.Check(npy.WriteHeader(&file, "<f8", shape))
+	file.Write(elements)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file.Bytes(), 0o644))
+}
+
+// compressFile makes FILE.gz of a file.
+func compressFile(ts *testscript.TestScript, _ bool, args []string) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := io.WriteString(z, ts.ReadFile(args[0]))
+	ts.Check(errors.Join(err, z.Close()))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".gz"), b.Bytes(), 0o644))
+}
+
+// cutFile takes bytes off the end of a file: cut FILE BYTES.
+func cutFile(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	content := ts.ReadFile(args[0])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content[:len(content)-n]), 0o644))
+}
+
+// makeNewer makes a model one of a version to come: newer FILE.
+func makeNewer(ts *testscript.TestScript, _ bool, args []string) {
+	old := ts.ReadFile(args[0])
+	r, err := zip.NewReader(strings.NewReader(old), int64(len(old)))
+	ts.Check(err)
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, f := range r.File {
+		in, err := f.Open()
+		ts.Check(err)
+		content, err := io.ReadAll(in)
+		ts.Check(err)
+		content = bytes.Replace(content, []byte(`"format_version": 1,`), []byte(`"format_version": 99,`), 1)
+		out, err := w.Create(f.Name)
+		ts.Check(err)
+		_, err = out.Write(content)
+		ts.Check(err)
+	}
+	ts.Check(w.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o644))
+}
+
+// TestExamples parses the command line of every example in a help text.
+func TestExamples(t *testing.T) {
+	a := &app{}
+	parser := newParser(a)
+	for _, n := range parser.Model.Children {
+		e, ok := n.Target.Addr().Interface().(exampler)
+		if !ok || len(e.examples()) == 0 {
+			t.Errorf("%s has no examples", n.Name)
+			continue
+		}
+		for _, example := range e.examples() {
+			if _, err := newParser(a).Parse(exampleArgs(example[0])); err != nil {
+				t.Errorf("%s: %v", example[0], err)
+			}
+		}
+	}
+}
+
+// exampleArgs gives the arguments of nmf in a shell command.
+func exampleArgs(line string) []string {
+	_, line, _ = strings.Cut(line, "nmf ")
+	for _, end := range []string{" |", " >", " <", ")"} {
+		if !strings.Contains(line, "$(") || end != ")" {
+			line, _, _ = strings.Cut(line, end)
+		}
+	}
+	return strings.Fields(strings.ReplaceAll(line, `"$(go env GOROOT)/src"`, "src"))
+}
+
+// TestChoices makes sure that every flag of type "choice" has values.
+func TestChoices(t *testing.T) {
+	for _, n := range newParser(&app{}).Model.Children {
+		for _, f := range n.Flags {
+			if f.Tag.Type == "choice" && len(choicesOf(f.Name)) < 2 {
+				t.Errorf("%s --%s has the values %q", n.Name, f.Name, choicesOf(f.Name))
+			}
+		}
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	for _, c := range []struct{ word, want string }{
+		{"hasl", "hals"}, {"HALS", "hals"}, {"bp", "bpp"}, {"random", ""}, {"nndsvd", ""}, {"", ""},
+	} {
+		want := ""
+		if c.want != "" {
+			want = fmt.Sprintf(": did you mean %q?", c.want)
+		}
+		if got := didYouMean(c.word, []string{"auto", "hals", "bpp", "mu"}); got != want {
+			t.Errorf("didYouMean(%q) = %q, want %q", c.word, got, want)
+		}
+	}
+}
