@@ -18,14 +18,18 @@ func (f *fitter[F]) reviveDead() bool {
 		if s.run.Trace == nil {
 			continue // S is not known yet; the first pass fills W.
 		}
-		revived := false
+		changed := false
 		for j := range s.k {
-			if (s.normW[j] == 0 || s.g.Diag(j) == 0) && s.revivals[j] < maxRevivals {
+			switch {
+			case s.normW[j] > 0 && s.g.Diag(j) > 0:
+			case s.normW[j] > 0 && f.overshot(s, j):
+				changed = true
+			case s.revivals[j] < maxRevivals:
 				s.revivals[j]++
-				revived = f.revive(s, j) || revived
+				changed = f.revive(s, j) || changed
 			}
 		}
-		if !revived {
+		if !changed {
 			continue
 		}
 		f.stack.settle(s.off, s.k)
@@ -35,6 +39,21 @@ func (f *fitter[F]) reviveDead() bool {
 		}
 	}
 	return true
+}
+
+// overshot reports whether it is only the extrapolation that made the H_j
+// that the next W is made for zero: the plain one is not. It is then used
+// instead.
+func (f *fitter[F]) overshot(s *slot[F], j int) bool {
+	if f.stack.hAhead == nil {
+		return false
+	}
+	for i := range f.x.Cols {
+		if columns(f.stack.h, i, s.off, s.k)[j] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // revive gives component j of a slot the residual of the worst fitted of some
