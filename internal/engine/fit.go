@@ -401,15 +401,16 @@ func (f *fitter[F]) extrapolateRows(a, b int) {
 func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	w, q := f.stack.made(), f.stack.q
 	grams := f.gramTaskList()
-	chunks := (f.x.Cols + columnChunk - 1) / columnChunk
+	chunk := f.pool.columnChunk(f.x.Cols)
+	chunks := (f.x.Cols + chunk - 1) / chunk
 	return f.x.beforeRight(f.pool, w, r0, r1) && f.pool.run(len(grams)+chunks, func(_, t int) {
 		if t < len(grams) {
 			s := grams[t].slot
 			addGram(f.x.ops, s.s, w, s.off, r0, r1, grams[t].part)
 			return
 		}
-		j0 := (t - len(grams)) * columnChunk
-		j1 := min(j0+columnChunk, f.x.Cols)
+		j0 := (t - len(grams)) * chunk
+		j1 := min(j0+chunk, f.x.Cols)
 		f.x.right(r0, r1, j0, j1, w, q)
 	})
 }

@@ -86,10 +86,11 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 
 // crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
 func (d *Data[F]) crossBlock(p *pool, w, q *Tall[F], r0, r1 int) bool {
-	chunks := (d.Cols + columnChunk - 1) / columnChunk
+	chunk := p.columnChunk(d.Cols)
+	chunks := (d.Cols + chunk - 1) / chunk
 	return d.beforeRight(p, w, r0, r1) && p.run(chunks, func(_, t int) {
-		j0 := t * columnChunk
-		d.right(r0, r1, j0, min(j0+columnChunk, d.Cols), w, q)
+		j0 := t * chunk
+		d.right(r0, r1, j0, min(j0+chunk, d.Cols), w, q)
 	})
 }
 
