@@ -29,7 +29,7 @@ THREADS = int(os.environ.get("THREADS", "2"))
 PRECISIONS = os.environ.get("PRECISIONS", "f32 f64").split()
 STARTS = int(os.environ.get("STARTS", "5"))
 SOLVER = os.environ.get("PEER", "cd")
-REPEATS = 3
+REPEATS = int(os.environ.get("REPEATS", "3"))
 
 
 def run(command):

@@ -11,6 +11,7 @@
 # DIR/results.jsonl; medians and ratios are printed at the end.
 #
 # THREADS (default 2), PRECISIONS (default "f32 f64"), STARTS (default 5),
+# REPEATS (of the restarts, default 3),
 # PEER (cd or mu, default cd) and COMPRESSION (off, auto or on; default "off
 # auto" for large dense work) change what is run; PYTHON names a Python with
 # scikit-learn.
