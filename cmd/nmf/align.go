@@ -70,10 +70,10 @@ func matchFeatures[F matrix.Float](t *data.Table[F], names []string) ([]int, err
 func mismatch[F matrix.Float](t *data.Table[F], names, missing, extra []string) error {
 	var parts []string
 	if len(missing) > 0 {
-		parts = append(parts, fmt.Sprintf("%s of the model's %s are missing from the data (%s)", thousands(len(missing)), plural(len(names), "feature"), aFew(missing)))
+		parts = append(parts, fmt.Sprintf("missing from the data: %s of the model's %s (%s)", thousands(len(missing)), plural(len(names), "feature"), aFew(missing)))
 	}
 	if len(extra) > 0 {
-		parts = append(parts, fmt.Sprintf("%s of the data's %s are unknown to the model (%s)", thousands(len(extra)), plural(len(t.ColumnNames), "feature"), aFew(extra)))
+		parts = append(parts, fmt.Sprintf("unknown to the model: %s of the data's %s (%s)", thousands(len(extra)), plural(len(t.ColumnNames), "feature"), aFew(extra)))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "the order differs and a name is there twice in the model, so features cannot be matched by name")

@@ -125,10 +125,11 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	o := c.fitOptions(c.Threads)
-	if o.W, err = c.given(a, c.InitW); err != nil {
+	rows, cols := t.X.Dims()
+	if o.W, err = c.given(a, "W", c.InitW, rows, c.K); err != nil {
 		return err
 	}
-	if o.H, err = c.given(a, c.InitH); err != nil {
+	if o.H, err = c.given(a, "H", c.InitH, c.K, cols); err != nil {
 		return err
 	}
 	model, err := fitTable(a, t, c.K, o, c.Quiet)
@@ -148,15 +149,27 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 }
 
 // given reads a factor to start at.
-func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
+func (c *fitCmd) given(a *app, factor, path string, rows, cols int) (*matrix.Dense[float64], error) {
 	if path == "" {
 		return nil, nil
 	}
-	t, err := readTable[float64](a, source{path, &data.ReadOptions{Threads: c.Threads}}, c.Quiet)
+	in := source{path, &data.ReadOptions{Threads: c.Threads}}
+	t, err := readTable[float64](a, in, c.Quiet)
 	if err != nil {
 		return nil, err
 	}
-	return toDense(t.X), nil
+	d := toDense(t.X)
+	if d.Rows != rows || d.Cols != cols {
+		return nil, inFile(in.name(), fmt.Errorf("%w: it is %d x %d, and %s is %d x %d", nmf.ErrShape, d.Rows, d.Cols, factor, rows, cols))
+	}
+	for i := range rows {
+		for j, v := range d.Row(i) {
+			if v < 0 {
+				return nil, inFile(in.name(), &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
+			}
+		}
+	}
+	return d, nil
 }
 
 // fitTable fits with progress. Ctrl-C gives the best model so far.
@@ -170,7 +183,7 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 		o.Progress = p.report
 	}
 	var model *nmf.Model[F]
-	err := a.interrupts.during("\nnmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n",
+	err := a.interrupts.during("nmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n",
 		func(ctx context.Context) (err error) {
 			model, err = nmf.Fit(ctx, t.X, k, o)
 			return err
@@ -213,12 +226,17 @@ func saveModel[F matrix.Float](a *app, m *nmf.Model[F], out modelOutput, quiet b
 	return nil
 }
 
-// cancelled is the end of a fit that Ctrl-C ended.
+// cancelled is the end of a fit that Ctrl-C ended before all runs were done.
 func cancelled(i *nmf.Info, out modelOutput) error {
-	if i.Status != nmf.Cancelled {
+	stopped := func(r nmf.RunInfo) bool { return r.Status == nmf.Cancelled }
+	if len(i.Runs) == i.Resolved.Runs && !slices.ContainsFunc(i.Runs, stopped) {
 		return nil
 	}
-	return &statusError{1, fmt.Sprintf("interrupted: the best model so far, after %s, is in %s", plural(i.Iterations, "iteration"), out.path)}
+	after := plural(i.Iterations, "iteration")
+	if i.Resolved.Runs > 1 {
+		after = fmt.Sprintf("%d of %s", len(slices.DeleteFunc(slices.Clone(i.Runs), stopped)), plural(i.Resolved.Runs, "run"))
+	}
+	return &statusError{1, fmt.Sprintf("interrupted: the best model so far, after %s, is in %s", after, out.path)}
 }
 
 // withoutTrace is what a fit prints as JSON.
@@ -235,7 +253,7 @@ func (a *app) summarize(input, x string, i *nmf.Info) {
 		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
 	a.printf("error   relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained\n", i.RelativeError, percent(explained(i.RelativeError)))
 	a.printf("end     %s\n", statusText(i))
-	if len(i.Runs) > 1 {
+	if i.Resolved.Runs > 1 {
 		a.printf("runs    %s\n", runsText(i))
 	}
 }

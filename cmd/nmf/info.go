@@ -147,13 +147,11 @@ func (c *infoCmd) matrixReport(in source, t *data.Table[float64]) (*matrixReport
 
 // survey goes over the cells of a matrix.
 type survey struct {
-	r           *matrixReport
-	t           *data.Table[float64]
-	rowSeen     []bool
-	columnSeen  []bool
-	sum         float64
-	finite      int
-	storedZeros int
+	r                   *matrixReport
+	t                   *data.Table[float64]
+	rowSeen, columnSeen []bool
+	sum                 float64
+	finite              int
 }
 
 func newSurvey(r *matrixReport, t *data.Table[float64]) *survey {
@@ -318,7 +316,7 @@ func (a *app) modelInfo(c *infoCmd, i *nmf.Info) error {
 	a.printf("error     relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained; loss %.6g\n", i.RelativeError, percent(explained(i.RelativeError)), i.Loss)
 	a.printf("end       %s\n", statusText(i))
 	a.printf("took      %s, %s\n", plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)))
-	if len(i.Runs) > 1 {
+	if i.Resolved.Runs > 1 {
 		a.printf("runs      %s\n", runsText(i))
 	}
 	if i.Compression != nil {

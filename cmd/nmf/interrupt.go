@@ -40,6 +40,9 @@ func (w *interrupts) handle(s os.Signal) {
 	if w.cancel != nil {
 		w.cancel()
 		w.cancel = nil
+		if columnsOf(os.Stderr) > 0 {
+			fmt.Fprintln(w.stderr) // after the ^C that the terminal shows
+		}
 		fmt.Fprint(w.stderr, w.notice)
 		return
 	}

@@ -33,7 +33,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	cmd := exec.Command("nmf", "fit", "x.npy", "-k", "20", "--solver", "mu", "--tol", "0", "--loss-tol", "0", "--max-iter", "1000000000", "-o", "m.npz")
 	cmd.Dir = dir
-	status, stderr := interruptAt(t, cmd, "iteration", 1)
+	status, stderr := interruptAt(t, cmd, "iter ", 1)
 	if status != 1 || !strings.Contains(stderr, "interrupted: the best model so far") {
 		t.Errorf("exit status %d, standard error:\n%s", status, stderr)
 	}

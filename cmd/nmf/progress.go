@@ -81,12 +81,12 @@ func (p *progress) count(it nmf.Progress) {
 func (p *progress) line(it nmf.Progress, elapsed time.Duration) string {
 	var b strings.Builder
 	if it.Runs > 1 {
-		fmt.Fprintf(&b, "run %d of %d  ", it.Run+1, it.Runs)
+		fmt.Fprintf(&b, "run %d/%d  ", it.Run+1, it.Runs)
 	}
-	fmt.Fprintf(&b, "iteration %d  loss %.5g  error %.5f  KKT %.1e  %s",
+	fmt.Fprintf(&b, "iter %d  loss %.4g  error %.4f  KKT %.1e  %s",
 		it.Iteration.Iteration, it.Loss, it.RelativeError, it.KKT, shortDuration(elapsed))
 	if left := p.left(it.MaxIter, elapsed); left > 0 {
-		fmt.Fprintf(&b, ", at most %s left", shortDuration(left))
+		fmt.Fprintf(&b, ", ≤ %s left", shortDuration(left))
 	}
 	return b.String()
 }

@@ -55,7 +55,7 @@ func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
 		return err
 	}
 	var s nmf.Score
-	err = a.interrupts.during("\n", func(ctx context.Context) (err error) {
+	err = a.interrupts.during("", func(ctx context.Context) (err error) {
 		s, err = m.Score(ctx, t.X, c.transformOptions(t.RowNames, t.ColumnNames))
 		return err
 	})
