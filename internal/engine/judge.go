@@ -78,11 +78,12 @@ func (f *fitter[F]) complete(s *slot[F], rows gradientSums) {
 }
 
 // balance gives the factors by which squared gradients of the columns of W and
-// of the rows of H change when both are scaled to equal norms.
+// of the rows of H change when both are scaled to equal norms. A component
+// that is zero in one of them has the norm zero in both: it does not count,
+// whatever its other half is.
 func balance(normW []float64, normH func(j int) float64) (w, h []float64) {
 	w, h = make([]float64, len(normW)), make([]float64, len(normW))
 	for j := range w {
-		w[j], h[j] = 1, 1
 		if a, b := normW[j], normH(j); a > 0 && b > 0 {
 			w[j] = math.Sqrt(a / b)
 			h[j] = 1 / w[j]
@@ -165,8 +166,14 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 		f.stack.place(s.off, w, h)
 		return true
 	}
-	if status != IterationLimit && r.KKT <= f.cfg.Tol {
+	switch certified := r.KKT <= f.cfg.Tol || byTarget; {
+	case certified && status != IterationLimit:
 		status = Converged
+	case certified || status != Converged:
+	case r.Iterations < f.cfg.MaxIter:
+		status = Stalled
+	default:
+		status = IterationLimit
 	}
 	r.Status = status
 	if f.cfg.BestOnly {

@@ -61,7 +61,7 @@ func (f *fitter[F]) overshot(s *slot[F], j int) bool {
 // to fit.
 func (f *fitter[F]) revive(s *slot[F], j int) bool {
 	const draws = 8
-	rng := rand.New(rand.NewPCG(f.cfg.Seed, uint64(s.index)<<40^uint64(j)<<20^uint64(s.run.Iterations)))
+	rng := rand.New(rand.NewPCG(f.cfg.Seed+uint64(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
 	var best []float64
 	// Rounding is not worth a component.
 	bestNorm := 1e-9 * f.x.SumSq / float64(f.x.Rows)
@@ -86,6 +86,7 @@ func (f *fitter[F]) revive(s *slot[F], j int) bool {
 	for i := range f.x.Rows {
 		st.w.Data[i*st.w.Ld+s.off+j] = 0
 	}
+	s.normW[j] = 0
 	return true
 }
 
