@@ -74,7 +74,7 @@ func (c *benchCmd) Run(a *app) error {
 func (c *benchCmd) check() error {
 	switch {
 	case c.Action != "" && c.Action != "gen":
-		return usagef("bench", "%q is unknown; it is gen, or nothing", c.Action)
+		return usagef("bench", "%q is unknown: only gen, or nothing, follows bench", c.Action)
 	case c.Action == "gen" && c.Folder == "":
 		return usagef("bench", "the folder is missing: nmf bench gen FOLDER")
 	case !(c.Scale > 0) || math.IsInf(c.Scale, 0):
@@ -86,7 +86,7 @@ func (c *benchCmd) check() error {
 	}
 	for _, part := range c.Only {
 		if !slices.Contains(bench.Parts(), part) {
-			return usagef("bench", "--only %q is unknown%s; parts are %s", part, didYouMean(part, bench.Parts()), strings.Join(bench.Parts(), ", "))
+			return usagef("bench", "--only: %q is unknown%s (one of %s)", part, didYouMean(part, bench.Parts()), strings.Join(bench.Parts(), ", "))
 		}
 	}
 	return (&machineFlags{Threads: c.Threads}).check("bench")
