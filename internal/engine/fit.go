@@ -241,7 +241,7 @@ func (f *fitter[F]) sweeps(k int, cells float64) int {
 // iterate does one pass for all slots; it reports false when cancelled, which
 // leaves the accepted pairs as they were.
 func (f *fitter[F]) iterate() bool {
-	if !f.grams() || !f.reviveDead() || !f.x.beforeLeft(f.pool, f.stack.ahead()) {
+	if !f.grams() || !f.repair() || !f.x.beforeLeft(f.pool, f.stack.ahead()) {
 		return false
 	}
 	f.stack.q.reshape(f.x.Cols, f.stack.q.K)

@@ -142,6 +142,7 @@ func Cancellation[F kernel.Float]() float64 {
 func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	r := s.run
 	w, h := f.stack.take(s.off, s.k)
+	s.balancePair(w, h)
 	p, ok := f.x.project(f.pool, w, h, f.cfg.RowTol, true)
 	if !ok {
 		return false

@@ -9,16 +9,17 @@ import (
 // maxRevivals bounds how often one component of a run is started again.
 const maxRevivals = 3
 
-// reviveDead starts components anew that have become zero in W or in H. H_j
+// repair brings factors whose norms have drifted apart back together, and
+// starts components anew that have become zero in W or in H. H_j
 // becomes the positive part of the residual of a badly fitted sample and W_j
 // becomes zero, so that WH, and with it the loss, stays what it is; the W
 // half-step that follows can then only gain.
-func (f *fitter[F]) reviveDead() bool {
+func (f *fitter[F]) repair() bool {
 	for _, s := range f.slots {
 		if s.run.Trace == nil {
 			continue // S is not known yet; the first pass fills W.
 		}
-		changed := false
+		scaled, changed := f.rebalance(s), false
 		for j := range s.k {
 			switch {
 			case s.normW[j] > 0 && s.g.Diag(j) > 0:
@@ -29,10 +30,12 @@ func (f *fitter[F]) reviveDead() bool {
 				changed = f.revive(s, j) || changed
 			}
 		}
-		if !changed {
+		if changed {
+			f.stack.settle(s.off, s.k)
+		}
+		if !changed && !scaled {
 			continue
 		}
-		f.stack.settle(s.off, s.k)
 		clear(s.g.G)
 		if !gramOf(f.pool, f.x.ops, s.g, f.stack.ahead(), s.off, 0, f.x.Cols) {
 			return false
