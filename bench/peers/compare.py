@@ -24,6 +24,8 @@ STARTUP = "STARTUP"
 # A target counts as reached up to the rounding of the error itself.
 ROUNDING = 1e-6
 SEED = 7
+# The load average above which something else was running.
+BUSY = 0.5
 
 THREADS = int(os.environ.get("THREADS", "2"))
 PRECISIONS = os.environ.get("PRECISIONS", "f32 f64").split()
@@ -45,7 +47,8 @@ class Session:
     def __init__(self, binaries, folder):
         self.binaries, self.folder = binaries, folder
         self.results = []
-        self.machine = dict(cpu=cpu(), cores=os.cpu_count(), threads=THREADS, sklearn=version("sklearn"), numpy=np.__version__)
+        self.machine = dict(cpu=cpu(), cores=os.cpu_count(), threads=THREADS, sklearn=version("sklearn"), numpy=np.__version__,
+                            load=os.getloadavg()[0])
 
     def record(self, **r):
         r.update(machine=self.machine, when=time.strftime("%Y-%m-%dT%H:%M:%S"))
@@ -145,6 +148,9 @@ def mib(byte_count):
 
 def tables(results):
     """Medians of the runs, and ratios of medians."""
+    load = max(r["machine"]["load"] for r in results)
+    if load > BUSY:
+        print(f"\nThe machine was busy when this began (load average {load:.1f}): measure again when nothing else runs.")
     median = statistics.median
     rows = []
     for (work, precision, compression), rs in grouped((r for r in results if r["what"] == "target"), "work", "precision", "compression").items():

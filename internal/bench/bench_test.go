@@ -55,11 +55,12 @@ func TestRun(t *testing.T) {
 	if !reflect.DeepEqual(*r, back) {
 		t.Error("the report is not what its JSON says")
 	}
+	r.Peaks[0].Steady = 0.5
 	var table bytes.Buffer
 	if err := r.WriteTable(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{kernel.TierName(), "DRAM", "128", "S2"} {
+	for _, want := range []string{kernel.TierName(), "DRAM", "128", "S2", "machine was busy"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("%q is not in the table:\n%s", want, &table)
 		}

@@ -16,6 +16,9 @@ type Peak struct {
 	Precision string  `json:"precision"`
 	Threads   int     `json:"threads"`
 	GFlops    float64 `json:"gflops"`
+	// Steady is the median as a part of the best. Nothing but other programs
+	// or a changing clock slows this loop down.
+	Steady float64 `json:"steady"`
 }
 
 // Bandwidth is what sequential loops reach on memory of a size.
@@ -37,18 +40,16 @@ func (r *runner) peaks() {
 	for _, tier := range kernel.Tiers() {
 		for _, threads := range r.threadCounts() {
 			r.Progress(fmt.Sprintf("peak of %s, %d threads", tier, threads))
-			r.report.Peaks = append(r.report.Peaks,
-				Peak{tier, "f32", threads, peak[float32](r, tier, threads)},
-				Peak{tier, "f64", threads, peak[float64](r, tier, threads)})
+			r.report.Peaks = append(r.report.Peaks, peak[float32](r, tier, threads), peak[float64](r, tier, threads))
 		}
 	}
 }
 
-func peak[F matrix.Float](r *runner, tier string, threads int) float64 {
+func peak[F matrix.Float](r *runner, tier string, threads int) Peak {
 	const rounds = 1 << 17
 	flops := threads * kernel.PeakFMA[F](tier, rounds)
 	t := r.time(func() { together(threads, func(int) { kernel.PeakFMA[F](tier, rounds) }) })
-	return rate(float64(flops), t.best)
+	return Peak{tier, precision[F](), threads, rate(float64(flops), t.best), share(t.best, t.median)}
 }
 
 // together calls fn on a number of goroutines and waits for all.

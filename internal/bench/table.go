@@ -6,6 +6,9 @@ import (
 	"text/tabwriter"
 )
 
+// busy is the steadiness of a peak below which the machine had other work.
+const busy = 0.9
+
 // WriteTable prints the report for people.
 func (r *Report) WriteTable(out io.Writer) error {
 	m := r.Machine
@@ -16,11 +19,16 @@ func (r *Report) WriteTable(out io.Writer) error {
 	fmt.Fprintf(out, "%s, %s/%s, %d cores, L2 %d KiB, L3 %d KiB%s\n%s, %s, kernels %s\n",
 		m.CPU, m.OS, m.Arch, m.Cores, m.L2>>10, m.L3>>10, known, m.Version, m.Go, m.Tier)
 	fmt.Fprint(out, "\nPeak of multiply-adds, GFLOP/s\n")
-	t := newTable(out, "tier", "type", "threads", "GFLOP/s")
+	t := newTable(out, "tier", "type", "threads", "GFLOP/s", "steady")
+	steady := 1.0
 	for _, p := range r.Peaks {
-		t.row(p.Tier, p.Precision, p.Threads, rounded(p.GFlops))
+		t.row(p.Tier, p.Precision, p.Threads, rounded(p.GFlops), percent(p.Steady))
+		steady = min(steady, p.Steady)
 	}
 	t.end()
+	if steady < busy {
+		fmt.Fprintf(out, "The machine was busy: half of the repetitions of a peak ran below %s of the best. Measure again when nothing else runs.\n", percent(steady))
+	}
 	fmt.Fprint(out, "\nBandwidth of sequential loops, GB/s\n")
 	t = newTable(out, "level", "KiB", "threads", "read", "copy", "triad")
 	for _, b := range r.Bandwidth {
