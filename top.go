@@ -7,90 +7,114 @@ import (
 	"slices"
 )
 
-// Orders of TopFeatures.
+// Orders of the features of a component.
 const (
 	// ByWeight ranks by the entry of H.
 	ByWeight = "weight"
-	// BySpecificity ranks by h·ln(h/p), where h is the feature's entry in the
-	// component's row of H (which sums to 1) and p its entry in the mean of
-	// all rows, weighted by their shares: the feature's part of the
-	// Kullback-Leibler divergence of the component from the whole. By weight
-	// alone features that are common everywhere head every component.
+	// BySpecificity ranks by h·ln(h/mean), where h is the feature's entry in
+	// the component's row of H (which sums to 1) and mean its mean over all
+	// components that are not dead: what the feature adds to the
+	// Kullback-Leibler divergence of the component from the mean component. By
+	// weight alone features that are common everywhere head every component.
 	BySpecificity = "specificity"
 )
+
+// Component is a component as people look at it.
+type Component struct {
+	// Scale is the sum over all cells of its part of the fit, Share that part.
+	Scale, Share float64
+	// Features are those with the most weight or specificity, Samples those
+	// with the most weight; none of weight zero.
+	Features, Samples []Ranked
+}
 
 // Ranked is a feature or a sample of a component.
 type Ranked struct {
 	// Index counts from 0; Name is "" where there are no names.
-	Index int    `json:"index"`
-	Name  string `json:"name,omitempty"`
-	// Weight is the entry of H or of W, Score what it was ranked by.
-	Weight float64 `json:"weight"`
-	Score  float64 `json:"score"`
+	Index int
+	Name  string
+	// Weight is the entry of H or of W. Specificity (see BySpecificity) is of
+	// features alone.
+	Weight, Specificity float64
 }
 
-// TopFeatures gives the n highest ranked features of component j, by ByWeight
-// or BySpecificity ("" is ByWeight); fewer where fewer have a weight.
-func (m *Model[F]) TopFeatures(j, n int, by string) ([]Ranked, error) {
-	if err := m.checkComponent(j); err != nil {
+// Components gives every component with its first `features` features, by
+// ByWeight or BySpecificity, and its first `samples` samples. It errs with
+// ErrOption for another order or a negative number.
+func (m *Model[F]) Components(features, samples int, by string) ([]Component, error) {
+	if err := oneOf("order", by, []string{ByWeight, BySpecificity}); err != nil {
 		return nil, err
 	}
-	score := func(_ int, w float64) float64 { return w }
-	switch by {
-	case "", ByWeight:
-	case BySpecificity:
-		whole := m.meanComponent()
-		score = func(i int, w float64) float64 { return w * math.Log(w/whole[i]) }
-	default:
-		return nil, oneOf("order", by, []string{ByWeight, BySpecificity})
+	if features < 0 || samples < 0 {
+		return nil, fmt.Errorf("%w: %d features and %d samples of a component", ErrOption, features, samples)
 	}
-	return top(m.H.Row(j), n, m.ColumnNames, score), nil
+	shares, mean := m.Shares(), m.meanComponent()
+	list := make([]Component, m.K())
+	for j := range list {
+		list[j] = Component{Scale: m.Scales[j], Share: shares[j],
+			Features: m.topFeatures(j, features, by, mean), Samples: m.topSamples(j, samples)}
+	}
+	return list, nil
 }
 
-// TopSamples gives the n samples with the highest weight of component j.
-func (m *Model[F]) TopSamples(j, n int) ([]Ranked, error) {
-	if err := m.checkComponent(j); err != nil {
-		return nil, err
-	}
-	column := make([]F, m.W.Rows)
-	for i := range column {
-		column[i] = m.W.At(i, j)
-	}
-	return top(column, n, m.RowNames, func(_ int, w float64) float64 { return w }), nil
-}
-
-func (m *Model[F]) checkComponent(j int) error {
-	if j < 0 || j >= m.K() {
-		return fmt.Errorf("%w: component %d of %d", ErrOption, j+1, m.K())
-	}
-	return nil
-}
-
-// meanComponent is the mean of the rows of H, weighted by their shares.
-func (m *Model[F]) meanComponent() []float64 {
-	mean := make([]float64, m.H.Cols)
-	for j, share := range m.Shares() {
-		for i, v := range m.H.Row(j) {
-			mean[i] += share * float64(v)
-		}
-	}
-	return mean
-}
-
-// top ranks the positive weights by score, ties by index.
-func top[F float32 | float64](weights []F, n int, names []string, score func(i int, w float64) float64) []Ranked {
+func (m *Model[F]) topFeatures(j, n int, by string, mean []float64) []Ranked {
 	var all []Ranked
-	for i, v := range weights {
-		if v > 0 {
-			all = append(all, Ranked{Index: i, Weight: float64(v), Score: score(i, float64(v))})
+	for i, v := range m.H.Row(j) {
+		if h := float64(v); h > 0 {
+			all = append(all, Ranked{Index: i, Weight: h, Specificity: h * math.Log(h/mean[i])})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Ranked) int { return cmp.Compare(b.Score, a.Score) })
-	all = all[:max(0, min(n, len(all)))]
-	for i := range all {
-		if names != nil {
+	key := func(r Ranked) float64 { return r.Weight }
+	if by == BySpecificity {
+		key = func(r Ranked) float64 { return r.Specificity }
+	}
+	return first(all, n, key, m.ColumnNames)
+}
+
+func (m *Model[F]) topSamples(j, n int) []Ranked {
+	if n == 0 {
+		return nil
+	}
+	var all []Ranked
+	for i := range m.W.Rows {
+		if w := float64(m.W.At(i, j)); w > 0 {
+			all = append(all, Ranked{Index: i, Weight: w})
+		}
+	}
+	return first(all, n, func(r Ranked) float64 { return r.Weight }, m.RowNames)
+}
+
+// first sorts by the key, the weight and then the order deciding between
+// equals, and gives the first n with their names.
+func first(all []Ranked, n int, key func(Ranked) float64, names []string) []Ranked {
+	slices.SortStableFunc(all, func(a, b Ranked) int {
+		return cmp.Or(cmp.Compare(key(b), key(a)), cmp.Compare(b.Weight, a.Weight))
+	})
+	all = slices.Clone(all[:min(n, len(all))])
+	if names != nil {
+		for i := range all {
 			all[i].Name = names[all[i].Index]
 		}
 	}
-	return slices.Clip(all)
+	return all
+}
+
+// meanComponent is the mean of the rows of H over the components that are not
+// dead.
+func (m *Model[F]) meanComponent() []float64 {
+	mean := make([]float64, m.H.Cols)
+	alive := 0
+	for j, scale := range m.Scales {
+		if scale == 0 {
+			continue
+		}
+		alive++
+		for i, v := range m.H.Row(j) {
+			mean[i] += float64(v)
+		}
+	}
+	for i := range mean {
+		mean[i] /= float64(max(1, alive))
+	}
+	return mean
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// TestTop ranks a model written by hand: "common" is heavy in both components,
-// "left" and "right" in one.
-func TestTop(t *testing.T) {
-	h, _ := matrix.FromRows([][]float64{{0.5, 0.4, 0, 0.1}, {0.5, 0, 0.5, 0}})
-	w, _ := matrix.FromRows([][]float64{{0.2, 1}, {0.8, 0}, {0, 0}})
-	m := &nmf.Model[float64]{W: w, H: h, Scales: []float64{3, 1},
+// TestComponents ranks a model written by hand: "common" is heavy in both live
+// components, "left" and "right" in one.
+func TestComponents(t *testing.T) {
+	h, _ := matrix.FromRows([][]float64{{0.5, 0.4, 0, 0.1}, {0.5, 0, 0.5, 0}, {0, 0, 0, 0}})
+	w, _ := matrix.FromRows([][]float64{{0.2, 1, 0}, {0.8, 0, 0}, {0, 0, 0}})
+	m := &nmf.Model[float64]{W: w, H: h, Scales: []float64{3, 1, 0},
 		RowNames: []string{"a", "b", "c"}, ColumnNames: []string{"common", "left", "right", "rare"}}
 	names := func(r []nmf.Ranked) (s string) {
 		for _, v := range r {
@@ -23,35 +23,41 @@ func TestTop(t *testing.T) {
 		return s
 	}
 	for _, c := range []struct {
-		j, n     int
-		by, want string
+		j, features, samples int
+		by                   string
+		wantFeatures         string
+		wantSamples          string
 	}{
-		{0, 2, nmf.ByWeight, "common left "},
-		{0, 9, "", "common left rare "},
-		{0, 2, nmf.BySpecificity, "left rare "},
-		{1, 1, nmf.BySpecificity, "right "},
-		{1, 0, nmf.ByWeight, ""},
-		{1, -1, nmf.ByWeight, ""},
+		{0, 2, 5, nmf.ByWeight, "common left ", "b a "},
+		{0, 9, 1, nmf.ByWeight, "common left rare ", "b "},
+		{0, 2, 0, nmf.BySpecificity, "left rare ", ""},
+		{0, 9, 0, nmf.BySpecificity, "left rare common ", ""},
+		{1, 1, 1, nmf.BySpecificity, "right ", "a "},
+		{1, 0, 0, nmf.ByWeight, "", ""},
+		{2, 4, 4, nmf.ByWeight, "", ""},
 	} {
-		got, err := m.TopFeatures(c.j, c.n, c.by)
-		if err != nil || names(got) != c.want {
-			t.Errorf("TopFeatures(%d, %d, %q) = %q, %v; want %q", c.j, c.n, c.by, names(got), err, c.want)
+		list, err := m.Components(c.features, c.samples, c.by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, s := names(list[c.j].Features), names(list[c.j].Samples); f != c.wantFeatures || s != c.wantSamples {
+			t.Errorf("component %d of Components(%d, %d, %q): features %q, samples %q; want %q, %q",
+				c.j, c.features, c.samples, c.by, f, s, c.wantFeatures, c.wantSamples)
 		}
 	}
-	got, _ := m.TopFeatures(1, 1, nmf.BySpecificity)
-	if want := 0.5 * math.Log(0.5/0.125); math.Abs(got[0].Score-want) > 1e-12 {
-		t.Errorf("specificity of %q is %v, want %v", got[0].Name, got[0].Score, want)
+	list, _ := m.Components(1, 1, nmf.BySpecificity)
+	if got, want := list[1].Features[0].Specificity, 0.5*math.Log(2); math.Abs(got-want) > 1e-12 {
+		t.Errorf("specificity %v, want %v", got, want)
 	}
-	if got, _ := m.TopSamples(0, 5); names(got) != "b a " {
-		t.Errorf("TopSamples = %q", names(got))
+	if list[0].Share != 0.75 || list[2].Share != 0 || list[0].Scale != 3 {
+		t.Errorf("shares %v, %v, scale %v", list[0].Share, list[2].Share, list[0].Scale)
 	}
-	for _, err := range []error{
-		second(m.TopFeatures(2, 1, "")), second(m.TopFeatures(-1, 1, "")), second(m.TopFeatures(0, 1, "colour")), second(m.TopSamples(2, 1)),
-	} {
-		if !errors.Is(err, nmf.ErrOption) {
-			t.Errorf("error %v, want ErrOption", err)
+	for _, by := range []string{"", "colour"} {
+		if _, err := m.Components(1, 1, by); !errors.Is(err, nmf.ErrOption) {
+			t.Errorf("order %q: %v", by, err)
 		}
+	}
+	if _, err := m.Components(-1, 1, nmf.ByWeight); !errors.Is(err, nmf.ErrOption) {
+		t.Errorf("-1 features: %v", err)
 	}
 }
-
-func second[T any](_ T, err error) error { return err }

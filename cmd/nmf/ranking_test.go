@@ -18,7 +18,10 @@ func TestSpecificity(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &nmf.Model[float64]{W: matrix.NewDense[float64](1, 3), H: h, Scales: []float64{2, 1, 0}}
-	list := components(m, 2, 1, "specificity")
+	list, err := components(m, 2, 1, nmf.BySpecificity)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var names []string
 	for _, e := range list[0].Features {
 		names = append(names, e.Name)
@@ -32,7 +35,7 @@ func TestSpecificity(t *testing.T) {
 	if s := *list[0].Features[1].Specificity; s != 0 {
 		t.Errorf("a feature that is as heavy everywhere has specificity %v", s)
 	}
-	if byWeight := components(m, 2, 1, "weight"); byWeight[0].Features[0].Index != 0 {
+	if byWeight, err := components(m, 2, 1, nmf.ByWeight); err != nil || byWeight[0].Features[0].Index != 0 {
 		t.Error("by weight the heaviest feature is not first")
 	}
 	if len(list[2].Features) != 0 || list[2].Share != 0 {

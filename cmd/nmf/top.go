@@ -47,7 +47,10 @@ func (c *topCmd) Run(a *app) error {
 	if c.Samples {
 		samples = c.N
 	}
-	list := components(m, c.N, samples, c.By)
+	list, err := components(m, c.N, samples, c.By)
+	if err != nil {
+		return err
+	}
 	switch {
 	case c.JSON:
 		return a.printJSON(list)

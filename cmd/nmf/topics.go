@@ -118,7 +118,10 @@ func wider[F matrix.Float](m *nmf.Model[F]) *nmf.Model[float64] {
 }
 
 func showTopics(a *app, c *topicsCmd, corpus *topics.Corpus, v *topics.Vectorizer, m *nmf.Model[float64], out modelOutput) error {
-	list := components(m, c.N, c.Docs, c.By)
+	list, err := components(m, c.N, c.Docs, c.By)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		return a.printJSON(struct {
 			Documents int            `json:"documents"`

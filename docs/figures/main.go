@@ -61,43 +61,36 @@ func drawTopics(root, out string) error {
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", width, height)
 	text(&b, margin, margin+18, 20, "#222222", "", title)
 	text(&b, margin, margin+38, 13, "#666666", "", fmt.Sprintf("terms by how specific they are to the topic, bars: their weight in it; per cent: its share of the whole; last line: the package that holds most of it"))
-	for j, share := range model.Shares() {
+	list, err := model.Components(terms, 1, nmf.BySpecificity)
+	if err != nil {
+		return err
+	}
+	for j, c := range list {
 		left := margin + j%columns*(cardWidth+gap)
 		upper := margin + 46 + j/columns*(cardHeight+gap)
-		if err := drawCard(&b, model, j, share, left, upper); err != nil {
-			return err
-		}
+		drawCard(&b, j+1, c, left, upper)
 	}
 	b.WriteString("</svg>\n")
 	return os.WriteFile(out, []byte(b.String()), 0o644)
 }
 
-func drawCard(b *strings.Builder, model *nmf.Model[float32], j int, share float64, left, upper int) error {
-	features, err := model.TopFeatures(j, terms, nmf.BySpecificity)
-	if err != nil {
-		return err
-	}
-	samples, err := model.TopSamples(j, 1)
-	if err != nil {
-		return err
-	}
+func drawCard(b *strings.Builder, number int, c nmf.Component, left, upper int) {
 	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="#f6f8fa" stroke="#d0d7de"/>`+"\n", left, upper, cardWidth, cardHeight)
-	text(b, left+12, upper+24, 14, "#222222", "bold", fmt.Sprintf("%d", j+1))
-	anchored(b, left+cardWidth-12, upper+24, 13, "#444444", fmt.Sprintf("%.1f %%", 100*share))
+	text(b, left+12, upper+24, 14, "#222222", "bold", fmt.Sprint(number))
+	anchored(b, left+cardWidth-12, upper+24, 13, "#444444", fmt.Sprintf("%.1f %%", 100*c.Share))
 	longest := 0.0
-	for _, f := range features {
+	for _, f := range c.Features {
 		longest = max(longest, f.Weight)
 	}
-	for i, f := range features {
+	for i, f := range c.Features {
 		y := upper + 40 + i*18
 		length := float64(barWidth) * f.Weight / longest
 		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="#0072B2"/>`+"\n", left+12, y, length, barHeight)
 		text(b, left+12+barWidth+8, y+11, 13, "#222222", "", shorten(f.Name, 14))
 	}
-	if len(samples) > 0 {
-		text(b, left+12, upper+cardHeight-12, 12, "#666666", "", shorten(samples[0].Name, 34))
+	if len(c.Samples) > 0 {
+		text(b, left+12, upper+cardHeight-12, 12, "#666666", "", shorten(c.Samples[0].Name, 34))
 	}
-	return nil
 }
 
 func text(b *strings.Builder, x, y, size int, fill, weight, s string) {
