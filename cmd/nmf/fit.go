@@ -27,6 +27,7 @@ type solveFlags struct {
 	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
 	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
+	Memory          string  `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
 }
 
 // check refuses what no data could make right.
@@ -41,6 +42,8 @@ func (f *solveFlags) check(command string, k int) error {
 		return usagef(command, "--max-iter is %d; it must be at least 1", f.MaxIter)
 	case f.InnerSweeps < 0:
 		return usagef(command, "--inner-sweeps is %d; it must be at least 0", f.InnerSweeps)
+	case f.Memory != "" && parseBytes(f.Memory) < 1:
+		return usagef(command, "--memory %q is not a size such as 4GB, 500MB or 2GiB", f.Memory)
 	case f.TargetError < 0 || f.TargetError >= 1:
 		return usagef(command, "--target-error is %v; it must be at least 0 and below 1", f.TargetError)
 	}
@@ -59,7 +62,7 @@ func checkK(command string, k int) error {
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
 	return &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
-		NoExtrapolation: f.NoExtrapolation, Compression: f.Compression, Threads: threads}
+		NoExtrapolation: f.NoExtrapolation, Compression: f.Compression, Memory: parseBytes(f.Memory), Threads: threads}
 }
 
 // orNever gives what the library takes for "never" where the flag is 0.
@@ -175,7 +178,7 @@ func (c *fitCmd) given(a *app, factor, path string, rows, cols int) (*matrix.Den
 // fitTable fits with progress. Ctrl-C gives the best model so far.
 func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, quiet bool) (*nmf.Model[F], error) {
 	o.RowNames, o.ColumnNames = t.RowNames, t.ColumnNames
-	if err := checkMemory(t.X, k, o); err != nil {
+	if err := boundMemory(t.X, k, o); err != nil {
 		return nil, err
 	}
 	p := newProgress(quiet)
@@ -193,23 +196,6 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 		return nil, &statusError{1, "interrupted before the first iteration: there is no model to save"}
 	}
 	return model, err
-}
-
-// checkMemory refuses a fit that would take more memory than the machine has,
-// before the system ends it half-way.
-func checkMemory[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options) error {
-	rows, cols := x.Dims()
-	s, sparse := x.(*matrix.CSR[F])
-	stored := 0
-	if sparse {
-		stored = s.NNZ()
-	}
-	need, err := nmf.Memory[F](rows, cols, stored, sparse, k, o)
-	if err != nil || totalMemory() == 0 || float64(need) <= totalMemory() {
-		return err
-	}
-	return fmt.Errorf("a fit with k = %d and %s would take %s of memory and this machine has %s: lower -k or --runs", k,
-		plural(o.Runs, "run"), byteText(float64(need)), byteText(totalMemory()))
 }
 
 // saveModel writes a model and passes its warnings on.

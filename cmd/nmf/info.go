@@ -140,7 +140,7 @@ func (c *infoCmd) matrixReport(in source, t *data.Table[float64]) (*matrixReport
 		if err != nil {
 			return nil, err
 		}
-		r.Memory = append(r.Memory, memoryReport{precision, c.K, c.Runs, float64(bytes)})
+		r.Memory = append(r.Memory, memoryReport{precision, c.K, c.Runs, bytes})
 	}
 	return r, nil
 }
@@ -230,7 +230,7 @@ func (s *survey) finish() {
 }
 
 func (a *app) printMatrix(r *matrixReport) {
-	kind, numbers := "dense", "numbers"
+	kind, numbers := "dense", "not all whole numbers"
 	if r.Sparse {
 		kind = fmt.Sprintf("sparse, %s stored cells", thousands(r.StoredCells))
 	}
@@ -238,7 +238,7 @@ func (a *app) printMatrix(r *matrixReport) {
 		numbers = "whole numbers"
 	}
 	a.printf("%s: matrix, %s\n", r.File, r.Format)
-	a.printf("shape     %s samples (rows) x %s features (columns), %s\n", thousands(r.Rows), thousands(r.Columns), kind)
+	a.printf("shape     %s (rows) x %s (columns), %s\n", plural(r.Rows, "sample"), plural(r.Columns, "feature"), kind)
 	a.printf("density   %s of the cells are not zero\n", percent(r.Density))
 	a.printf("range     %.6g to %.6g, mean %.6g, %s\n", r.Min, r.Max, r.Mean, numbers)
 	a.printf("names     %s; %s\n", namesText("rows", r.RowNames, r.Rows), namesText("columns", r.ColumnNames, r.Columns))
@@ -246,8 +246,8 @@ func (a *app) printMatrix(r *matrixReport) {
 	for _, n := range r.Notes {
 		a.printf("note      %s\n", n)
 	}
-	for _, m := range r.Memory {
-		a.printf("memory    %s for a fit with -k %d --runs %d --precision %s\n", byteText(m.Bytes), m.K, m.Runs, m.Precision)
+	if m := r.Memory; m != nil {
+		a.printf("memory    about %s for a fit with -k %d and %s, %s with --precision f64\n", byteText(m[0].Bytes), m[0].K, plural(m[0].Runs, "run"), byteText(m[1].Bytes))
 	}
 	a.printf("verdict   %s\n", verdict(r))
 }

@@ -1,5 +1,3 @@
-//go:build unix
-
 package main
 
 import (
@@ -11,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/partsof/nmf"
@@ -86,10 +84,13 @@ func stubborn() {
 	w.during("stopping soon\n", work)
 }
 
-// interruptAt runs a command, sends SIGINT at each of the first lines of its
+// interruptAt runs a command, interrupts it at each of the first lines of its
 // standard error that hold a text, and gives its exit status.
 func interruptAt(t *testing.T, cmd *exec.Cmd, text string, times int) (status int, stderr string) {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("a program cannot be sent Ctrl-C here")
+	}
 	cmd.Stdout = io.Discard
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
@@ -104,7 +105,7 @@ func interruptAt(t *testing.T, cmd *exec.Cmd, text string, times int) (status in
 		all.WriteString(lines.Text() + "\n")
 		if times > 0 && strings.Contains(lines.Text(), text) {
 			times--
-			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
 		}
