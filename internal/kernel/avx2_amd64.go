@@ -4,10 +4,10 @@
 
 package kernel
 
-// mulAdd2F32AVX2 adds a·b to c for 2 vectors of columns and one block of sums.
+// mulAdd6x2F32AVX2 adds a·b to c for 2 vectors of columns and one block of sums, 6 rows at a time.
 //
 //go:noescape
-func mulAdd2F32AVX2(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int)
+func mulAdd6x2F32AVX2(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, ahead *float32, walk int, back int)
 
 // gather2F32AVX2 adds weighted rows of b to 2 vectors of c.
 //
@@ -54,10 +54,10 @@ func extrapolateF32AVX2(rows int, n int, beta *float32, fresh *float32, old *flo
 //go:noescape
 func peakF32AVX2(n int, x *float32)
 
-// mulAdd2F64AVX2 adds a·b to c for 2 vectors of columns and one block of sums.
+// mulAdd6x2F64AVX2 adds a·b to c for 2 vectors of columns and one block of sums, 6 rows at a time.
 //
 //go:noescape
-func mulAdd2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int)
+func mulAdd6x2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
 
 // gather2F64AVX2 adds weighted rows of b to 2 vectors of c.
 //

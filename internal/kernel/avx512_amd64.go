@@ -4,20 +4,30 @@
 
 package kernel
 
-// mulAdd1F32AVX512 adds a·b to c for 1 vectors of columns and one block of sums.
+// mulAdd16x1F32AVX512 adds a·b to c for 1 vectors of columns and one block of sums, 16 rows at a time.
 //
 //go:noescape
-func mulAdd1F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int)
+func mulAdd16x1F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, ahead *float32, walk int, back int)
 
-// mulAdd2F32AVX512 adds a·b to c for 2 vectors of columns and one block of sums.
+// mulAdd12x2F32AVX512 adds a·b to c for 2 vectors of columns and one block of sums, 12 rows at a time.
 //
 //go:noescape
-func mulAdd2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int)
+func mulAdd12x2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, ahead *float32, walk int, back int)
 
-// mulAdd3F32AVX512 adds a·b to c for 3 vectors of columns and one block of sums.
+// mulAdd8x3F32AVX512 adds a·b to c for 3 vectors of columns and one block of sums, 8 rows at a time.
 //
 //go:noescape
-func mulAdd3F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int)
+func mulAdd8x3F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, ahead *float32, walk int, back int)
+
+// mulAdd8x1F32AVX512 adds a·b to c for 1 vectors of columns and one block of sums, 8 rows at a time.
+//
+//go:noescape
+func mulAdd8x1F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, ahead *float32, walk int, back int)
+
+// mulAdd8x2F32AVX512 adds a·b to c for 2 vectors of columns and one block of sums, 8 rows at a time.
+//
+//go:noescape
+func mulAdd8x2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, ahead *float32, walk int, back int)
 
 // gather1F32AVX512 adds weighted rows of b to 1 vectors of c.
 //
@@ -89,20 +99,30 @@ func extrapolateF32AVX512(rows int, n int, beta *float32, fresh *float32, old *f
 //go:noescape
 func peakF32AVX512(n int, x *float32)
 
-// mulAdd1F64AVX512 adds a·b to c for 1 vectors of columns and one block of sums.
+// mulAdd16x1F64AVX512 adds a·b to c for 1 vectors of columns and one block of sums, 16 rows at a time.
 //
 //go:noescape
-func mulAdd1F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int)
+func mulAdd16x1F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
 
-// mulAdd2F64AVX512 adds a·b to c for 2 vectors of columns and one block of sums.
+// mulAdd12x2F64AVX512 adds a·b to c for 2 vectors of columns and one block of sums, 12 rows at a time.
 //
 //go:noescape
-func mulAdd2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int)
+func mulAdd12x2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
 
-// mulAdd3F64AVX512 adds a·b to c for 3 vectors of columns and one block of sums.
+// mulAdd8x3F64AVX512 adds a·b to c for 3 vectors of columns and one block of sums, 8 rows at a time.
 //
 //go:noescape
-func mulAdd3F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int)
+func mulAdd8x3F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
+
+// mulAdd8x1F64AVX512 adds a·b to c for 1 vectors of columns and one block of sums, 8 rows at a time.
+//
+//go:noescape
+func mulAdd8x1F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
+
+// mulAdd8x2F64AVX512 adds a·b to c for 2 vectors of columns and one block of sums, 8 rows at a time.
+//
+//go:noescape
+func mulAdd8x2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
 
 // gather1F64AVX512 adds weighted rows of b to 1 vectors of c.
 //

@@ -4,30 +4,39 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
+// mulAddTile is MulAdd for one block of sums, as many rows at a time as rows
+// says.
+type mulAddTile[F Float] struct {
+	rows int
+	add  func(m, p int, a *F, rs, cs int, b *F, ldb int, c *F, ldc int, ahead *F, walk, back int)
+}
+
+type gatherFunc[F Float] func(n, fetched int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
+
 // routines are the assembly functions of one tier for one element type. Each
 // takes pointers whose bounds the methods here have checked.
 type routines[F Float] struct {
 	tier string
 	// bytes is the length of a vector.
 	bytes int
-	// mulAdd and gather are listed by the number of vectors; nil where there
-	// is none.
-	mulAdd      []func(m, p int, a *F, rs, cs int, b *F, ldb int, c *F, ldc int)
-	gather      []func(n, fetched int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
-	sweep       func(k int, w, c, g *F, ldg int, inv *F) F
-	pack        func(groups, columns int, src *F, ld int, tile *F)
-	unpack      func(groups, columns int, tile, dst *F, ld int)
-	residual    func(k int, w, c, d *F, pg, cc *float64) float64
-	extrapolate func(rows, n int, beta, fresh, old, out *F)
-	peak        func(n int, x *F)
+	// tiles, narrow and gather are listed by the number of vectors, empty
+	// where there is none. narrow has tiles of fewer rows.
+	tiles, narrow []mulAddTile[F]
+	gather        []gatherFunc[F]
+	sweep         func(k int, w, c, g *F, ldg int, inv *F) F
+	pack          func(groups, columns int, src *F, ld int, tile *F)
+	unpack        func(groups, columns int, tile, dst *F, ld int)
+	residual      func(k int, w, c, d *F, pg, cc *float64) float64
+	extrapolate   func(rows, n int, beta, fresh, old, out *F)
+	peak          func(n int, x *F)
 }
 
 var (
 	avx512F32 = &routines[float32]{
 		tier: "avx512", bytes: 64,
-		mulAdd: []func(m, p int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int){
-			1: mulAdd1F32AVX512, 2: mulAdd2F32AVX512, 3: mulAdd3F32AVX512},
-		gather: []func(n, fetched int, idx *int32, val *float32, b *float32, ldb, rows int, c *float32) int{
+		tiles:  []mulAddTile[float32]{1: {16, mulAdd16x1F32AVX512}, 2: {12, mulAdd12x2F32AVX512}, 3: {8, mulAdd8x3F32AVX512}},
+		narrow: []mulAddTile[float32]{1: {8, mulAdd8x1F32AVX512}, 2: {8, mulAdd8x2F32AVX512}, 3: {8, mulAdd8x3F32AVX512}},
+		gather: []gatherFunc[float32]{
 			1: gather1F32AVX512, 2: gather2F32AVX512, 3: gather3F32AVX512, 4: gather4F32AVX512,
 			5: gather5F32AVX512, 6: gather6F32AVX512, 7: gather7F32AVX512, 8: gather8F32AVX512},
 		sweep: sweepF32AVX512, pack: packF32AVX512, unpack: unpackF32AVX512,
@@ -35,9 +44,9 @@ var (
 	}
 	avx512F64 = &routines[float64]{
 		tier: "avx512", bytes: 64,
-		mulAdd: []func(m, p int, a *float64, rs, cs int, b *float64, ldb int, c *float64, ldc int){
-			1: mulAdd1F64AVX512, 2: mulAdd2F64AVX512, 3: mulAdd3F64AVX512},
-		gather: []func(n, fetched int, idx *int32, val *float64, b *float64, ldb, rows int, c *float64) int{
+		tiles:  []mulAddTile[float64]{1: {16, mulAdd16x1F64AVX512}, 2: {12, mulAdd12x2F64AVX512}, 3: {8, mulAdd8x3F64AVX512}},
+		narrow: []mulAddTile[float64]{1: {8, mulAdd8x1F64AVX512}, 2: {8, mulAdd8x2F64AVX512}, 3: {8, mulAdd8x3F64AVX512}},
+		gather: []gatherFunc[float64]{
 			1: gather1F64AVX512, 2: gather2F64AVX512, 3: gather3F64AVX512, 4: gather4F64AVX512,
 			5: gather5F64AVX512, 6: gather6F64AVX512, 7: gather7F64AVX512, 8: gather8F64AVX512},
 		sweep: sweepF64AVX512, pack: packF64AVX512, unpack: unpackF64AVX512,
@@ -45,18 +54,18 @@ var (
 	}
 	avx2F32 = &routines[float32]{
 		tier: "avx2", bytes: 32,
-		mulAdd: []func(m, p int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int){
-			2: mulAdd2F32AVX2},
-		gather: []func(n, fetched int, idx *int32, val *float32, b *float32, ldb, rows int, c *float32) int{
+		tiles:  []mulAddTile[float32]{2: {6, mulAdd6x2F32AVX2}},
+		narrow: []mulAddTile[float32]{2: {6, mulAdd6x2F32AVX2}},
+		gather: []gatherFunc[float32]{
 			2: gather2F32AVX2, 4: gather4F32AVX2, 6: gather6F32AVX2},
 		sweep: sweepF32AVX2, pack: packF32AVX2, unpack: unpackF32AVX2,
 		residual: residualF32AVX2, extrapolate: extrapolateF32AVX2, peak: peakF32AVX2,
 	}
 	avx2F64 = &routines[float64]{
 		tier: "avx2", bytes: 32,
-		mulAdd: []func(m, p int, a *float64, rs, cs int, b *float64, ldb int, c *float64, ldc int){
-			2: mulAdd2F64AVX2},
-		gather: []func(n, fetched int, idx *int32, val *float64, b *float64, ldb, rows int, c *float64) int{
+		tiles:  []mulAddTile[float64]{2: {6, mulAdd6x2F64AVX2}},
+		narrow: []mulAddTile[float64]{2: {6, mulAdd6x2F64AVX2}},
+		gather: []gatherFunc[float64]{
 			2: gather2F64AVX2, 4: gather4F64AVX2, 6: gather6F64AVX2},
 		sweep: sweepF64AVX2, pack: packF64AVX2, unpack: unpackF64AVX2,
 		residual: residualF64AVX2, extrapolate: extrapolateF64AVX2, peak: peakF64AVX2,
@@ -92,25 +101,56 @@ func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c
 	if !checkMulAdd(m, n, p, a, rs, cs, b, ldb, c, ldc) {
 		return
 	}
+	tiles, fetch := r.tiles, true
+	if aliased(rs * sizeof[F]()) {
+		tiles, fetch = r.narrow, false
+	}
 	vector := r.bytes / sizeof[F]()
 	for i := 0; i < m; i += rowChunk {
 		rows := min(rowChunk, m-i)
 		for l := 0; l < p; l += mulAddBlock {
-			terms := min(mulAddBlock, p-l)
+			terms, left := min(mulAddBlock, p-l), a[i*rs+l*cs:]
 			for j := 0; j < n; {
 				v := r.columns((n - j) / vector)
-				r.mulAdd[v](rows, terms, &a[i*rs+l*cs], rs, cs, &b[l*ldb+j], ldb, &c[i*ldc+j], ldc)
+				ahead, walk, back := &left[0], 0, 0
+				if fetch {
+					ahead, walk, back = tiles[v].next(left, rs, cs)
+				}
+				tiles[v].add(rows, terms, &left[0], rs, cs, &b[l*ldb+j], ldb, &c[i*ldc+j], ldc, ahead, walk, back)
 				j += v * vector
 			}
 		}
 	}
 }
 
+// next is the memory that is fetched while the first tile of a is computed.
+// Where a's cache lines run along the sum, that is at step l element l of row
+// l mod unroll of the second tile, which touches all its lines. Where they run
+// across the rows, it is the last row of that tile: its lines are those that
+// no tile before has touched.
+func (t mulAddTile[F]) next(a []F, rs, cs int) (ahead *F, walk, back int) {
+	if rs < cs {
+		return &a[min((2*t.rows-1)*rs, len(a)-1)], cs, 0
+	}
+	unroll := 8
+	if t.rows > 8 {
+		unroll = 16
+	}
+	return &a[min(t.rows*rs, len(a)-1)], cs + rs, unroll * rs
+}
+
+// aliased reports whether rows that lie stride bytes apart fall on so few of
+// the 64 sets of a first cache that 16 of them drive each other out: then
+// tiles have fewer rows, and the next is not fetched early.
+func aliased(stride int) bool {
+	return stride%2048 == 0
+}
+
 // columns chooses how many of the vectors that are left the next register
 // tile takes: three where that leaves no single one.
 func (r *routines[F]) columns(left int) int {
 	switch {
-	case len(r.mulAdd) == 3:
+	case r.bytes == 32:
 		return 2
 	case left%3 == 0 || left > 4:
 		return 3

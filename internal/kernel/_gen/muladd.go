@@ -38,16 +38,29 @@ func (a rowAddress) row(r int) operand.Mem {
 //	c[i] += sum over l < p of a[i*rs+l*cs] * b[l*ldb:]
 //
 // Whole tiles of s.rows rows come first; every smaller number of rows has a
-// tile of its own. While a tile is computed the elements of the next are
-// fetched: at step l row l mod 8, so that each cache line is touched in time
-// whether it runs along the sum or across the rows.
+// tile of its own. While a tile is computed, memory from ahead on is fetched,
+// one line at a step: the pointer moves by walk at each step and back by back
+// after s.unroll() steps, and a tile later it starts s.rows rows further on.
 func (g *gen) mulAdd(s shape) {
-	g.begin(count("mulAdd", s.vectors), fmt.Sprintf("adds a·b to c for %d vectors of columns and one block of sums.", s.vectors),
-		"func(m, p int, a *%[1]s, rs, cs int, b *%[1]s, ldb int, c *%[1]s, ldc int)")
+	g.begin(s.function(), fmt.Sprintf("adds a·b to c for %d vectors of columns and one block of sums, %d rows at a time.", s.vectors, s.rows),
+		"func(m, p int, a *%[1]s, rs, cs int, b *%[1]s, ldb int, c *%[1]s, ldc int, ahead *%[1]s, walk, back int)")
 	k := &mulAddGen{gen: g, shape: s, acc: g.file[:s.rows*s.vectors]}
 	rest := g.file[s.rows*s.vectors:]
 	k.right, k.left = rest[:s.vectors], rest[s.vectors:]
 	k.body()
+}
+
+// function is the name of the function of a shape.
+func (s shape) function() string { return fmt.Sprintf("mulAdd%dx%d", s.rows, s.vectors) }
+
+// unroll is the number of steps of a sum in the loop of a full tile, a number
+// of steps in which each row of the next tile can be fetched; mulAddTile.next in package
+// kernel knows it.
+func (s shape) unroll() int {
+	if s.rows > 8 {
+		return 16
+	}
+	return 8
 }
 
 type mulAddGen struct {
@@ -55,17 +68,20 @@ type mulAddGen struct {
 	shape
 	acc, right, left []reg.VecPhysical
 
-	m, a, c, ldc     reg.GPVirtual
-	cs, ldb, pb, l   reg.GPVirtual
-	address, ahead   rowAddress
-	twoBases, labels int
+	m, a, c        reg.GPVirtual
+	cs, ldb, pb, l reg.GPVirtual
+	next, walk     reg.GPVirtual
+	address        rowAddress
 }
 
 func (k *mulAddGen) body() {
 	k.m, k.a, k.c = k.param("m"), k.param("a"), k.param("c")
 	rs := k.stride("rs")
-	k.cs, k.ldb, k.ldc = k.stride("cs"), k.stride("ldb"), k.stride("ldc")
-	k.l, k.pb = k.GP64(), k.GP64()
+	k.cs, k.ldb, k.walk = k.stride("cs"), k.stride("ldb"), k.stride("walk")
+	k.l, k.pb, k.next = k.GP64(), k.GP64(), k.GP64()
+	for _, name := range []string{"ldc", "back"} {
+		k.SHLQ(operand.Imm(uint64(k.shift())), k.memory(name))
+	}
 	k.address.base[0] = k.GP64()
 	k.address.rs[0] = rs
 	k.strides()
@@ -125,24 +141,25 @@ func (k *mulAddGen) tile(rows int, full bool) {
 		k.zero(k.acc[i])
 	}
 	if full {
-		// The next tile's first row, from where it is fetched.
-		k.moveRows(k.a, rows)
-		next := k.GP64()
-		k.MOVQ(k.a, next)
-		k.SUBQ(operand.Imm(unroll), k.l)
+		k.moveRows(k.a)
+		k.MOVQ(k.memory("ahead"), k.next)
+		unroll := imm(k.unroll())
+		k.SUBQ(unroll, k.l)
 		k.JLT(operand.LabelRef(name + "rest"))
 		k.Label(name + "loop")
-		for u := range unroll {
-			for r := u; r < rows; r += unroll {
-				k.fetch(next, r)
-			}
+		for range k.unroll() {
+			k.PREFETCHT0(at(k.next, 0))
+			k.ADDQ(k.walk, k.next)
 			k.step(rows)
-			k.ADDQ(k.cs, next)
 		}
-		k.SUBQ(operand.Imm(unroll), k.l)
+		k.SUBQ(k.memory("back"), k.next)
+		k.SUBQ(unroll, k.l)
 		k.JGE(operand.LabelRef(name + "loop"))
 		k.Label(name + "rest")
-		k.ADDQ(operand.Imm(unroll), k.l)
+		k.MOVQ(k.memory("ahead"), k.next)
+		k.moveRows(k.next)
+		k.MOVQ(k.next, k.memory("ahead"))
+		k.ADDQ(unroll, k.l)
 		k.JEQ(operand.LabelRef(name + "store"))
 	}
 	k.Label(name + "one")
@@ -156,17 +173,23 @@ func (k *mulAddGen) tile(rows int, full bool) {
 			k.add(at(k.c, v*k.bytes), acc, acc)
 			k.load(acc, at(k.c, v*k.bytes))
 		}
-		k.ADDQ(k.ldc, k.c)
+		k.ADDQ(k.memory("ldc"), k.c)
 	}
 }
 
-// unroll is the number of steps of a sum in the loop of a full tile.
-const unroll = 8
+// memory is where an argument lies.
+func (k *mulAddGen) memory(name string) operand.Mem {
+	arg, err := k.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return arg.Addr
+}
 
-// moveRows advances p by rows strides, rows being 2, 3, 6, 8, 12 or 16.
-func (k *mulAddGen) moveRows(p reg.GPVirtual, rows int) {
+// moveRows advances p by the rows of a tile.
+func (k *mulAddGen) moveRows(p reg.GPVirtual) {
 	rs, rs3 := k.address.rs[0], k.address.rs[1]
-	switch rows {
+	switch k.rows {
 	case 6:
 		k.LEAQ(indexed(p, rs3, 2, 0), p)
 	case 8:
@@ -178,15 +201,6 @@ func (k *mulAddGen) moveRows(p reg.GPVirtual, rows int) {
 		k.LEAQ(indexed(p, rs, 8, 0), p)
 	default:
 		panic("no rule for this number of rows")
-	}
-}
-
-// fetch brings the element of row r of the next tile into the cache.
-func (k *mulAddGen) fetch(next reg.GPVirtual, r int) {
-	a := k.address
-	a.base[0] = next
-	if r < 8 {
-		k.PREFETCHT0(a.row(r))
 	}
 }
 

@@ -36,7 +36,7 @@ var tiers = []tier{
 			reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
 			reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
 		},
-		mulAdd:    []shape{{16, 1}, {12, 2}, {8, 3}},
+		mulAdd:    []shape{{16, 1}, {12, 2}, {8, 3}, {8, 1}, {8, 2}},
 		gather:    []int{1, 2, 3, 4, 5, 6, 7, 8},
 		sweepRows: 4,
 	},
