@@ -55,7 +55,7 @@ func (c *benchCmd) Run(a *app) error {
 		cfg.Progress = func(what string) { fmt.Fprintf(a.stderr, "nmf: measuring %s\n", what) }
 	}
 	var report *bench.Report
-	err := a.interrupts.during("\nnmf: stopping\n", func(ctx context.Context) (err error) {
+	err := a.interrupts.during("nmf: stopping\n", func(ctx context.Context) (err error) {
 		report, err = bench.Run(ctx, cfg)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,6 +167,44 @@ func TestDidYouMean(t *testing.T) {
 		}
 		if got := didYouMean(c.word, []string{"auto", "hals", "bpp", "mu"}); got != want {
 			t.Errorf("didYouMean(%q) = %q, want %q", c.word, got, want)
+		}
+	}
+}
+
+// TestDocs keeps docs/cli.md complete in its flags, and docs/errors.md in the
+// scripts of bad input.
+func TestDocs(t *testing.T) {
+	cli, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics, err := os.ReadFile("../../docs/topics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range newParser(&app{}).Model.Children {
+		for _, f := range n.Flags {
+			text := cli
+			if n.Name == "topics" {
+				text = append(cli, topics...)
+			}
+			if len(f.Name) > 1 && !bytes.Contains(text, []byte("--"+f.Name)) && !bytes.Contains(text, []byte("--no-"+f.Name)) {
+				t.Errorf("nmf %s --%s is not in the documentation", n.Name, f.Name)
+			}
+		}
+	}
+	table, err := os.ReadFile("../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob("testdata/script/bad_*.txtar")
+	if err != nil || len(scripts) < 20 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	for _, s := range scripts {
+		name := strings.TrimSuffix(filepath.Base(s), ".txtar")
+		if !bytes.Contains(table, []byte("`"+name+"`")) {
+			t.Errorf("%s is not in docs/errors.md", name)
 		}
 	}
 }
