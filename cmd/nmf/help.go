@@ -59,16 +59,16 @@ func (a *app) printOverview(app *kong.Application, width int) {
 	a.printExamples([][2]string{{`nmf topics "$(go env GOROOT)/src" -k 20`, ""}}, width)
 	a.printf("Any matrix: look at it, factorize it, look at the components, use them:\n\n")
 	a.printExamples([][2]string{
-		{"nmf info counts.csv", "shape, range, what is wrong with it"},
+		{"nmf info counts.csv", "shape, range, problems"},
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components, saved"},
-		{"nmf top model.npz -n 10", "top features and samples of each"},
+		{"nmf top model.npz -n 10", "top features and samples"},
 		{"nmf transform model.npz new.csv -o weights.csv", "components in new samples"},
 	}, width)
 	a.printf("Commands:\n\n")
 	for _, n := range app.Children {
 		a.printEntry("  "+n.Name, n.Help, width, 16)
 	}
-	a.printf("\nRows are samples and columns are features; --transpose turns a matrix round. Read are:\n\n")
+	a.printf("\nRows are samples, columns are features; --transpose turns a matrix round.\nFormats that are read:\n\n")
 	for _, f := range data.Formats() {
 		if f.CanRead {
 			a.printEntry("  "+f.Name, f.About, width, 16)

@@ -23,7 +23,7 @@ type infoCmd struct {
 
 func (c *infoCmd) examples() [][2]string {
 	return [][2]string{
-		{"nmf info counts.csv", "shape, range, what is wrong with it"},
+		{"nmf info counts.csv", "shape, range, problems"},
 		{"nmf info counts.csv -k 100", "with the memory for 100 components"},
 		{"nmf info model.npz", "how a model was made"},
 	}

@@ -12,7 +12,7 @@ import (
 // inputFlags say how to read a matrix.
 type inputFlags struct {
 	Transpose bool   `group:"Input" help:"Turn the input round: its rows are features, its columns samples."`
-	Format    string `group:"Input" type:"choice" placeholder:"NAME" help:"Format of the input. Found out from name and content unless given."`
+	Format    string `group:"Input" type:"choice" placeholder:"NAME" help:"Format of the input, where name and content do not tell it."`
 	Key       string `group:"Input" placeholder:"NAME" help:"Array within an .npz file. Default: the only one."`
 	Header    *bool  `group:"Input" negatable:"" help:"Whether the first line of a CSV or TSV file names the columns. Found out unless told."`
 	RowNames  *bool  `group:"Input" negatable:"" help:"Whether the first column of a CSV or TSV file names the rows. Found out unless told."`

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/recipe/topics"
 )
 
 // commands is the command line.
@@ -106,7 +107,7 @@ func (a *app) finish(err error) int {
 		return status.status
 	}
 	fmt.Fprintf(a.stderr, "nmf: %v\n", withAdvice(err))
-	if errors.Is(err, nmf.ErrOption) {
+	if errors.Is(err, nmf.ErrOption) || errors.Is(err, topics.ErrOptions) {
 		return 2
 	}
 	return 1

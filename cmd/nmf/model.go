@@ -42,7 +42,7 @@ func modelError(path string, err error) error {
 // applyFlags are those of the commands that put new data through a model.
 type applyFlags struct {
 	Tol       float64 `group:"Transform" type:"number" default:"0" placeholder:"X" help:"Solve every row to this KKT residual; 0 takes the model's."`
-	Precision string  `group:"Transform" type:"choice" placeholder:"NAME" help:"Numbers of 32 or 64 bits, whatever the model's. Default: as the model."`
+	Precision string  `group:"Transform" type:"choice" placeholder:"NAME" help:"Numbers of 32 or 64 bits, the model's unless given."`
 	inputFlags
 	machineFlags
 	outputFlags

@@ -14,11 +14,11 @@ import (
 
 type topicsCmd struct {
 	Root   string `arg:"" optional:"" needed:"" help:"Folder of .txt, .md, .html or .go files, a file with one document or JSON object a line, or - for standard input."`
-	K      int    `short:"k" group:"Fit" type:"count" default:"20" placeholder:"K" help:"Number of topics."`
+	K      int    `short:"k" group:"Topics" type:"count" default:"20" placeholder:"K" help:"Number of topics."`
 	Output string `short:"o" group:"Output" default:"topics.npz" placeholder:"FILE" help:"Model to write, an .npz file."`
-	N      int    `short:"n" group:"Show" type:"count" default:"8" placeholder:"N" help:"Terms of each topic."`
-	Docs   int    `group:"Show" type:"count" default:"4" placeholder:"N" help:"Documents of each topic."`
-	By     string `group:"Show" type:"choice" default:"weight" placeholder:"NAME" help:"Order of the terms."`
+	N      int    `short:"n" group:"Topics" type:"count" default:"8" placeholder:"N" help:"Terms of each topic."`
+	Docs   int    `group:"Topics" type:"count" default:"4" placeholder:"N" help:"Documents of each topic."`
+	By     string `group:"Topics" type:"choice" default:"weight" placeholder:"NAME" help:"Order of the terms."`
 
 	MinDF       string `name:"min-df" group:"Text" placeholder:"N" help:"Drop terms in fewer documents: a count, or a share such as 1%. Default 3; 2 below 30 documents, 1 below 10."`
 	MaxDF       string `name:"max-df" group:"Text" placeholder:"N" help:"Drop terms in more documents: a share such as 50%, or a count. Default half of them."`
