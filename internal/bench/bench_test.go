@@ -44,6 +44,9 @@ func TestRun(t *testing.T) {
 		}
 	}
 
+	for i := range r.Dense {
+		r.Dense[i].intensity = 0
+	}
 	text, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +110,33 @@ func TestCancelled(t *testing.T) {
 	}
 	if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled run gives %v", err)
+	}
+}
+
+func TestSharesAreOfTheBestRoofs(t *testing.T) {
+	before := &Report{Peaks: []Peak{{"go", "f32", 1, 20, 0.5}}, Bandwidth: []Bandwidth{{Level: levelDRAM, Threads: 1, Read: 2, Copy: 9, Triad: 1}}}
+	r := &Report{Machine: Machine{Tier: "go"}, Peaks: []Peak{{"go", "f32", 1, 10, 1}},
+		Bandwidth: []Bandwidth{{Level: levelDRAM, Threads: 1, Read: 3, Copy: 8, Triad: 2}},
+		Dense: []Dense{{Precision: "f32", Threads: 1, Products: 5, Iteration: 2, intensity: 100},
+			{Precision: "f32", Threads: 1, Products: 5, Iteration: 2, intensity: 2}},
+		Sparse: []Sparse{{Level: levelDRAM, Threads: 1, Products: 1.5, Moved: 0.75}}}
+	r.merge(before)
+	r.setShares()
+	if p := r.Peaks[0]; p.GFlops != 20 || p.Steady != 0.5 {
+		t.Errorf("peak %+v", p)
+	}
+	if b := r.Bandwidth[0]; b.Read != 3 || b.Copy != 9 || b.Triad != 2 {
+		t.Errorf("bandwidth %+v", b)
+	}
+	// The first is bound by arithmetic at 20, the second by memory at 3·2.
+	if d := r.Dense[0]; d.Roof != 20 || d.ProductsShare != 0.25 || d.IterationShare != 0.1 {
+		t.Errorf("dense pass %+v", d)
+	}
+	if d := r.Dense[1]; d.Roof != 6 {
+		t.Errorf("dense pass %+v", d)
+	}
+	if s := r.Sparse[0]; s.Roof != 3 || s.ProductsShare != 0.5 || s.MovedShare != 0.25 {
+		t.Errorf("sparse pass %+v", s)
 	}
 }
 

@@ -37,6 +37,8 @@ type Dense struct {
 	Iteration        float64 `json:"iteration_gflops"`
 	IterationShare   float64 `json:"iteration_share"`
 	IterationSeconds float64 `json:"iteration_seconds"`
+	// intensity is useful operations for each byte of X.
+	intensity float64
 }
 
 // Sparse is a pass over a sparse X.
@@ -106,15 +108,27 @@ func uniform[F matrix.Float](rows, cols int) matrix.Matrix[F] {
 func densePass[F matrix.Float](r *runner, x *engine.Data[F], k, threads int) Dense {
 	d := Dense{Precision: precision[F](), Rows: x.Rows, Cols: x.Cols, K: k, Padded: kernel.Pad[F](k), Threads: threads}
 	flops := 4 * float64(d.Rows) * float64(d.Cols) * float64(k)
-	intensity := flops / float64(d.Rows*d.Cols*size[F]())
-	d.Roof = min(r.report.peakOf(d.Precision, threads), r.report.readOf(levelDRAM, threads)*intensity)
+	d.intensity = flops / float64(d.Rows*d.Cols*size[F]())
 	products, iteration := r.pass(newPass(x, k, threads))
 	d.Products = rate(flops, products)
 	d.ProductsPadded = d.Products * float64(d.Padded) / float64(k)
-	d.ProductsShare = share(d.Products, d.Roof)
 	d.Iteration, d.IterationSeconds = rate(flops, iteration), iteration
-	d.IterationShare = share(d.Iteration, d.Roof)
 	return d
+}
+
+// setShares sets the roofs of the passes and their shares, once the roofs are
+// known.
+func (r *Report) setShares() {
+	for i := range r.Dense {
+		d := &r.Dense[i]
+		d.Roof = min(r.peakOf(d.Precision, d.Threads), r.readOf(levelDRAM, d.Threads)*d.intensity)
+		d.ProductsShare, d.IterationShare = share(d.Products, d.Roof), share(d.Iteration, d.Roof)
+	}
+	for i := range r.Sparse {
+		s := &r.Sparse[i]
+		s.Roof = r.readOf(s.Level, s.Threads)
+		s.ProductsShare, s.MovedShare = share(s.Products, s.Roof), share(s.Moved, s.Roof)
+	}
 }
 
 // passer is a pass of either precision.
@@ -194,13 +208,11 @@ func sparsePass[F matrix.Float](r *runner, w workload.Workload, x *matrix.CSR[F]
 		s := Sparse{Workload: w.Name, Precision: precision[F](), Rows: x.Rows, Cols: x.Cols, Stored: x.NNZ(), K: k,
 			Padded: kernel.Pad[F](k), Threads: threads}
 		s.Level = r.report.Machine.levelOf(s.Cols * s.Padded * size[F]())
-		s.Roof = r.report.readOf(s.Level, threads)
 		products, iteration := r.pass(newPass(data, k, threads))
 		const index = 4
 		bytes := float64(s.Stored * (index + size[F]() + 3*k*size[F]()))
 		moved := float64(2*s.Stored*(index+size[F]()+s.Padded*size[F]()) + (s.Rows+s.Cols)*s.Padded*size[F]())
 		s.Products, s.Moved = rate(bytes, products), rate(moved, products)
-		s.ProductsShare, s.MovedShare = share(s.Products, s.Roof), share(s.Moved, s.Roof)
 		s.Iteration, s.IterationSeconds = rate(bytes, iteration), iteration
 		r.report.Sparse = append(r.report.Sparse, s)
 	}

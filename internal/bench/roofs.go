@@ -36,6 +36,24 @@ type Bandwidth struct {
 	Triad float64 `json:"triad_gbytes"`
 }
 
+func (r *runner) roofs() {
+	r.peaks()
+	r.bandwidths()
+}
+
+// merge takes over the roofs of an earlier measurement where they are higher.
+// They are the same list unless the run was cancelled.
+func (r *Report) merge(before *Report) {
+	for i := range min(len(r.Peaks), len(before.Peaks)) {
+		p, b := &r.Peaks[i], before.Peaks[i]
+		p.GFlops, p.Steady = max(p.GFlops, b.GFlops), min(p.Steady, b.Steady)
+	}
+	for i := range min(len(r.Bandwidth), len(before.Bandwidth)) {
+		w, b := &r.Bandwidth[i], before.Bandwidth[i]
+		w.Read, w.Copy, w.Triad = max(w.Read, b.Read), max(w.Copy, b.Copy), max(w.Triad, b.Triad)
+	}
+}
+
 func (r *runner) peaks() {
 	for _, tier := range kernel.Tiers() {
 		for _, threads := range r.threadCounts() {
