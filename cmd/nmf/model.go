@@ -26,15 +26,21 @@ func loadModel[F matrix.Float](path string) (*nmf.Model[F], error) {
 	return m, modelError(path, err)
 }
 
-// modelError puts an error of the system about a model in plain words.
+// modelError says what a model is where a file is none.
 func modelError(path string, err error) error {
+	if errors.Is(err, nmf.ErrModelFormat) {
+		return fmt.Errorf("%w; a model is what 'nmf fit' writes", err)
+	}
+	return systemError(path, err)
+}
+
+// systemError puts an error of the system about an input in plain words.
+func systemError(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: there is no such file", path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: may not be read: permission denied; check its permissions", path)
-	case errors.Is(err, nmf.ErrModelFormat):
-		return fmt.Errorf("%w; a model is what 'nmf fit' writes", err)
 	}
 	return err
 }

@@ -79,7 +79,7 @@ func (c *topicsCmd) vectorOptions() (*topics.VectorOptions, error) {
 		return nil, usagef("topics", "--max-df: %v", err)
 	}
 	if o.StopWords, err = topics.LoadStopWords(c.StopWords); err != nil {
-		return nil, fmt.Errorf("--stop-words: %w", err)
+		return nil, fmt.Errorf("--stop-words: %w", systemError(c.StopWords, err))
 	}
 	return o, nil
 }
@@ -88,7 +88,7 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 	ctx := context.Background()
 	corpus, err := topics.ReadCorpus(ctx, c.Root, &topics.CorpusOptions{Field: c.Field, NameField: c.NameField, Threads: c.Threads})
 	if err != nil {
-		return err
+		return systemError(c.Root, err)
 	}
 	for _, n := range corpus.Notes {
 		a.note(c.Quiet, "%s", n)
