@@ -12,17 +12,17 @@ func mulAdd6x2F32AVX2(m int, p int, a *float32, rs int, cs int, b *float32, ldb 
 // gather2F32AVX2 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
-func gather2F32AVX2(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather4F32AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
-func gather4F32AVX2(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather6F32AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
-func gather6F32AVX2(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // sweepF32AVX2 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -62,17 +62,17 @@ func mulAdd6x2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb 
 // gather2F64AVX2 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
-func gather2F64AVX2(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather4F64AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
-func gather4F64AVX2(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather6F64AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
-func gather6F64AVX2(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // sweepF64AVX2 updates a tile by one pass over its components and returns the sum of squared changes.
 //

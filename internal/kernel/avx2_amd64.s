@@ -549,56 +549,26 @@ rows1one:
 	VZEROUPPER
 	RET
 
-// func gather2F32AVX2(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather2F32AVX2(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, FMA3
+TEXT ·gather2F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Y4
-	VFMADD231PS  (DX)(R10*1), Y4, Y0
-	VFMADD231PS  32(DX)(R10*1), Y4, Y1
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Y5
-	VFMADD231PS  (DX)(R10*1), Y5, Y2
-	VFMADD231PS  32(DX)(R10*1), Y5, Y3
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -616,9 +586,9 @@ pairs:
 	VFMADD231PS  32(DX)(R10*1), Y5, Y3
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -631,7 +601,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Y2, Y0, Y0
 	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
@@ -640,21 +610,20 @@ store:
 	VMOVUPS Y1, 32(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather4F32AVX2(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather4F32AVX2(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, FMA3
+TEXT ·gather4F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -664,46 +633,11 @@ TEXT ·gather4F32AVX2(SB), NOSPLIT, $0-72
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Y8
-	VFMADD231PS  (DX)(R10*1), Y8, Y0
-	VFMADD231PS  32(DX)(R10*1), Y8, Y1
-	VFMADD231PS  64(DX)(R10*1), Y8, Y2
-	VFMADD231PS  96(DX)(R10*1), Y8, Y3
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Y9
-	VFMADD231PS  (DX)(R10*1), Y9, Y4
-	VFMADD231PS  32(DX)(R10*1), Y9, Y5
-	VFMADD231PS  64(DX)(R10*1), Y9, Y6
-	VFMADD231PS  96(DX)(R10*1), Y9, Y7
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -725,9 +659,9 @@ pairs:
 	VFMADD231PS  96(DX)(R10*1), Y9, Y7
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -742,7 +676,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Y4, Y0, Y0
 	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
@@ -757,21 +691,20 @@ store:
 	VMOVUPS Y3, 96(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather6F32AVX2(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather6F32AVX2(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, FMA3
+TEXT ·gather6F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -785,52 +718,11 @@ TEXT ·gather6F32AVX2(SB), NOSPLIT, $0-72
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Y12
-	VFMADD231PS  (DX)(R10*1), Y12, Y0
-	VFMADD231PS  32(DX)(R10*1), Y12, Y1
-	VFMADD231PS  64(DX)(R10*1), Y12, Y2
-	VFMADD231PS  96(DX)(R10*1), Y12, Y3
-	VFMADD231PS  128(DX)(R10*1), Y12, Y4
-	VFMADD231PS  160(DX)(R10*1), Y12, Y5
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Y13
-	VFMADD231PS  (DX)(R10*1), Y13, Y6
-	VFMADD231PS  32(DX)(R10*1), Y13, Y7
-	VFMADD231PS  64(DX)(R10*1), Y13, Y8
-	VFMADD231PS  96(DX)(R10*1), Y13, Y9
-	VFMADD231PS  128(DX)(R10*1), Y13, Y10
-	VFMADD231PS  160(DX)(R10*1), Y13, Y11
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -856,9 +748,9 @@ pairs:
 	VFMADD231PS  160(DX)(R10*1), Y13, Y11
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -875,7 +767,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Y6, Y0, Y0
 	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
@@ -896,7 +788,7 @@ store:
 	VMOVUPS Y5, 160(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -2190,56 +2082,26 @@ rows1one:
 	VZEROUPPER
 	RET
 
-// func gather2F64AVX2(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather2F64AVX2(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, FMA3
+TEXT ·gather2F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Y0, Y0, Y0
 	VXORPD Y1, Y1, Y1
 	VXORPD Y2, Y2, Y2
 	VXORPD Y3, Y3, Y3
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Y4
-	VFMADD231PD  (DX)(R10*1), Y4, Y0
-	VFMADD231PD  32(DX)(R10*1), Y4, Y1
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Y5
-	VFMADD231PD  (DX)(R10*1), Y5, Y2
-	VFMADD231PD  32(DX)(R10*1), Y5, Y3
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -2257,9 +2119,9 @@ pairs:
 	VFMADD231PD  32(DX)(R10*1), Y5, Y3
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -2272,7 +2134,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Y2, Y0, Y0
 	VADDPD  (AX), Y0, Y0
 	VMOVUPD Y0, (AX)
@@ -2281,21 +2143,20 @@ store:
 	VMOVUPD Y1, 32(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather4F64AVX2(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather4F64AVX2(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, FMA3
+TEXT ·gather4F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Y0, Y0, Y0
 	VXORPD Y1, Y1, Y1
@@ -2305,46 +2166,11 @@ TEXT ·gather4F64AVX2(SB), NOSPLIT, $0-72
 	VXORPD Y5, Y5, Y5
 	VXORPD Y6, Y6, Y6
 	VXORPD Y7, Y7, Y7
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Y8
-	VFMADD231PD  (DX)(R10*1), Y8, Y0
-	VFMADD231PD  32(DX)(R10*1), Y8, Y1
-	VFMADD231PD  64(DX)(R10*1), Y8, Y2
-	VFMADD231PD  96(DX)(R10*1), Y8, Y3
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Y9
-	VFMADD231PD  (DX)(R10*1), Y9, Y4
-	VFMADD231PD  32(DX)(R10*1), Y9, Y5
-	VFMADD231PD  64(DX)(R10*1), Y9, Y6
-	VFMADD231PD  96(DX)(R10*1), Y9, Y7
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -2366,9 +2192,9 @@ pairs:
 	VFMADD231PD  96(DX)(R10*1), Y9, Y7
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -2383,7 +2209,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Y4, Y0, Y0
 	VADDPD  (AX), Y0, Y0
 	VMOVUPD Y0, (AX)
@@ -2398,21 +2224,20 @@ store:
 	VMOVUPD Y3, 96(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather6F64AVX2(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather6F64AVX2(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, FMA3
+TEXT ·gather6F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Y0, Y0, Y0
 	VXORPD Y1, Y1, Y1
@@ -2426,52 +2251,11 @@ TEXT ·gather6F64AVX2(SB), NOSPLIT, $0-72
 	VXORPD Y9, Y9, Y9
 	VXORPD Y10, Y10, Y10
 	VXORPD Y11, Y11, Y11
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Y12
-	VFMADD231PD  (DX)(R10*1), Y12, Y0
-	VFMADD231PD  32(DX)(R10*1), Y12, Y1
-	VFMADD231PD  64(DX)(R10*1), Y12, Y2
-	VFMADD231PD  96(DX)(R10*1), Y12, Y3
-	VFMADD231PD  128(DX)(R10*1), Y12, Y4
-	VFMADD231PD  160(DX)(R10*1), Y12, Y5
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Y13
-	VFMADD231PD  (DX)(R10*1), Y13, Y6
-	VFMADD231PD  32(DX)(R10*1), Y13, Y7
-	VFMADD231PD  64(DX)(R10*1), Y13, Y8
-	VFMADD231PD  96(DX)(R10*1), Y13, Y9
-	VFMADD231PD  128(DX)(R10*1), Y13, Y10
-	VFMADD231PD  160(DX)(R10*1), Y13, Y11
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -2497,9 +2281,9 @@ pairs:
 	VFMADD231PD  160(DX)(R10*1), Y13, Y11
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -2516,7 +2300,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Y6, Y0, Y0
 	VADDPD  (AX), Y0, Y0
 	VMOVUPD Y0, (AX)
@@ -2537,7 +2321,7 @@ store:
 	VMOVUPD Y5, 160(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 

@@ -32,42 +32,42 @@ func mulAdd8x2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ld
 // gather1F32AVX512 adds weighted rows of b to 1 vectors of c.
 //
 //go:noescape
-func gather1F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather2F32AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
-func gather2F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather3F32AVX512 adds weighted rows of b to 3 vectors of c.
 //
 //go:noescape
-func gather3F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather4F32AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
-func gather4F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather5F32AVX512 adds weighted rows of b to 5 vectors of c.
 //
 //go:noescape
-func gather5F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather6F32AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
-func gather6F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather7F32AVX512 adds weighted rows of b to 7 vectors of c.
 //
 //go:noescape
-func gather7F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // gather8F32AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
-func gather8F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+func gather8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // sweepF32AVX512 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -127,42 +127,42 @@ func mulAdd8x2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ld
 // gather1F64AVX512 adds weighted rows of b to 1 vectors of c.
 //
 //go:noescape
-func gather1F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather2F64AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
-func gather2F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather3F64AVX512 adds weighted rows of b to 3 vectors of c.
 //
 //go:noescape
-func gather3F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather4F64AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
-func gather4F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather5F64AVX512 adds weighted rows of b to 5 vectors of c.
 //
 //go:noescape
-func gather5F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather6F64AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
-func gather6F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather7F64AVX512 adds weighted rows of b to 7 vectors of c.
 //
 //go:noescape
-func gather7F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // gather8F64AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
-func gather8F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+func gather8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // sweepF64AVX512 updates a tile by one pass over its components and returns the sum of squared changes.
 //

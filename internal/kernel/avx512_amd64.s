@@ -5800,52 +5800,24 @@ rows1one:
 	VZEROUPPER
 	RET
 
-// func gather1F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather1F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather1F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z2
-	VFMADD231PS  (DX)(R10*1), Z2, Z0
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z3
-	VFMADD231PS  (DX)(R10*1), Z3, Z1
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -5861,9 +5833,9 @@ pairs:
 	VFMADD231PS  (DX)(R10*1), Z3, Z1
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -5875,68 +5847,36 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z1, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather2F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather2F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather2F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z4
-	VFMADD231PS  (DX)(R10*1), Z4, Z0
-	VFMADD231PS  64(DX)(R10*1), Z4, Z1
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z5
-	VFMADD231PS  (DX)(R10*1), Z5, Z2
-	VFMADD231PS  64(DX)(R10*1), Z5, Z3
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -5954,9 +5894,9 @@ pairs:
 	VFMADD231PS  64(DX)(R10*1), Z5, Z3
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -5969,7 +5909,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z2, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -5978,21 +5918,20 @@ store:
 	VMOVUPS Z1, 64(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather3F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather3F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather3F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6000,46 +5939,11 @@ TEXT ·gather3F32AVX512(SB), NOSPLIT, $0-72
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z6
-	VFMADD231PS  (DX)(R10*1), Z6, Z0
-	VFMADD231PS  64(DX)(R10*1), Z6, Z1
-	VFMADD231PS  128(DX)(R10*1), Z6, Z2
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z7
-	VFMADD231PS  (DX)(R10*1), Z7, Z3
-	VFMADD231PS  64(DX)(R10*1), Z7, Z4
-	VFMADD231PS  128(DX)(R10*1), Z7, Z5
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -6059,9 +5963,9 @@ pairs:
 	VFMADD231PS  128(DX)(R10*1), Z7, Z5
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -6075,7 +5979,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z3, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -6087,21 +5991,20 @@ store:
 	VMOVUPS Z2, 128(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather4F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather4F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather4F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6111,50 +6014,11 @@ TEXT ·gather4F32AVX512(SB), NOSPLIT, $0-72
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z8
-	VFMADD231PS  (DX)(R10*1), Z8, Z0
-	VFMADD231PS  64(DX)(R10*1), Z8, Z1
-	VFMADD231PS  128(DX)(R10*1), Z8, Z2
-	VFMADD231PS  192(DX)(R10*1), Z8, Z3
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z9
-	VFMADD231PS  (DX)(R10*1), Z9, Z4
-	VFMADD231PS  64(DX)(R10*1), Z9, Z5
-	VFMADD231PS  128(DX)(R10*1), Z9, Z6
-	VFMADD231PS  192(DX)(R10*1), Z9, Z7
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -6176,9 +6040,9 @@ pairs:
 	VFMADD231PS  192(DX)(R10*1), Z9, Z7
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -6193,7 +6057,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z4, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -6208,21 +6072,20 @@ store:
 	VMOVUPS Z3, 192(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather5F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather5F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather5F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6234,54 +6097,11 @@ TEXT ·gather5F32AVX512(SB), NOSPLIT, $0-72
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z10
-	VFMADD231PS  (DX)(R10*1), Z10, Z0
-	VFMADD231PS  64(DX)(R10*1), Z10, Z1
-	VFMADD231PS  128(DX)(R10*1), Z10, Z2
-	VFMADD231PS  192(DX)(R10*1), Z10, Z3
-	VFMADD231PS  256(DX)(R10*1), Z10, Z4
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z11
-	VFMADD231PS  (DX)(R10*1), Z11, Z5
-	VFMADD231PS  64(DX)(R10*1), Z11, Z6
-	VFMADD231PS  128(DX)(R10*1), Z11, Z7
-	VFMADD231PS  192(DX)(R10*1), Z11, Z8
-	VFMADD231PS  256(DX)(R10*1), Z11, Z9
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -6305,9 +6125,9 @@ pairs:
 	VFMADD231PS  256(DX)(R10*1), Z11, Z9
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -6323,7 +6143,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z5, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -6341,21 +6161,20 @@ store:
 	VMOVUPS Z4, 256(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather6F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather6F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather6F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6369,58 +6188,11 @@ TEXT ·gather6F32AVX512(SB), NOSPLIT, $0-72
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z12
-	VFMADD231PS  (DX)(R10*1), Z12, Z0
-	VFMADD231PS  64(DX)(R10*1), Z12, Z1
-	VFMADD231PS  128(DX)(R10*1), Z12, Z2
-	VFMADD231PS  192(DX)(R10*1), Z12, Z3
-	VFMADD231PS  256(DX)(R10*1), Z12, Z4
-	VFMADD231PS  320(DX)(R10*1), Z12, Z5
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z13
-	VFMADD231PS  (DX)(R10*1), Z13, Z6
-	VFMADD231PS  64(DX)(R10*1), Z13, Z7
-	VFMADD231PS  128(DX)(R10*1), Z13, Z8
-	VFMADD231PS  192(DX)(R10*1), Z13, Z9
-	VFMADD231PS  256(DX)(R10*1), Z13, Z10
-	VFMADD231PS  320(DX)(R10*1), Z13, Z11
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -6446,9 +6218,9 @@ pairs:
 	VFMADD231PS  320(DX)(R10*1), Z13, Z11
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -6465,7 +6237,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z6, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -6486,21 +6258,20 @@ store:
 	VMOVUPS Z5, 320(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather7F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather7F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather7F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6516,62 +6287,11 @@ TEXT ·gather7F32AVX512(SB), NOSPLIT, $0-72
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z14
-	VFMADD231PS  (DX)(R10*1), Z14, Z0
-	VFMADD231PS  64(DX)(R10*1), Z14, Z1
-	VFMADD231PS  128(DX)(R10*1), Z14, Z2
-	VFMADD231PS  192(DX)(R10*1), Z14, Z3
-	VFMADD231PS  256(DX)(R10*1), Z14, Z4
-	VFMADD231PS  320(DX)(R10*1), Z14, Z5
-	VFMADD231PS  384(DX)(R10*1), Z14, Z6
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z15
-	VFMADD231PS  (DX)(R10*1), Z15, Z7
-	VFMADD231PS  64(DX)(R10*1), Z15, Z8
-	VFMADD231PS  128(DX)(R10*1), Z15, Z9
-	VFMADD231PS  192(DX)(R10*1), Z15, Z10
-	VFMADD231PS  256(DX)(R10*1), Z15, Z11
-	VFMADD231PS  320(DX)(R10*1), Z15, Z12
-	VFMADD231PS  384(DX)(R10*1), Z15, Z13
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -6599,9 +6319,9 @@ pairs:
 	VFMADD231PS  384(DX)(R10*1), Z15, Z13
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -6619,7 +6339,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z7, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -6643,21 +6363,20 @@ store:
 	VMOVUPS Z6, 384(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather8F32AVX512(n int, fetched int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather8F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather8F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x02, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6675,66 +6394,11 @@ TEXT ·gather8F32AVX512(SB), NOSPLIT, $0-72
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	PREFETCHT0   448(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z16
-	VFMADD231PS  (DX)(R10*1), Z16, Z0
-	VFMADD231PS  64(DX)(R10*1), Z16, Z1
-	VFMADD231PS  128(DX)(R10*1), Z16, Z2
-	VFMADD231PS  192(DX)(R10*1), Z16, Z3
-	VFMADD231PS  256(DX)(R10*1), Z16, Z4
-	VFMADD231PS  320(DX)(R10*1), Z16, Z5
-	VFMADD231PS  384(DX)(R10*1), Z16, Z6
-	VFMADD231PS  448(DX)(R10*1), Z16, Z7
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	PREFETCHT0   448(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSS (CX)(R9*4), Z17
-	VFMADD231PS  (DX)(R10*1), Z17, Z8
-	VFMADD231PS  64(DX)(R10*1), Z17, Z9
-	VFMADD231PS  128(DX)(R10*1), Z17, Z10
-	VFMADD231PS  192(DX)(R10*1), Z17, Z11
-	VFMADD231PS  256(DX)(R10*1), Z17, Z12
-	VFMADD231PS  320(DX)(R10*1), Z17, Z13
-	VFMADD231PS  384(DX)(R10*1), Z17, Z14
-	VFMADD231PS  448(DX)(R10*1), Z17, Z15
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -6764,9 +6428,9 @@ pairs:
 	VFMADD231PS  448(DX)(R10*1), Z17, Z15
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -6785,7 +6449,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPS  Z8, Z0, Z0
 	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
@@ -6812,7 +6476,7 @@ store:
 	VMOVUPS Z7, 448(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -13596,52 +13260,24 @@ rows1one:
 	VZEROUPPER
 	RET
 
-// func gather1F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather1F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather1F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z2
-	VFMADD231PD  (DX)(R10*1), Z2, Z0
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z3
-	VFMADD231PD  (DX)(R10*1), Z3, Z1
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -13657,9 +13293,9 @@ pairs:
 	VFMADD231PD  (DX)(R10*1), Z3, Z1
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -13671,68 +13307,36 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z1, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather2F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather2F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather2F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
 	VXORPD Z2, Z2, Z2
 	VXORPD Z3, Z3, Z3
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z4
-	VFMADD231PD  (DX)(R10*1), Z4, Z0
-	VFMADD231PD  64(DX)(R10*1), Z4, Z1
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z5
-	VFMADD231PD  (DX)(R10*1), Z5, Z2
-	VFMADD231PD  64(DX)(R10*1), Z5, Z3
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -13750,9 +13354,9 @@ pairs:
 	VFMADD231PD  64(DX)(R10*1), Z5, Z3
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -13765,7 +13369,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z2, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -13774,21 +13378,20 @@ store:
 	VMOVUPD Z1, 64(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather3F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather3F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather3F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -13796,46 +13399,11 @@ TEXT ·gather3F64AVX512(SB), NOSPLIT, $0-72
 	VXORPD Z3, Z3, Z3
 	VXORPD Z4, Z4, Z4
 	VXORPD Z5, Z5, Z5
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z6
-	VFMADD231PD  (DX)(R10*1), Z6, Z0
-	VFMADD231PD  64(DX)(R10*1), Z6, Z1
-	VFMADD231PD  128(DX)(R10*1), Z6, Z2
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z7
-	VFMADD231PD  (DX)(R10*1), Z7, Z3
-	VFMADD231PD  64(DX)(R10*1), Z7, Z4
-	VFMADD231PD  128(DX)(R10*1), Z7, Z5
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -13855,9 +13423,9 @@ pairs:
 	VFMADD231PD  128(DX)(R10*1), Z7, Z5
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -13871,7 +13439,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z3, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -13883,21 +13451,20 @@ store:
 	VMOVUPD Z2, 128(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather4F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather4F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather4F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -13907,50 +13474,11 @@ TEXT ·gather4F64AVX512(SB), NOSPLIT, $0-72
 	VXORPD Z5, Z5, Z5
 	VXORPD Z6, Z6, Z6
 	VXORPD Z7, Z7, Z7
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z8
-	VFMADD231PD  (DX)(R10*1), Z8, Z0
-	VFMADD231PD  64(DX)(R10*1), Z8, Z1
-	VFMADD231PD  128(DX)(R10*1), Z8, Z2
-	VFMADD231PD  192(DX)(R10*1), Z8, Z3
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z9
-	VFMADD231PD  (DX)(R10*1), Z9, Z4
-	VFMADD231PD  64(DX)(R10*1), Z9, Z5
-	VFMADD231PD  128(DX)(R10*1), Z9, Z6
-	VFMADD231PD  192(DX)(R10*1), Z9, Z7
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -13972,9 +13500,9 @@ pairs:
 	VFMADD231PD  192(DX)(R10*1), Z9, Z7
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -13989,7 +13517,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z4, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -14004,21 +13532,20 @@ store:
 	VMOVUPD Z3, 192(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather5F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather5F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather5F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -14030,54 +13557,11 @@ TEXT ·gather5F64AVX512(SB), NOSPLIT, $0-72
 	VXORPD Z7, Z7, Z7
 	VXORPD Z8, Z8, Z8
 	VXORPD Z9, Z9, Z9
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z10
-	VFMADD231PD  (DX)(R10*1), Z10, Z0
-	VFMADD231PD  64(DX)(R10*1), Z10, Z1
-	VFMADD231PD  128(DX)(R10*1), Z10, Z2
-	VFMADD231PD  192(DX)(R10*1), Z10, Z3
-	VFMADD231PD  256(DX)(R10*1), Z10, Z4
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z11
-	VFMADD231PD  (DX)(R10*1), Z11, Z5
-	VFMADD231PD  64(DX)(R10*1), Z11, Z6
-	VFMADD231PD  128(DX)(R10*1), Z11, Z7
-	VFMADD231PD  192(DX)(R10*1), Z11, Z8
-	VFMADD231PD  256(DX)(R10*1), Z11, Z9
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -14101,9 +13585,9 @@ pairs:
 	VFMADD231PD  256(DX)(R10*1), Z11, Z9
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -14119,7 +13603,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z5, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -14137,21 +13621,20 @@ store:
 	VMOVUPD Z4, 256(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather6F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather6F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather6F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -14165,58 +13648,11 @@ TEXT ·gather6F64AVX512(SB), NOSPLIT, $0-72
 	VXORPD Z9, Z9, Z9
 	VXORPD Z10, Z10, Z10
 	VXORPD Z11, Z11, Z11
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z12
-	VFMADD231PD  (DX)(R10*1), Z12, Z0
-	VFMADD231PD  64(DX)(R10*1), Z12, Z1
-	VFMADD231PD  128(DX)(R10*1), Z12, Z2
-	VFMADD231PD  192(DX)(R10*1), Z12, Z3
-	VFMADD231PD  256(DX)(R10*1), Z12, Z4
-	VFMADD231PD  320(DX)(R10*1), Z12, Z5
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z13
-	VFMADD231PD  (DX)(R10*1), Z13, Z6
-	VFMADD231PD  64(DX)(R10*1), Z13, Z7
-	VFMADD231PD  128(DX)(R10*1), Z13, Z8
-	VFMADD231PD  192(DX)(R10*1), Z13, Z9
-	VFMADD231PD  256(DX)(R10*1), Z13, Z10
-	VFMADD231PD  320(DX)(R10*1), Z13, Z11
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -14242,9 +13678,9 @@ pairs:
 	VFMADD231PD  320(DX)(R10*1), Z13, Z11
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -14261,7 +13697,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z6, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -14282,21 +13718,20 @@ store:
 	VMOVUPD Z5, 320(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather7F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather7F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather7F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -14312,62 +13747,11 @@ TEXT ·gather7F64AVX512(SB), NOSPLIT, $0-72
 	VXORPD Z11, Z11, Z11
 	VXORPD Z12, Z12, Z12
 	VXORPD Z13, Z13, Z13
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z14
-	VFMADD231PD  (DX)(R10*1), Z14, Z0
-	VFMADD231PD  64(DX)(R10*1), Z14, Z1
-	VFMADD231PD  128(DX)(R10*1), Z14, Z2
-	VFMADD231PD  192(DX)(R10*1), Z14, Z3
-	VFMADD231PD  256(DX)(R10*1), Z14, Z4
-	VFMADD231PD  320(DX)(R10*1), Z14, Z5
-	VFMADD231PD  384(DX)(R10*1), Z14, Z6
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z15
-	VFMADD231PD  (DX)(R10*1), Z15, Z7
-	VFMADD231PD  64(DX)(R10*1), Z15, Z8
-	VFMADD231PD  128(DX)(R10*1), Z15, Z9
-	VFMADD231PD  192(DX)(R10*1), Z15, Z10
-	VFMADD231PD  256(DX)(R10*1), Z15, Z11
-	VFMADD231PD  320(DX)(R10*1), Z15, Z12
-	VFMADD231PD  384(DX)(R10*1), Z15, Z13
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -14395,9 +13779,9 @@ pairs:
 	VFMADD231PD  384(DX)(R10*1), Z15, Z13
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -14415,7 +13799,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z7, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -14439,21 +13823,20 @@ store:
 	VMOVUPD Z6, 384(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func gather8F64AVX512(n int, fetched int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·gather8F64AVX512(SB), NOSPLIT, $0-72
-	MOVQ   idx+16(FP), AX
-	MOVQ   val+24(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   ldb+40(FP), BX
+// func gather8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gather8F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
 	SHLQ   $0x03, BX
-	MOVQ   rows+48(FP), SI
+	MOVQ   rows+40(FP), SI
 	MOVQ   n+0(FP), DI
-	MOVQ   fetched+8(FP), R8
 	XORQ   R9, R9
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -14471,66 +13854,11 @@ TEXT ·gather8F64AVX512(SB), NOSPLIT, $0-72
 	VXORPD Z13, Z13, Z13
 	VXORPD Z14, Z14, Z14
 	VXORPD Z15, Z15, Z15
-	JMP    fetchedtest
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
 
-fetched:
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	PREFETCHT0   448(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z16
-	VFMADD231PD  (DX)(R10*1), Z16, Z0
-	VFMADD231PD  64(DX)(R10*1), Z16, Z1
-	VFMADD231PD  128(DX)(R10*1), Z16, Z2
-	VFMADD231PD  192(DX)(R10*1), Z16, Z3
-	VFMADD231PD  256(DX)(R10*1), Z16, Z4
-	VFMADD231PD  320(DX)(R10*1), Z16, Z5
-	VFMADD231PD  384(DX)(R10*1), Z16, Z6
-	VFMADD231PD  448(DX)(R10*1), Z16, Z7
-	INCQ         R9
-	MOVL         64(AX)(R9*4), R10
-	IMULQ        BX, R10
-	PREFETCHT0   (DX)(R10*1)
-	PREFETCHT0   64(DX)(R10*1)
-	PREFETCHT0   128(DX)(R10*1)
-	PREFETCHT0   192(DX)(R10*1)
-	PREFETCHT0   256(DX)(R10*1)
-	PREFETCHT0   320(DX)(R10*1)
-	PREFETCHT0   384(DX)(R10*1)
-	PREFETCHT0   448(DX)(R10*1)
-	MOVL         (AX)(R9*4), R10
-	CMPQ         R10, SI
-	JAE          done
-	IMULQ        BX, R10
-	VBROADCASTSD (CX)(R9*8), Z17
-	VFMADD231PD  (DX)(R10*1), Z17, Z8
-	VFMADD231PD  64(DX)(R10*1), Z17, Z9
-	VFMADD231PD  128(DX)(R10*1), Z17, Z10
-	VFMADD231PD  192(DX)(R10*1), Z17, Z11
-	VFMADD231PD  256(DX)(R10*1), Z17, Z12
-	VFMADD231PD  320(DX)(R10*1), Z17, Z13
-	VFMADD231PD  384(DX)(R10*1), Z17, Z14
-	VFMADD231PD  448(DX)(R10*1), Z17, Z15
-	INCQ         R9
-
-fetchedtest:
-	CMPQ R9, R8
-	JLT  fetched
-	MOVQ DI, R8
-	ANDQ $-2, R8
-	JMP  pairstest
-
-pairs:
+pair:
 	MOVL         (AX)(R9*4), R10
 	CMPQ         R10, SI
 	JAE          done
@@ -14560,9 +13888,9 @@ pairs:
 	VFMADD231PD  448(DX)(R10*1), Z17, Z15
 	INCQ         R9
 
-pairstest:
+test:
 	CMPQ         R9, R8
-	JLT          pairs
+	JLT          pair
 	CMPQ         R9, DI
 	JGE          store
 	MOVL         (AX)(R9*4), AX
@@ -14581,7 +13909,7 @@ pairstest:
 	INCQ         R9
 
 store:
-	MOVQ    c+56(FP), AX
+	MOVQ    c+48(FP), AX
 	VADDPD  Z8, Z0, Z0
 	VADDPD  (AX), Z0, Z0
 	VMOVUPD Z0, (AX)
@@ -14608,7 +13936,7 @@ store:
 	VMOVUPD Z7, 448(AX)
 
 done:
-	MOVQ R9, ret+64(FP)
+	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
 

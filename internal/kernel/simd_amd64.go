@@ -11,7 +11,7 @@ type mulAddTile[F Float] struct {
 	add  func(m, p int, a *F, rs, cs int, b *F, ldb int, c *F, ldc int, ahead *F, walk, back int)
 }
 
-type gatherFunc[F Float] func(n, fetched int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
+type gatherFunc[F Float] func(n int, idx *int32, val *F, b *F, ldb, rows int, c *F) int
 
 // routines are the assembly functions of one tier for one element type. Each
 // takes pointers whose bounds the methods here have checked.
@@ -159,19 +159,15 @@ func (r *routines[F]) columns(left int) int {
 	}
 }
 
-// fetchAhead is the constant of the same name in _gen.
-const fetchAhead = 16
-
 func (r *routines[F]) doGather(n int, idx []int32, val []F, b []F, ldb int, c []F) {
 	rows := checkGather(n, idx, val, b, ldb, c)
 	if n == 0 || len(idx) == 0 {
 		return
 	}
 	vector := r.bytes / sizeof[F]()
-	fetched := max(0, len(idx)-fetchAhead) &^ 1
 	for j := 0; j < n; {
 		v := min((n-j)/vector, len(r.gather)-1)
-		if t := r.gather[v](len(idx), fetched, &idx[0], &val[0], &b[j], ldb, rows, &c[j]); t < len(idx) {
+		if t := r.gather[v](len(idx), &idx[0], &val[0], &b[j], ldb, rows, &c[j]); t < len(idx) {
 			panicIndex(idx[t], t, rows)
 		}
 		j += v * vector
@@ -242,6 +238,7 @@ func (r *routines[F]) doExtrapolate(rows, n int, beta, fresh, old, out []F) {
 // peakFMA does rounds of multiply-adds in registers and returns their number
 // of floating-point operations.
 func (r *routines[F]) peakFMA(rounds int) (flops int) {
+	// All but the two that hold the operands.
 	registers := 30
 	if r.bytes == 32 {
 		registers = 14

@@ -7,20 +7,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// fetchAhead is the number of cells between the one that Gather adds and the
-// one whose row it fetches; package kernel has the same constant.
-const fetchAhead = 16
-
 // gather is the sparse row times a tall factor for a fixed number of vectors:
 // c += sum of val[t] * b[idx[t]*ldb:]. Even and odd cells have accumulators of
 // their own, which hides the latency of the FMA; the order of the sum does not
-// depend on the number of vectors. The first `fetched` cells (an even number)
-// fetch the row that comes fetchAhead cells later. An index that is not below
-// rows ends the function, which then returns its position; otherwise it
-// returns n.
+// depend on the number of vectors. An index that is not below rows ends the
+// function, which then returns its position; otherwise it returns n. Rows are
+// not fetched ahead of their cell: the processor runs far enough ahead itself,
+// and fetching did not pay (measured with Hᵀ in the second and in the last
+// cache).
 func (g *gen) gather(vectors int) {
 	g.begin(count("gather", vectors), fmt.Sprintf("adds weighted rows of b to %d vectors of c.", vectors),
-		"func(n, fetched int, idx *int32, val *%[1]s, b *%[1]s, ldb, rows int, c *%[1]s) int")
+		"func(n int, idx *int32, val *%[1]s, b *%[1]s, ldb, rows int, c *%[1]s) int")
 	k := &gatherGen{gen: g, vectors: vectors}
 	k.acc[0], k.acc[1] = g.file[:vectors], g.file[vectors:2*vectors]
 	k.val = [2]reg.VecPhysical{g.file[2*vectors], g.file[2*vectors+1]}
@@ -38,7 +35,7 @@ type gatherGen struct {
 
 func (k *gatherGen) body() {
 	k.idx, k.values, k.b, k.ldb, k.rows = k.param("idx"), k.param("val"), k.param("b"), k.stride("ldb"), k.param("rows")
-	n, limit := k.param("n"), k.param("fetched")
+	n, even := k.param("n"), k.GP64()
 	k.t = k.GP64()
 	k.XORQ(k.t, k.t)
 	for _, set := range k.acc {
@@ -46,10 +43,17 @@ func (k *gatherGen) body() {
 			k.zero(r)
 		}
 	}
-	k.pairs("fetched", limit, true)
-	k.MOVQ(n, limit)
-	k.ANDQ(operand.I8(-2), limit)
-	k.pairs("pairs", limit, false)
+	k.MOVQ(n, even)
+	k.ANDQ(operand.I8(-2), even)
+	k.JMP(operand.LabelRef("test"))
+	k.Label("pair")
+	for set := range 2 {
+		k.cell(set)
+		k.INCQ(k.t)
+	}
+	k.Label("test")
+	k.CMPQ(k.t, even)
+	k.JLT(operand.LabelRef("pair"))
 	k.CMPQ(k.t, n)
 	k.JGE(operand.LabelRef("store"))
 	k.cell(0)
@@ -66,22 +70,6 @@ func (k *gatherGen) body() {
 	k.ret()
 }
 
-// pairs adds cells two by two until t reaches limit.
-func (k *gatherGen) pairs(name string, limit reg.GPVirtual, fetch bool) {
-	k.JMP(operand.LabelRef(name + "test"))
-	k.Label(name)
-	for set := range 2 {
-		if fetch {
-			k.fetch()
-		}
-		k.cell(set)
-		k.INCQ(k.t)
-	}
-	k.Label(name + "test")
-	k.CMPQ(k.t, limit)
-	k.JLT(operand.LabelRef(name))
-}
-
 // cell adds cell t to a set of accumulators.
 func (k *gatherGen) cell(set int) {
 	row := k.GP64()
@@ -92,15 +80,5 @@ func (k *gatherGen) cell(set int) {
 	k.broadcast(indexed(k.values, k.t, uint8(k.size), 0), k.val[set])
 	for v := range k.vectors {
 		k.fmadd(indexed(k.b, row, 1, v*k.bytes), k.val[set], k.acc[set][v])
-	}
-}
-
-// fetch brings the row of a later cell into the cache.
-func (k *gatherGen) fetch() {
-	row := k.GP64()
-	k.MOVL(indexed(k.idx, k.t, 4, 4*fetchAhead), row.As32())
-	k.IMULQ(k.ldb, row)
-	for offset := 0; offset < k.vectors*k.bytes; offset += 64 {
-		k.PREFETCHT0(indexed(k.b, row, 1, offset))
 	}
 }

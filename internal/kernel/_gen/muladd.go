@@ -53,9 +53,9 @@ func (g *gen) mulAdd(s shape) {
 // function is the name of the function of a shape.
 func (s shape) function() string { return fmt.Sprintf("mulAdd%dx%d", s.rows, s.vectors) }
 
-// unroll is the number of steps of a sum in the loop of a full tile, a number
-// of steps in which each row of the next tile can be fetched; mulAddTile.next in package
-// kernel knows it.
+// unroll is the number of steps of a sum in the loop of a full tile: enough to
+// fetch from each row of the next one. mulAddTile.next in package kernel
+// counts on it.
 func (s shape) unroll() int {
 	if s.rows > 8 {
 		return 16
