@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/partsof/nmf"
@@ -20,8 +20,12 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		log.Fatal(err)
+	}
 	out := filepath.Join("docs", "figures", "topics.svg")
-	if err := drawTopics(filepath.Join(runtime.GOROOT(), "src"), out); err != nil {
+	if err := drawTopics(filepath.Join(strings.TrimSpace(string(root)), "src"), out); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("wrote", out)
@@ -60,7 +64,7 @@ func drawTopics(root, out string) error {
 	fmt.Fprintf(&b, "<title>%s</title>\n", escape(title))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", width, height)
 	text(&b, margin, margin+18, 20, "#222222", "", title)
-	text(&b, margin, margin+38, 13, "#666666", "", fmt.Sprintf("terms by how specific they are to the topic, bars: their weight in it; per cent: its share of the whole; last line: the package that holds most of it"))
+	text(&b, margin, margin+38, 13, "#666666", "", "terms by how specific they are to the topic, bars: their weight in it; per cent: its share of the whole; last line: the package that holds most of it")
 	list, err := model.Components(terms, 1, nmf.BySpecificity)
 	if err != nil {
 		return err
