@@ -164,6 +164,30 @@ func TestDeadComponentsAreRevived(t *testing.T) {
 	}
 }
 
+// TestLopsidedStart: how scale is shared between W and H does not matter, to
+// the last bit where it is a power of two. (Only the number of inner sweeps may
+// change, for it is chosen from how far W moves.)
+func TestLopsidedStart(t *testing.T) {
+	x := lowRank[float64](70, 50, 5, 0.3, 12)
+	w, h := given(70, 50, 5, 13)
+	for _, solver := range solvers {
+		o := nmf.Options{Solver: solver, W: w, H: h, MaxIter: 30, InnerSweeps: 1}
+		want := bits(fit(t, x, 5, &o))
+		for _, e := range []int{3, 40, -40, 100} {
+			o.W, o.H = w.Clone(), h.Clone()
+			for i, v := range w.Data {
+				o.W.Data[i] = math.Ldexp(v, e)
+			}
+			for i, v := range h.Data {
+				o.H.Data[i] = math.Ldexp(v, -e)
+			}
+			if got := bits(fit(t, x, 5, &o)); got != want {
+				t.Errorf("%s: W times 2^%d and H divided by it: another model", solver, e)
+			}
+		}
+	}
+}
+
 // TestDeadRunsAreTheirSeeds: revivals draw from the run's own seed.
 func TestDeadRunsAreTheirSeeds(t *testing.T) {
 	x := sparsely(lowRank[float64](40, 30, 12, 0.1, 7), 12, 8)

@@ -17,7 +17,7 @@ const maxSkew = 8
 
 // skew is the power of two that a column of W, of squared norm a, is
 // multiplied by, and its row of H, of squared norm b, is divided by, to bring
-// their norms as near as a power of two can.
+// their norms within a factor of three of each other.
 func skew(a, b float64) int {
 	if a == 0 || b == 0 {
 		return 0
