@@ -37,7 +37,10 @@ func sizeof[F Float]() int {
 	return 8
 }
 
-// Ops is one tier's kernels for one element type.
+// Ops is one tier's kernels for one element type. All check their slices
+// before they touch memory and panic where one is too short. Operands should
+// be finite: whether zero times infinity makes NaN depends on the tier, as the
+// last bits of a sum do.
 type Ops[F Float] struct {
 	// Tier is the name of the tier: "go", "avx2" or "avx512".
 	Tier string
@@ -51,7 +54,8 @@ type Ops[F Float] struct {
 	MulAdd func(m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F, ldc int)
 
 	// Gather adds to c[0:n] the sum over t of val[t] * b[idx[t]*ldb : +n].
-	// n is a multiple of Width.
+	// n is a multiple of Width. The result for a vector of columns does not
+	// depend on n. An index that is not a row of b panics; c is then undefined.
 	Gather func(n int, idx []int32, val []F, b []F, ldb int, c []F)
 
 	// Pack turns rows x k numbers of a tall factor (rows ld apart) into a
@@ -68,7 +72,8 @@ type Ops[F Float] struct {
 	//
 	// where w and c are tiles (w[j] being TileRows numbers), g is the
 	// symmetric k x k Gram matrix, and inv[j] is 1/g[j,j], or 0 to leave w[j].
-	// It returns the sum of squared changes. (Cichocki & Phan 2009; Gillis &
+	// It returns the sum of squared changes. NaN in a row of the tile stays in
+	// that row and shows in the sum. (Cichocki & Phan 2009; Gillis &
 	// Glineur 2012.)
 	Sweep func(k int, w, c []F, g []F, ldg int, inv []F) F
 

@@ -85,7 +85,8 @@ func (k *mulAddBench[F]) check(t testing.TB, o *Ops[F], s product) {
 }
 
 // TestMulAddSmall goes through all small shapes, with a running along its
-// rows, along its columns, and along neither.
+// rows, along its columns, and along neither, and with rows a power of two
+// apart, for which there are tiles of their own.
 func TestMulAddSmall(t *testing.T) {
 	eachTier(t, testMulAddSmall[float32])
 	eachTier(t, testMulAddSmall[float64])
@@ -93,7 +94,8 @@ func TestMulAddSmall(t *testing.T) {
 
 func testMulAddSmall[F Float](t *testing.T, o *Ops[F]) {
 	w := Width[F]()
-	k := newMulAddBench[F](t, 30*30*7, 24*10*w, 24*10*w)
+	apart := 2048 / sizeof[F]()
+	k := newMulAddBench[F](t, 21*apart, 24*10*w, 24*10*w)
 	vectors := 8
 	if testing.Short() {
 		vectors = 4
@@ -105,6 +107,7 @@ func testMulAddSmall[F Float](t *testing.T, o *Ops[F]) {
 				k.check(t, o, product{m, n, p, p + 1, 1, n, n + 3, 0})
 				k.check(t, o, product{m, n, p, 1, m + 2, n + 5, n, m % 4})
 				k.check(t, o, product{m, n, p, 3, 3*m + 2, n + w, n + w, 1})
+				k.check(t, o, product{m, n, p, apart, 1, n, n, 2})
 			}
 		}
 	}
@@ -130,6 +133,7 @@ func testMulAddLarge[F Float](t *testing.T, o *Ops[F]) {
 		k.check(t, o, product{600, 2 * w, p, 1, 600, 2 * w, 2 * w, 0})
 		k.check(t, o, product{600, 2 * w, p, p, 1, 2 * w, 2 * w, 0})
 	}
+	k.check(t, o, product{50, 8 * w, 300, 2048, 1, 8 * w, 8 * w, 3})
 	// Rows and elements of a that coincide.
 	k.check(t, o, product{9, w, 11, 0, 1, w, w, 0})
 	k.check(t, o, product{9, w, 11, 1, 1, w, w, 0})
