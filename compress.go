@@ -49,8 +49,8 @@ func (o *Options) decideCompression(x engine.Size, k int) {
 	}
 }
 
-// compress iterates the starts of all runs on a compressed X. A cancelled run
-// has the loss that its pair has on the real X.
+// compress iterates the starts of all runs on a compressed X. Their losses are
+// estimates.
 func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks []int, starter engine.Starter[F], cfg engine.Config) ([]*engine.Run[F], *Compression, error) {
 	sketch, err := start.NewSketch(data, ranks[0]+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
 	if err != nil {
@@ -72,33 +72,40 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 		n := 0
 		if r != nil {
 			n = r.Iterations
-			if r.Status == Cancelled {
-				if err := remeasure(ctx, data, r, cfg.Workers); err != nil {
-					return nil, nil, err
-				}
-			}
 		}
 		c.Iterations = append(c.Iterations, n)
 	}
 	return runs, c, nil
 }
 
-// remeasure replaces a run's losses by that of its pair on the real X.
-func remeasure[F matrix.Float](ctx context.Context, data *engine.Data[F], r *engine.Run[F], workers int) error {
+// uncompressed makes the best of the runs on a compressed X a cancelled run on
+// X: its loss is measured, of iterations on X there were none. The others are
+// dropped.
+func uncompressed[F matrix.Float](ctx context.Context, data *engine.Data[F], runs []*engine.Run[F], workers int) ([]*engine.Run[F], error) {
+	out := make([]*engine.Run[F], len(runs))
+	i := bestRun(runs)
+	if i < 0 {
+		return out, nil
+	}
+	r := runs[i]
 	loss, err := data.Loss(context.WithoutCancel(ctx), r.W, r.H, workers)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.Loss, r.RelativeError = loss, math.Sqrt(2*loss/data.SumSq)
-	r.Trace, r.Iterations = nil, 0
-	return nil
+	out[i] = &engine.Run[F]{W: r.W, H: r.H, Status: Cancelled, Loss: loss, RelativeError: math.Sqrt(2 * loss / data.SumSq), KKT: r.KKT}
+	return out, nil
 }
 
-// startAt starts runs where others have ended.
+// startAt starts runs where others have ended, whose factors it drops, but for
+// those of the best: where the first pass over X is cancelled they are all
+// that there is.
 func startAt[F matrix.Float](runs []*engine.Run[F]) engine.Starter[F] {
+	best := bestRun(runs)
 	return func(i int) (w, h *engine.Tall[F]) {
 		w, h = runs[i].W, runs[i].H
-		runs[i].W, runs[i].H = nil, nil
+		if i != best {
+			runs[i].W, runs[i].H = nil, nil
+		}
 		return w, h
 	}
 }

@@ -66,18 +66,18 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		}
 		starter = startAt(runs)
 	}
-	if ctx.Err() == nil {
-		cfg.BestOnly = true
-		runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
-	}
+	cfg.BestOnly = true
+	sketched := runs
+	runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
 	if err = errors.Join(err, startErr); err != nil {
 		return nil, err
 	}
-	best := -1
-	for i, r := range runs {
-		if r != nil && r.W != nil && (best < 0 || r.Loss < runs[best].Loss) {
-			best = i
+	best := bestRun(runs)
+	if best < 0 && compression != nil {
+		if runs, err = uncompressed(ctx, data, sketched, opt.Threads); err != nil {
+			return nil, err
 		}
+		best = bestRun(runs)
 	}
 	if best < 0 {
 		return nil, context.Cause(ctx)
@@ -103,6 +103,18 @@ func (o *Options) engineConfig(began time.Time, u float64) engine.Config {
 		}
 	}
 	return cfg
+}
+
+// bestRun is the index of the run with the lowest loss among those that have
+// factors, the first of equals, or -1.
+func bestRun[F matrix.Float](runs []*engine.Run[F]) int {
+	best := -1
+	for i, r := range runs {
+		if r != nil && r.W != nil && (best < 0 || r.Loss < runs[best].Loss) {
+			best = i
+		}
+	}
+	return best
 }
 
 // rowTol is the KKT residual by row that a final half-step and Transform go

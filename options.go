@@ -22,8 +22,10 @@ type Options struct {
 	Solver string `json:"solver"`
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
-	// randomized SVD), or "auto", the default: "nndsvda" for a single run with
-	// k at most the smaller side of X, "random" otherwise.
+	// randomized SVD), or "auto", the default: "nndsvd" for a single run of
+	// "hals" or "bpp" with k at most the smaller side of X, "random" otherwise.
+	// ("nndsvda" fills zeros with the mean of X, so that its start depends on
+	// the unit that X is measured in.)
 	Init string `json:"init"`
 	// Seed of all random numbers.
 	Seed uint64 `json:"seed"`
@@ -133,8 +135,8 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		r.Init = "given"
 	case r.Init == "" || r.Init == auto:
 		r.Init = "random"
-		if r.Runs == 1 && k <= min(m, n) {
-			r.Init = "nndsvda"
+		if r.Runs == 1 && k <= min(m, n) && r.Solver != "mu" {
+			r.Init = "nndsvd"
 		}
 	}
 	if !given {

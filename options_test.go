@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	x := lowRank[float64](20, 15, 3, 0.3, 1)
 	m := fit(t, x, 3, nil)
 	r := m.Info.Resolved
-	if r.Solver != "hals" || r.Init != "nndsvda" || r.Runs != 1 || r.MaxIter != 500 || r.Tol != 1e-4 || r.LossTol != 1e-6 ||
+	if r.Solver != "hals" || r.Init != "nndsvd" || r.Runs != 1 || r.MaxIter != 500 || r.Tol != 1e-4 || r.LossTol != 1e-6 ||
 		r.TargetError != 0 || r.NoExtrapolation || r.Compression != "off" || r.Threads < 1 {
 		t.Errorf("resolved options %+v", r)
 	}
@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 		o    nmf.Options
 		k    int
 		init string
-	}{{nmf.Options{Runs: 2}, 3, "random"}, {nmf.Options{}, 16, "random"}, {nmf.Options{}, 15, "nndsvda"}} {
+	}{{nmf.Options{Runs: 2}, 3, "random"}, {nmf.Options{}, 16, "random"}, {nmf.Options{}, 15, "nndsvd"}, {nmf.Options{Solver: "mu"}, 15, "random"}} {
 		c.o.MaxIter = 1
 		if got := fit(t, x, c.k, &c.o).Info.Resolved.Init; got != c.init {
 			t.Errorf("init of %d runs, k = %d: %s, want %s", c.o.Runs, c.k, got, c.init)
@@ -254,39 +254,6 @@ func TestProgressAndCancel(t *testing.T) {
 	if err != nil || m.Info.Status != nmf.Cancelled {
 		t.Errorf("deadline: %v, %v", m, err)
 	}
-}
-
-func TestCancelledCompression(t *testing.T) {
-	x := lowRank[float64](300, 250, 5, 0.5, 3)
-	for after := range 12 {
-		ctx := &countdown{Context: t.Context(), left: 40 * after}
-		m, err := nmf.Fit(ctx, x, 4, &nmf.Options{Compression: "on", Init: "random", Threads: 1, Runs: 2})
-		switch {
-		case err != nil:
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled after %d looks: %v", ctx.left, err)
-			}
-		case m.Info.Status == nmf.Cancelled:
-			checkForm(t, m)
-			if c := certify(matrix.Matrix[float64](x), m); math.Abs(c.loss-m.Info.Loss) > 1e-9*c.loss {
-				t.Errorf("cancelled after %d looks: loss %v, says %v", 40*after, c.loss, m.Info.Loss)
-			}
-		}
-	}
-}
-
-// countdown is cancelled after it has been looked at a number of times.
-type countdown struct {
-	context.Context
-	left int
-}
-
-func (c *countdown) Err() error {
-	c.left--
-	if c.left < 0 {
-		return context.Canceled
-	}
-	return nil
 }
 
 func TestNamesTravel(t *testing.T) {

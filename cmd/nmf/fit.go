@@ -16,7 +16,7 @@ import (
 // solveFlags say how to factorize.
 type solveFlags struct {
 	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals)."`
-	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvda, or random where there are several runs)."`
+	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvd, or random where there are several runs)."`
 	Seed            uint64  `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Seed of all random numbers. The same seed gives the same model."`
 	Runs            int     `group:"Fit" type:"count" default:"1" placeholder:"N" help:"Starts; the one with the least loss is kept. Run i has the seed SEED+i."`
 	MaxIter         int     `group:"Fit" type:"count" default:"500" placeholder:"N" help:"Most iterations of a run."`

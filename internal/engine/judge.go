@@ -167,13 +167,12 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 		f.stack.place(s.off, w, h)
 		return true
 	}
-	switch certified := r.KKT <= f.cfg.Tol || byTarget; {
-	case certified && status != IterationLimit:
+	switch {
+	case r.KKT <= f.cfg.Tol || byTarget:
 		status = Converged
-	case certified || status != Converged:
-	case r.Iterations < f.cfg.MaxIter:
+	case status == Converged && r.Iterations < f.cfg.MaxIter:
 		status = Stalled
-	default:
+	case status == Converged:
 		status = IterationLimit
 	}
 	r.Status = status
