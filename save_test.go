@@ -153,32 +153,3 @@ func TestLoadRefuses(t *testing.T) {
 		t.Errorf("folder: %v", err)
 	}
 }
-
-// FuzzLoad feeds damaged model files: an error or a valid model, no panic.
-func FuzzLoad(f *testing.F) {
-	m := smallModel(f)
-	path := filepath.Join(f.TempDir(), "m.npz")
-	if err := m.Save(path); err != nil {
-		f.Fatal(err)
-	}
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(whole)
-	f.Add(whole[:len(whole)/2])
-	f.Add([]byte("PK\x05\x06"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		path := filepath.Join(t.TempDir(), "m.npz")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		m, err := nmf.Load[float32](path)
-		if err != nil {
-			return
-		}
-		if m.W.Cols != m.K() || m.H.Rows != m.K() || m.W.Rows < 1 || m.H.Cols < 1 {
-			t.Errorf("accepted a model of W %d x %d, H %d x %d, %d scales", m.W.Rows, m.W.Cols, m.H.Rows, m.H.Cols, m.K())
-		}
-	})
-}
