@@ -18,8 +18,8 @@ func TestSameBits(t *testing.T) {
 func sameBits[F matrix.Float](t *testing.T) {
 	shapes := []struct{ rows, cols, k int }{{38, 500, 5}, {500, 38, 17}, {1, 90, 2}, {90, 1, 2}, {129, 257, 9}}
 	if !testing.Short() {
-		// A block of rows is 4 MiB: the last has several.
-		shapes = append(shapes, struct{ rows, cols, k int }{1000, 300, 20}, struct{ rows, cols, k int }{4500, 301, 6})
+		// A block of rows is 8 MiB: the last has several.
+		shapes = append(shapes, struct{ rows, cols, k int }{1000, 300, 20}, struct{ rows, cols, k int }{4500, 601, 6})
 	}
 	for _, s := range shapes {
 		dense := lowRank[F](s.rows, s.cols, 7, 0.3, uint64(s.rows))

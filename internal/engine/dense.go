@@ -11,16 +11,20 @@ type denseOperand[F kernel.Float] struct {
 	ops *kernel.Ops[F]
 }
 
-// blockBytes is the part of a dense X that is kept in cache between the two
-// products of a pass. It stays below the last-level cache of common machines.
-const blockBytes = 4 << 20
+const (
+	// blockBytes is the part of a dense X that is kept in cache between the
+	// two products of a pass. It stays below the last-level cache of common
+	// machines.
+	blockBytes = 8 << 20
+	// blockStep is what the rows of a block are a multiple of: the length of
+	// the kernel's sums, and whole tiles.
+	blockStep = 128
+)
 
-// denseBlock is the number of rows, a multiple of a tile's, in a block of a
-// dense X.
+// denseBlock is the number of rows in a block of a dense X.
 func denseBlock[F kernel.Float](cols int) int {
-	tile := kernel.TileRows[F]()
-	rowBytes := 256 / tile * cols
-	return max(tile, blockBytes/max(1, rowBytes)/tile*tile)
+	rowBytes := 64 / kernel.Width[F]() * cols
+	return max(blockStep, blockBytes/max(1, rowBytes)/blockStep*blockStep)
 }
 
 func (d *denseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return true }
