@@ -57,7 +57,7 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 		return nil, nil, err
 	}
 	small := engine.Compress(data, sketch.Q, sketch.B)
-	cfg.OnIteration, cfg.MaxIter = nil, sketchMaxIter
+	cfg.OnIteration, cfg.MaxIter, cfg.Unfinished = nil, sketchMaxIter, true
 	// The sketch has negative numbers, which "mu" cannot take.
 	cfg.Solver = "hals"
 	cfg.LossTol = max(cfg.LossTol, sketchLossTol)
@@ -92,7 +92,7 @@ func uncompressed[F matrix.Float](ctx context.Context, data *engine.Data[F], run
 	if err != nil {
 		return nil, err
 	}
-	out[i] = &engine.Run[F]{W: r.W, H: r.H, Status: Cancelled, Loss: loss, RelativeError: math.Sqrt(2 * loss / data.SumSq), KKT: r.KKT}
+	out[i] = &engine.Run[F]{W: r.W, H: r.H, Status: Cancelled, Loss: loss, RelativeError: math.Sqrt(2 * loss / data.SumSq)}
 	return out, nil
 }
 

@@ -46,6 +46,9 @@ type Config struct {
 	// SideBySide bounds the number of runs that are iterated at a time; 0 is
 	// as many as keep their factors in cache. No result depends on it.
 	SideBySide int
+	// Unfinished leaves out the final half-step: a run ends with its accepted
+	// pair, whose residual of W is not known.
+	Unfinished bool
 	// BestOnly drops the factors of a run as soon as another has a lower loss.
 	BestOnly bool
 	// Start is the time that Iteration.Seconds counts from.

@@ -142,6 +142,10 @@ func Cancellation[F kernel.Float]() float64 {
 func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	r := s.run
 	w, h := f.stack.take(s.off, s.k)
+	if f.cfg.Unfinished {
+		r.W, r.H, r.Loss, r.RelativeError, r.Status = w, h, s.loss, f.relative(s.loss), status
+		return true
+	}
 	s.balancePair(w, h)
 	p, ok := f.x.project(f.pool, w, h, f.cfg.RowTol, true)
 	if !ok {
