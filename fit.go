@@ -37,7 +37,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		return nil, err
 	}
 	if data.SumSq == 0 {
-		return nil, fmt.Errorf("%w: every cell is zero", ErrEmpty)
+		return nil, allZero[F]()
 	}
 	opt.decideCompression(sizeOf(x), k)
 	ranks := make([]int, opt.Runs)
@@ -103,6 +103,14 @@ func (o *Options) engineConfig(began time.Time, u float64) engine.Config {
 		}
 	}
 	return cfg
+}
+
+// allZero says that X has nothing above zero, and why that may be.
+func allZero[F matrix.Float]() error {
+	if precision[F]() == "f32" {
+		return fmt.Errorf("%w: every cell is zero (in float32, where values below 1e-45 are)", ErrEmpty)
+	}
+	return fmt.Errorf("%w: every cell is zero", ErrEmpty)
 }
 
 // bestRun is the index of the run with the lowest loss among those that have

@@ -37,7 +37,9 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 		// The runs on the sketch are all kept: they are starts.
 		kept = opt.Runs
 	}
-	most := engine.Memory[F](size, k, side, kept, !opt.NoExtrapolation)
+	most := engine.Memory[F](size, k, side, kept, opt.Threads, !opt.NoExtrapolation)
+	// What is known of every run.
+	most += float64(opt.Runs) * runBytes
 	if opt.Compression == on {
 		most += float64(size.Rows+size.Cols) * float64(kernel.Pad[F](k+sketchExtra)*element)
 	}
@@ -46,6 +48,9 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 	}
 	return most
 }
+
+// runBytes is what a run leaves when its factors and its trace are dropped.
+const runBytes = 400
 
 // sideBySide is the largest number of runs at a time that Options.Memory
 // allows.

@@ -96,6 +96,7 @@ const (
 	defaultMaxIter = 500
 	defaultTol     = 1e-4
 	defaultLossTol = 1e-6
+	mostRuns       = 1_000_000
 )
 
 // Solvers and Inits list the values of Options.Solver and Options.Init.
@@ -153,14 +154,14 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		what any
 		want string
 	}{
-		{"runs", r.Runs < 1, r.Runs, "at least 1"},
+		{"runs", r.Runs < 1 || r.Runs > mostRuns, r.Runs, fmt.Sprintf("between 1 and %d", mostRuns)},
 		{"runs", given && r.Runs != 1, r.Runs, "1 where W and H are given"},
 		{"max_iter", r.MaxIter < 1, r.MaxIter, "at least 1"},
 		{"threads", r.Threads < 1, r.Threads, "at least 1"},
 		{"memory", r.Memory < 0, r.Memory, "at least 0"},
 		{"inner_sweeps", r.InnerSweeps < 0, r.InnerSweeps, "at least 0"},
-		{"tol", math.IsNaN(r.Tol), r.Tol, "a number"},
-		{"loss_tol", math.IsNaN(r.LossTol), r.LossTol, "a number"},
+		{"tol", !isFinite(r.Tol), r.Tol, "a finite number"},
+		{"loss_tol", !isFinite(r.LossTol), r.LossTol, "a finite number"},
 		{"target_error", !(r.TargetError >= 0 && r.TargetError < 1), r.TargetError, "in [0, 1)"},
 	} {
 		if c.bad {

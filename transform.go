@@ -108,6 +108,9 @@ func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *Transform
 		return nil, fmt.Errorf("%w: %d row and %d column names for a %d x %d matrix", ErrShape, len(opt.RowNames), len(opt.ColumnNames), rows, cols)
 	}
 	tol := opt.Tol
+	if !isFinite(tol) {
+		return nil, fmt.Errorf("%w: tol is %v; it must be a finite number", ErrOption, tol)
+	}
 	if tol <= 0 {
 		tol = rowTol(m.Info.Resolved.Tol)
 	}

@@ -49,7 +49,8 @@ type Config struct {
 	// Unfinished leaves out the final half-step: a run ends with its accepted
 	// pair, whose residual of W is not known.
 	Unfinished bool
-	// BestOnly drops the factors of a run as soon as another has a lower loss.
+	// BestOnly drops the factors and the trace of a run as soon as another has a
+	// lower loss.
 	BestOnly bool
 	// Start is the time that Iteration.Seconds counts from.
 	Start time.Time

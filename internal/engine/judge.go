@@ -186,7 +186,7 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	return true
 }
 
-// keepBest drops the factors of all ended runs but the one with the lowest
+// keepBest drops the factors and the trace of all ended runs but the one with the lowest
 // loss, the first of equals.
 func (f *fitter[F]) keepBest() {
 	var best *Run[F]
@@ -196,13 +196,15 @@ func (f *fitter[F]) keepBest() {
 		case best == nil:
 			best = r
 		case r.Loss < best.Loss:
-			best.W, best.H = nil, nil
+			best.drop()
 			best = r
 		default:
-			r.W, r.H = nil, nil
+			r.drop()
 		}
 	}
 }
+
+func (r *Run[F]) drop() { r.W, r.H, r.Trace = nil, nil, nil }
 
 // cancel ends all runs with the pairs that they have. A run without an
 // accepted pair is dropped.

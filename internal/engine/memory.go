@@ -30,9 +30,10 @@ func SideBySide[F kernel.Float](s Size, k, runs int) int {
 
 // Memory estimates the most bytes that Minimize holds at a time for runs of
 // one rank, `side` of them side by side, X included: their stack, the pairs
-// that are kept (of all runs, or of the best alone), and one pair more with
-// its cross product for the final half-step.
-func Memory[F kernel.Float](s Size, k, side, kept int, extrapolate bool) float64 {
+// that are kept (of all runs, or of the best alone), one pair more with its
+// cross product for the final half-step, the Gram matrices, the sums of the
+// tiles, and the scratch of every worker.
+func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool) float64 {
 	element := 64 / kernel.Width[F]()
 	width := kernel.Pad[F](side * k)
 	stackRows := 2*s.Rows + 3*s.Cols
@@ -42,5 +43,12 @@ func Memory[F kernel.Float](s Size, k, side, kept int, extrapolate bool) float64
 	padded := float64(kernel.Pad[F](k))
 	pairs := float64(kept+1) * float64(s.Rows+s.Cols) * padded
 	cells := float64(stackRows)*float64(width) + pairs + float64(s.Cols)*padded
-	return s.Bytes(element) + cells*float64(element)
+	gram := float64(k) * padded
+	cells += float64(2*side+2) * gram
+	const number = 8
+	sums := float64(side+1) * float64(tiles[F](s.Rows)+tiles[F](s.Cols)) * float64(2*k*number)
+	// A tile has 256 bytes a component; pivoting has G, a factor of it, and
+	// four vectors for each of up to 64 rows, in float64.
+	scratch := float64(workers) * (256*float64(3*k+width) + number*(2*float64(k)*float64(k)+4*64*float64(k)))
+	return s.Bytes(element) + cells*float64(element) + sums + scratch
 }
