@@ -26,6 +26,9 @@ const (
 // permissions of an existing file are kept; a read-only one is refused. A
 // device or a pipe, such as /dev/stdout, is written to directly.
 func Write(path string, fill func(w io.Writer) error) error {
+	if isDevice(path) {
+		return writeDirectly(path, fill)
+	}
 	target, err := followLinks(path)
 	if err != nil {
 		return err
@@ -38,13 +41,19 @@ func Write(path string, fill func(w io.Writer) error) error {
 		return err
 	case info.IsDir():
 		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
-	case !info.Mode().IsRegular():
-		return writeDirectly(target, fill)
 	}
 	if err := checkWritable(path, target, info); err != nil {
 		return err
 	}
 	return replace(path, target, info, fill)
+}
+
+// isDevice says that path, or what it links to, is there and is neither a file
+// nor a folder. It asks the system: the text of a link to a pipe, such as
+// /proc/self/fd/1, is no path.
+func isDevice(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
 // followLinks gives the file that path names in the end, which need not exist.
@@ -79,8 +88,8 @@ func checkWritable(path, target string, info fs.FileInfo) error {
 	return f.Close()
 }
 
-func writeDirectly(target string, fill func(w io.Writer) error) error {
-	f, err := os.OpenFile(target, os.O_WRONLY, 0)
+func writeDirectly(path string, fill func(w io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -199,6 +200,34 @@ func TestDevices(t *testing.T) {
 	for _, text := range []string{"x", strings.Repeat("x", 2*bufferSize)} {
 		if err := Write(full, content(text)); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("full disk: %v", err)
+		}
+	}
+}
+
+// TestPipe writes to a pipe under the name that the system links it to, as
+// /dev/stdout does.
+func TestPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	path := fmt.Sprintf("/proc/self/fd/%d", w.Fd())
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("open files have no names here: %v", err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, link} {
+		if err := errors.Join(Check(name), Write(name, content("through"))); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len("through"))
+		if _, err := io.ReadFull(r, got); err != nil || string(got) != "through" {
+			t.Errorf("%s: the pipe gave %q, %v", name, got, err)
 		}
 	}
 }

@@ -11,6 +11,9 @@ import (
 // Check finds out whether Write could write to path, so that long work need
 // not end in an error. It leaves everything as it is.
 func Check(path string) error {
+	if isDevice(path) {
+		return nil
+	}
 	target, err := followLinks(path)
 	if err != nil {
 		return err
@@ -22,8 +25,6 @@ func Check(path string) error {
 		return err
 	case info.IsDir():
 		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
-	case !info.Mode().IsRegular():
-		return nil
 	default:
 		if err := checkWritable(path, target, info); err != nil {
 			return err
