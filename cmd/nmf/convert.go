@@ -37,7 +37,7 @@ func (c *convertCmd) Run(a *app) error {
 		return usagef("convert", "the output is missing: nmf convert INPUT OUTPUT")
 	}
 	out := tableFlags{Output: c.Output, To: c.To}
-	if err := errors.Join(c.machineFlags.check("convert"), out.check()); err != nil {
+	if err := errors.Join(c.machineFlags.check("convert"), out.spare(), out.check()); err != nil {
 		return err
 	}
 	if c.Precision == "f32" {

@@ -32,6 +32,57 @@ func (f *tableFlags) check() error {
 	return data.CheckWrite(f.path(), &data.WriteOptions{Format: f.To})
 }
 
+// spare refuses, before the work, to write over a model, which no command that
+// writes a matrix could put back.
+func (f *tableFlags) spare() error {
+	if info, err := os.Stat(f.path()); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	if _, err := nmf.ReadInfo(f.path()); err == nil || errors.Is(err, nmf.ErrModelVersion) {
+		return fmt.Errorf("%s exists and is a model, which a matrix would replace: it is left alone; name another file, or remove it", f.path())
+	}
+	return nil
+}
+
+// spareInputs refuses to write over what the command reads.
+func (f *tableFlags) spareInputs(command, model, input string) error {
+	switch {
+	case sameFile(f.path(), model):
+		return usagef(command, "the output %s is the model itself: name another file with -o", f.path())
+	case sameFile(f.path(), input):
+		return usagef(command, "the output %s is the input itself: name another file with -o", f.path())
+	}
+	return f.spare()
+}
+
+// sameFile says that an output and an input, through whatever links, are one
+// file or folder. Devices may be both.
+func sameFile(output, input string) bool {
+	if output == "-" || input == "" {
+		return false
+	}
+	out, err := os.Stat(output)
+	if err != nil || !out.Mode().IsRegular() && !out.IsDir() {
+		return false
+	}
+	in, err := os.Stat(input)
+	if input == "-" {
+		in, err = os.Stdin.Stat()
+	}
+	return err == nil && os.SameFile(out, in)
+}
+
+// isStdout says that path is another name of what standard output goes to, as
+// /dev/stdout is.
+func isStdout(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	stdout, err := os.Stdout.Stat()
+	return err == nil && os.SameFile(info, stdout)
+}
+
 // writeTable writes a matrix, and says so unless it went to standard output.
 func writeTable[F matrix.Float](a *app, f *tableFlags, o *outputFlags, t *data.Table[F], notes []string) error {
 	path := f.path()
@@ -49,8 +100,11 @@ func writeTable[F matrix.Float](a *app, f *tableFlags, o *outputFlags, t *data.T
 	return a.wrote(o, written{Output: path, Rows: rows, Columns: cols, Notes: notes})
 }
 
-// wrote acknowledges a file.
+// wrote acknowledges a file, unless that would mix with what was written.
 func (a *app) wrote(o *outputFlags, w written) error {
+	if isStdout(w.Output) {
+		return nil
+	}
 	if o.JSON {
 		return a.printJSON(w)
 	}
@@ -110,7 +164,7 @@ func newModelOutput(command, path string) (modelOutput, error) {
 	if _, err := nmf.ReadInfo(path); errors.Is(err, nmf.ErrModelFormat) && info.Size() > 0 {
 		return modelOutput{}, fmt.Errorf("%s exists and is not a model: it is left alone; name another file with -o, or remove it", path)
 	}
-	return modelOutput{path, true}, nil
+	return modelOutput{path, info.Size() > 0}, nil
 }
 
 // defaultModelPath names a model after its input, in the current folder.
