@@ -283,23 +283,30 @@ func maxAbs(v []float64) float64 {
 	return m
 }
 
-// cholesky is the factor L of a principal submatrix of G, rows and columns
-// idx.
+// cholesky is the factor U, G = UᵀU, of a principal submatrix of G, rows and
+// columns idx.
 type cholesky struct {
-	idx  []int
-	l, z []float64
+	idx []int
+	// u is upper triangular, its rows ld apart: padded, so that the products of
+	// whole vectors that make a row may run over its end.
+	ld   int
+	u    []float64
+	z, t []float64
 }
 
-// factor computes L. A submatrix that is singular to rounding gets the
+// factor computes U. A submatrix that is singular to rounding gets the
 // smallest ridge, from eps times its largest diagonal upwards, that lets it be
 // factored.
 func (f *cholesky) factor(k int, g []float64, eps float64) {
 	n := len(f.idx)
-	if cap(f.l) < n*n {
-		f.l = make([]float64, n*n)
-		f.z = make([]float64, n)
+	f.ld = kernel.Pad[float64](n) + kernel.Width[float64]()
+	if cap(f.t) < f.ld {
+		f.u, f.z, f.t = make([]float64, n*f.ld), make([]float64, f.ld), make([]float64, f.ld)
 	}
-	f.l, f.z = f.l[:n*n], f.z[:n]
+	if cap(f.u) < n*f.ld {
+		f.u = make([]float64, n*f.ld)
+	}
+	f.u, f.z, f.t = f.u[:n*f.ld], f.z[:n], f.t[:f.ld]
 	largest := 0.0
 	for _, j := range f.idx {
 		largest = max(largest, g[j*k+j])
@@ -309,43 +316,45 @@ func (f *cholesky) factor(k int, g []float64, eps float64) {
 	}
 }
 
+// try makes U row by row: row a is that of G less the product of the part of
+// column a above it with the rows above it.
 func (f *cholesky) try(k int, g []float64, ridge, eps float64) bool {
-	n := len(f.idx)
+	n, ld := len(f.idx), f.ld
+	mulAdd := kernel.For[float64]().MulAdd
 	for a, i := range f.idx {
-		row := f.l[a*n : a*n+a+1]
-		for b, j := range f.idx[:a+1] {
-			other := f.l[b*n : b*n+b+1]
-			v := g[i*k+j]
-			if a == b {
-				v += ridge
-			}
-			v -= dot(row[:b], other[:b])
-			if a > b {
-				row[b] = v / other[b]
-				continue
-			}
-			if v <= 8*eps*(g[i*k+i]+ridge) {
-				return false
-			}
-			row[b] = math.Sqrt(v)
+		clear(f.t)
+		mulAdd(1, kernel.Pad[float64](n-a), a, f.u[a:], 1, ld, f.u[a:], ld, f.t, ld)
+		v := g[i*k+i] + ridge - f.t[0]
+		if v <= 8*eps*(g[i*k+i]+ridge) {
+			return false
 		}
+		root := math.Sqrt(v)
+		row := f.u[a*ld : (a+1)*ld]
+		row[a] = root
+		for b := a + 1; b < n; b++ {
+			row[b] = (g[i*k+f.idx[b]] - f.t[b-a]) / root
+		}
+		clear(row[n:])
 	}
 	return true
 }
 
 // solve sets x on idx to the solution of G x = c restricted to idx.
 func (f *cholesky) solve(c, x []float64) {
-	n := len(f.idx)
-	z := f.z
+	n, ld, z := len(f.idx), f.ld, f.z
 	for a, i := range f.idx {
-		z[a] = (c[i] - dot(f.l[a*n:a*n+a], z[:a])) / f.l[a*n+a]
+		z[a] = c[i]
+	}
+	for a := range n {
+		row := f.u[a*ld : a*ld+n]
+		z[a] /= row[a]
+		for b := a + 1; b < n; b++ {
+			z[b] -= row[b] * z[a]
+		}
 	}
 	for a := n - 1; a >= 0; a-- {
-		v := z[a]
-		for b := a + 1; b < n; b++ {
-			v -= f.l[b*n+a] * z[b]
-		}
-		z[a] = v / f.l[a*n+a]
+		row := f.u[a*ld : a*ld+n]
+		z[a] = (z[a] - dot(row[a+1:], z[a+1:])) / row[a]
 		x[f.idx[a]] = z[a]
 	}
 }
