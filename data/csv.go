@@ -268,7 +268,7 @@ func (p *csvReader[F]) raggedOr(q *problem, text []byte, start int) *problem {
 		whole = "the header"
 	}
 	return &problem{
-		offset: start, err: ErrFormat, found: fmt.Sprintf("the line has %d fields, where %s makes it %d", len(fields), whole, p.layout.fields),
+		offset: start, err: ErrFormat, found: fmt.Sprintf("the line has %s, where %s makes it %d", count(len(fields), "field"), whole, p.layout.fields),
 	}
 }
 

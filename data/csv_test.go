@@ -105,7 +105,7 @@ func TestReadCSVErrors(t *testing.T) {
 		{"ragged, short", "1,2,3\n4,5,6\n7,8\n", ReadOptions{}, ErrFormat, "a.file:3: the line has 2 fields, where the first line makes it 3"},
 		{"ragged, long", "n,a,b\nr,1,2\nr,4,5,6\n", ReadOptions{}, ErrFormat, "a.file:3: the line has 4 fields, where the header makes it 3"},
 		{"ragged after text", "1,2\n\n3,x,5\n", ReadOptions{}, ErrFormat, "a.file:3: the line has 3 fields, where the first line makes it 2"},
-		{"ragged blanks", "1 2\n3 4 \n5\n", ReadOptions{}, ErrFormat, "a.file:3: the line has 1 fields"},
+		{"ragged blanks", "1 2\n3 4 \n5\n", ReadOptions{}, ErrFormat, "a.file:3: the line has 1 field"},
 		{"short header", "a,b,c\n1,2,3,4,5\n", ReadOptions{}, ErrFormat, "a.file:2: the line has 5 fields, the header 3"},
 		{"short header, no row names", "a,b\nr,2,3\n", ReadOptions{RowNames: No}, ErrFormat, "a.file:2: the line has 3 fields, the header 2; a header one field short goes with"},
 		{"text", "a,b\n1,2\n3,x\n", ReadOptions{}, ErrFormat, `a.file:3, column 2: "x" where a number belongs (column "b")`},

@@ -109,3 +109,19 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// were is the verb for that many.
+func were[I int | int64](n I) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
+// count writes a number of things: "1 cell", "2 cells".
+func count[I int | int64](n I, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

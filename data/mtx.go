@@ -349,7 +349,7 @@ func (p *mtxReader[F]) coordinate() (*Table[F], error) {
 	}
 	t := &Table[F]{X: x}
 	if repeats > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("%d cells given more than once were summed", repeats))
+		t.Notes = append(t.Notes, fmt.Sprintf("%s given more than once %s summed", count(repeats, "cell"), were(repeats)))
 	}
 	return t, nil
 }

@@ -70,7 +70,7 @@ func TestReadMTX(t *testing.T) {
 		{"symmetric", "%%MatrixMarket matrix coordinate real symmetric\n3 3 3\n1 1 1\n3 1 2\n3 2 4\n", dense(3, 3, 1, 0, 2, 0, 0, 4, 2, 4, 0), true, nil},
 		{"symmetric pattern", "%%MatrixMarket matrix coordinate pattern symmetric\n2 2 2\n1 1\n2 1\n", dense(2, 2, 1, 1, 1, 0), true, nil},
 		{"stored zeros", mtxGeneral + "2 2 3\n1 1 0\n1 2 5\n2 2 0.0\n", dense(2, 2, 0, 5, 0, 0), true, nil},
-		{"repeated", mtxGeneral + "1 2 3\n1 2 5\n1 1 1\n1 2 2\n", dense(1, 2, 1, 7), true, []string{"1 cells given more than once were summed"}},
+		{"repeated", mtxGeneral + "1 2 3\n1 2 5\n1 1 1\n1 2 2\n", dense(1, 2, 1, 7), true, []string{"1 cell given more than once was summed"}},
 		{"no entries", mtxGeneral + "2 2 0\n", dense(2, 2, 0, 0, 0, 0), true, nil},
 		{"empty", mtxGeneral + "0 0 0\n", dense(0, 0), true, nil},
 		{"array", "%%MatrixMarket matrix array real general\n2 3\n1\n2\n3\n4\n5\n6\n", dense(2, 3, 1, 3, 5, 2, 4, 6), false, nil},

@@ -21,9 +21,13 @@ func init() {
 // readNPY reads an array of any real type. One axis becomes a column; a stack
 // of images (n, h, w) becomes one row an image.
 func readNPY[F matrix.Float](s *source, _ *ReadOptions) (*Table[F], error) {
+	head, err := s.head()
+	if err != nil {
+		return nil, err
+	}
 	h, err := npy.ReadHeader(s.r)
 	if err != nil {
-		return nil, npyError(err)
+		return nil, withGuess(npyError(err), head)
 	}
 	rows, cols, note, err := matrixShape(h.Shape)
 	if err != nil {
@@ -49,6 +53,19 @@ func readNPY[F matrix.Float](s *source, _ *ReadOptions) (*Table[F], error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// withGuess adds to an error about content that is no array what it may be.
+func withGuess(err error, head []byte) error {
+	if npy.IsNPY(head) {
+		return err
+	}
+	if e, ok := err.(*Error); ok && e.Hint == "" {
+		if f := formatOfGuess(head); f != nil {
+			e.Hint = fmt.Sprintf("it looks like %[1]s: rename the file or say --format %[1]s", f.name)
+		}
+	}
+	return err
 }
 
 func (t *Table[F]) addNote(note string) {

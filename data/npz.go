@@ -389,7 +389,7 @@ func (p *npzReader[F]) triplets(rows, cols int, i, j []int32, values []F) (*matr
 		return nil, &Error{Found: err.Error(), Err: ErrFormat}
 	}
 	if repeats > 0 {
-		p.note("%d cells given more than once were summed", repeats)
+		p.note("%s given more than once %s summed", count(repeats, "cell"), were(repeats))
 	}
 	return x, nil
 }

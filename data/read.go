@@ -127,10 +127,10 @@ func (t *Table[F]) check() error {
 		return err
 	}
 	if t.RowNames != nil && len(t.RowNames) != rows {
-		return &Error{Found: fmt.Sprintf("%d row names for %d rows", len(t.RowNames), rows), Err: ErrFormat}
+		return &Error{Found: fmt.Sprintf("%s for %s", count(len(t.RowNames), "row name"), count(rows, "row")), Err: ErrFormat}
 	}
 	if t.ColumnNames != nil && len(t.ColumnNames) != cols {
-		return &Error{Found: fmt.Sprintf("%d column names for %d columns", len(t.ColumnNames), cols), Err: ErrFormat}
+		return &Error{Found: fmt.Sprintf("%s for %s", count(len(t.ColumnNames), "column name"), count(cols, "column")), Err: ErrFormat}
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (t *Table[F]) cleanNames() {
 		}
 	}
 	if changed > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("line breaks within %d names became spaces", changed))
+		t.Notes = append(t.Notes, fmt.Sprintf("line breaks within %s became spaces", count(changed, "name")))
 	}
 }
 

@@ -309,7 +309,7 @@ func (s *tableSniffer) nameColumns(l *csvLayout, header, data []csvField) error 
 		cols--
 	}
 	if len(header) != cols {
-		e := &Error{Line: l.line, Found: fmt.Sprintf("the line has %d fields, the header %d", l.fields, len(header)), Err: ErrFormat}
+		e := &Error{Line: l.line, Found: fmt.Sprintf("the line has %s, the header %d", count(l.fields, "field"), len(header)), Err: ErrFormat}
 		if len(header)+1 == cols && s.options.RowNames == No {
 			e.Hint = "a header one field short goes with a column of row names"
 		}

@@ -104,13 +104,14 @@ func (s *source) decompress() error {
 	// A short file gives what it has; errors come back at the next read.
 	head, _ := s.r.Peek(6)
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(head, gzipMagic):
 		z, err := gzip.NewReader(s.r)
 		if err != nil {
 			return s.decompressError("gzip", err)
 		}
-		s.through("gzip", z, z.Close)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z.Multistream(false)
+		s.through("gzip", &members{s.r, z}, z.Close)
+	case bytes.HasPrefix(head, zstdMagic):
 		z, err := zstd.NewReader(s.r, zstd.WithDecoderMaxWindow(maxZstdWindow))
 		if err != nil {
 			return s.decompressError("zstd", err)
@@ -121,7 +122,50 @@ func (s *source) decompress() error {
 	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
 		return &Error{File: s.name, Found: "is compressed with xz", Hint: "decompress it first, or use gzip or zstd", Err: ErrUnsupported}
 	}
+	if head, _ := s.r.Peek(4); s.compressed != "" && (bytes.HasPrefix(head, gzipMagic) || bytes.Equal(head, zstdMagic)) {
+		return &Error{File: s.name, Found: "is compressed twice", Hint: "decompress it once first", Err: ErrUnsupported}
+	}
 	return nil
+}
+
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// errTrailing: something that is no gzip stream follows one.
+var errTrailing = errors.New("bytes after the end of the gzip stream")
+
+// members reads gzip streams one after another, as gzip itself does, and tells
+// what follows the last from a stream that is cut short.
+type members struct {
+	r *bufio.Reader
+	z *gzip.Reader
+}
+
+func (m *members) Read(p []byte) (int, error) {
+	n, err := m.z.Read(p)
+	if err != io.EOF {
+		return n, err
+	}
+	head, err := m.r.Peek(len(gzipMagic))
+	switch {
+	case len(head) == 0:
+		return n, err
+	case !bytes.Equal(head, gzipMagic):
+		return n, errTrailing
+	}
+	err = m.z.Reset(m.r)
+	m.z.Multistream(false)
+	return n, noEOF(err)
+}
+
+// noEOF makes the end of the file within a stream what it is.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (s *source) through(method string, z io.Reader, closer func() error) {
@@ -152,9 +196,14 @@ func (s *source) decompressError(method string, err error) error {
 	switch {
 	case errors.As(err, &pe):
 		return openError(s.name, err)
+	case errors.Is(err, errTrailing):
+		return &Error{
+			File: s.name, Found: "has some bytes after the end of its gzip stream",
+			Hint: "cut them off, or copy or download it again", Err: ErrFormat,
+		}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &Error{
-			File: s.name, Found: fmt.Sprintf("file is cut short: its %s stream has no end", method),
+			File: s.name, Found: fmt.Sprintf("file is cut short, or damaged: its %s stream has no end", method),
 			Hint: "copy or download it again", Err: ErrTruncated,
 		}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):

@@ -88,10 +88,10 @@ func readTenX[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
 	}
 	cells, genes := t.X.Dims()
 	if len(features) != genes {
-		return nil, &Error{File: featuresPath, Found: fmt.Sprintf("there are %d features, the matrix has %d", len(features), genes), Err: ErrFormat}
+		return nil, &Error{File: featuresPath, Found: fmt.Sprintf("the file has %s, the matrix %d", count(len(features), "feature"), genes), Err: ErrFormat}
 	}
 	if len(barcodes) != cells {
-		return nil, &Error{File: barcodesPath, Found: fmt.Sprintf("there are %d barcodes, the matrix has %d cells", len(barcodes), cells), Err: ErrFormat}
+		return nil, &Error{File: barcodesPath, Found: fmt.Sprintf("the file has %s, the matrix %s", count(len(barcodes), "barcode"), count(cells, "cell")), Err: ErrFormat}
 	}
 	t.Notes = append(t.Notes, "features x cells were turned to cells x features")
 	t.nameTenX(features, barcodes)

@@ -116,8 +116,8 @@ func TestWriteErrors(t *testing.T) {
 		{"a.npy", sparse, WriteOptions{}, ErrUnsupported, "a .npy file holds no sparse matrix; write .npz"},
 		{"no/such/a.csv", table, WriteOptions{}, fs.ErrNotExist, `no/such" does not exist`},
 		{"no/such/a", table, WriteOptions{Format: "10x"}, fs.ErrNotExist, `no/such" does not exist`},
-		{"a.csv", &Table[float64]{X: table.X, RowNames: []string{"a", "b"}}, WriteOptions{}, ErrFormat, "2 row names for 1 rows"},
-		{"a.csv", &Table[float64]{X: table.X, ColumnNames: []string{"a"}}, WriteOptions{}, ErrFormat, "1 column names for 2 columns"},
+		{"a.csv", &Table[float64]{X: table.X, RowNames: []string{"a", "b"}}, WriteOptions{}, ErrFormat, "2 row names for 1 row"},
+		{"a.csv", &Table[float64]{X: table.X, ColumnNames: []string{"a"}}, WriteOptions{}, ErrFormat, "1 column name for 2 columns"},
 		{"a.npz", &Table[float64]{X: table.X, RowNames: []string{"a\nb"}}, WriteOptions{}, ErrUnsupported, "line break in line 1 of row_names.txt"},
 	}
 	for _, tt := range tests {
