@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -23,7 +22,7 @@ type benchCmd struct {
 	Only    []string      `group:"Measure" placeholder:"PART" help:"Measure these parts: roofs, dense, sparse. Default: all. Roofs are always measured."`
 	Time    time.Duration `group:"Measure" default:"100ms" placeholder:"T" help:"Least time of a repetition."`
 	Repeat  int           `group:"Measure" type:"count" default:"5" placeholder:"N" help:"Repetitions: of roofs the best counts, of passes the median."`
-	Scale   float64       `group:"Workloads" type:"number" default:"1" placeholder:"X" help:"Multiply numbers of rows and columns by this."`
+	Scale   float64       `group:"Workloads" type:"number" default:"1" placeholder:"X" help:"Multiply numbers of rows and columns by this, from above 0 to 1."`
 	Faces   string        `group:"Workloads" placeholder:"FILE" help:"Matrix of faces, for D1."`
 	AML     string        `name:"aml" group:"Workloads" placeholder:"FILE" help:"Matrix of gene expression, genes x samples, for AML."`
 	Threads int           `group:"Machine" type:"count" placeholder:"N" help:"Processors to measure with, besides one alone, and to generate with. Default: all."`
@@ -77,8 +76,8 @@ func (c *benchCmd) check() error {
 		return usagef("bench", "%q is unknown: only gen, or nothing, follows bench", c.Action)
 	case c.Action == "gen" && c.Folder == "":
 		return usagef("bench", "the folder is missing: nmf bench gen FOLDER")
-	case !(c.Scale > 0) || math.IsInf(c.Scale, 0):
-		return usagef("bench", "--scale is %v; it must be above 0", c.Scale)
+	case !(c.Scale > 0 && c.Scale <= 1):
+		return usagef("bench", "--scale is %v; it must be above 0 and at most 1", c.Scale)
 	case c.Repeat < 1:
 		return usagef("bench", "--repeat is %d; it must be at least 1", c.Repeat)
 	case c.Time <= 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -16,7 +17,7 @@ import (
 // solveFlags say how to factorize.
 type solveFlags struct {
 	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals)."`
-	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvd, or random where there are several runs)."`
+	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvd, or random with several runs, with mu, or with K above the smaller side)."`
 	Seed            uint64  `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Seed of all random numbers. The same seed gives the same model."`
 	Runs            int     `group:"Fit" type:"count" default:"1" placeholder:"N" help:"Starts; the one with the least loss is kept. Run i has the seed SEED+i."`
 	MaxIter         int     `group:"Fit" type:"count" default:"500" placeholder:"N" help:"Most iterations of a run."`
@@ -47,6 +48,14 @@ func (f *solveFlags) check(command string, k int) error {
 	case f.TargetError < 0 || f.TargetError >= 1:
 		return usagef(command, "--target-error is %v; it must be at least 0 and below 1", f.TargetError)
 	}
+	return errors.Join(checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol))
+}
+
+// checkTol refuses tolerances that are none; 0 is never.
+func checkTol(command, flag string, tol float64) error {
+	if tol < 0 || math.IsInf(tol, 0) {
+		return usagef(command, "%s is %v; it must be at least 0 and finite, where 0 is never", flag, tol)
+	}
 	return nil
 }
 
@@ -73,9 +82,12 @@ func orNever(tol float64) float64 {
 	return tol
 }
 
+// kMissing is the default of -k: no number that anybody means.
+const kMissing = math.MinInt32
+
 type fitCmd struct {
 	Input  string `arg:"" optional:"" needed:"" help:"Matrix to factorize, samples x features: a file, a 10x folder, or - for standard input."`
-	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-1" placeholder:"K" help:"Number of components."`
+	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components."`
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	solveFlags
 	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x K) that W starts at."`
@@ -103,7 +115,7 @@ func (c *fitCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.K == -1 {
+	if c.K == kMissing {
 		return usagef("fit", "the number of components is missing: say -k K, such as -k 10")
 	}
 	if err := errors.Join(c.solveFlags.check("fit", c.K), c.machineFlags.check("fit")); err != nil {
@@ -296,7 +308,7 @@ func describe[F matrix.Float](x matrix.Matrix[F]) string {
 	case *matrix.CSR[F]:
 		nonzero, kind = countNonzero(x.Val), "sparse"
 	}
-	return fmt.Sprintf("%s samples x %s features, %s, %s of the cells above zero", thousands(rows), thousands(cols), kind,
+	return fmt.Sprintf("%s x %s, %s, %s of the cells above zero", plural(rows, "sample"), plural(cols, "feature"), kind,
 		percent(float64(nonzero)/(float64(rows)*float64(cols))))
 }
 

@@ -232,7 +232,7 @@ func (s *survey) finish() {
 func (a *app) printMatrix(r *matrixReport) {
 	kind, numbers := "dense", "not all whole numbers"
 	if r.Sparse {
-		kind = fmt.Sprintf("sparse, %s stored cells", thousands(r.StoredCells))
+		kind = "sparse, " + plural(r.StoredCells, "stored cell")
 	}
 	if r.Whole {
 		numbers = "whole numbers"
@@ -297,7 +297,7 @@ func byteText(n float64) string {
 			return fmt.Sprintf("%.3g %s", n/u.size, u.name)
 		}
 	}
-	return fmt.Sprintf("%.0f bytes", n)
+	return plural(int(n), "byte")
 }
 
 // modelInfo describes a model.
@@ -311,7 +311,7 @@ func (a *app) modelInfo(c *infoCmd, i *nmf.Info) error {
 		size = ", " + byteText(float64(stat.Size()))
 	}
 	a.printf("%s: model%s, made by nmf %s (%s)\n", c.File, size, i.Version, i.SIMD)
-	a.printf("shape     %s samples x %s features, %s stored cells\n", thousands(i.Rows), thousands(i.Columns), thousands(i.StoredCells))
+	a.printf("shape     %s x %s, %s\n", plural(i.Rows, "sample"), plural(i.Columns, "feature"), plural(i.StoredCells, "stored cell"))
 	a.printf("fit       k = %d, %s from %s, %s, seed %d\n", i.K, r.Solver, r.Init, i.Precision, r.Seed)
 	a.printf("error     relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained; loss %.6g\n", i.RelativeError, percent(explained(i.RelativeError)), i.Loss)
 	a.printf("end       %s\n", statusText(i))

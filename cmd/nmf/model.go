@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
@@ -47,11 +48,18 @@ func systemError(path string, err error) error {
 
 // applyFlags are those of the commands that put new data through a model.
 type applyFlags struct {
-	Tol       float64 `group:"Transform" type:"number" default:"0" placeholder:"X" help:"Solve every row to this KKT residual; 0 takes the model's."`
-	Precision string  `group:"Transform" type:"choice" placeholder:"NAME" help:"Numbers of 32 or 64 bits, the model's unless given."`
+	Tol       *float64 `group:"Transform" type:"number" placeholder:"X" help:"Solve every row to this KKT residual, above 0. Default: the model's."`
+	Precision string   `group:"Transform" type:"choice" placeholder:"NAME" help:"Numbers of 32 or 64 bits, the model's unless given."`
 	inputFlags
 	machineFlags
 	outputFlags
+}
+
+func (f *applyFlags) check(command string) error {
+	if f.Tol != nil && (!(*f.Tol > 0) || math.IsInf(*f.Tol, 0)) {
+		return usagef(command, "--tol is %v; it must be above 0 and finite", *f.Tol)
+	}
+	return f.machineFlags.check(command)
 }
 
 // precisionOf is the precision to work in with a model.
@@ -84,5 +92,9 @@ func readFor[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], model strin
 }
 
 func (f *applyFlags) transformOptions(rowNames, columnNames []string) *nmf.TransformOptions {
-	return &nmf.TransformOptions{Tol: f.Tol, Threads: f.Threads, RowNames: rowNames, ColumnNames: columnNames}
+	tol := 0.0 // the model's
+	if f.Tol != nil {
+		tol = *f.Tol
+	}
+	return &nmf.TransformOptions{Tol: tol, Threads: f.Threads, RowNames: rowNames, ColumnNames: columnNames}
 }

@@ -54,7 +54,7 @@ func (p *progress) report(it nmf.Progress) {
 	p.shown = now
 	line := p.line(it, now.Sub(p.began))
 	if !p.terminal {
-		fmt.Fprintln(p.out, line)
+		fmt.Fprintln(p.out, "nmf: "+line)
 		return
 	}
 	line = cut(line, p.width-1)

@@ -13,11 +13,11 @@ func TestProgressLines(t *testing.T) {
 	var b bytes.Buffer
 	p := &progress{out: &b, began: time.Now().Add(-10 * time.Second)}
 	p.report(nmf.Progress{Run: 1, Runs: 3, MaxIter: 500, Iteration: nmf.Iteration{Iteration: 50, Loss: 12.5, RelativeError: 0.25, KKT: 1e-3}})
-	want := "run 2/3  iter 50  loss 12.5  error 0.2500  KKT 1.0e-03  10 s, ≤ 4 min 50 s left\n"
+	want := "nmf: run 2/3  iter 50  loss 12.5  error 0.2500  KKT 1.0e-03  10 s, ≤ 4 min 50 s left\n"
 	if b.String() != want {
 		t.Errorf("got  %q\nwant %q", b.String(), want)
 	}
-	if displayWidth(want) > 80 { // the line feed counts as one
+	if displayWidth(strings.TrimPrefix(want, "nmf: ")) > 80 { // which shows no prefix; the line feed counts as one
 		t.Errorf("the line is wider than a terminal of 80 columns")
 	}
 }

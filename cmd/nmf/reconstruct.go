@@ -39,7 +39,7 @@ func (c *reconstructCmd) Run(a *app) error {
 	if err := checkModelPath("reconstruct", c.Model); err != nil {
 		return err
 	}
-	if err := errors.Join(c.machineFlags.check("reconstruct"), c.spareInputs("reconstruct", c.Model, c.Input), c.tableFlags.check()); err != nil {
+	if err := errors.Join(c.applyFlags.check("reconstruct"), c.spareInputs("reconstruct", c.Model, c.Input), c.tableFlags.check()); err != nil {
 		return err
 	}
 	precision, err := c.precisionOf(c.Model)

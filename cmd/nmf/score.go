@@ -32,7 +32,7 @@ func (c *scoreCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.machineFlags.check("score"); err != nil {
+	if err := c.applyFlags.check("score"); err != nil {
 		return err
 	}
 	precision, err := c.precisionOf(c.Model)

@@ -59,8 +59,8 @@ func (c *topCmd) Run(a *app) error {
 	}
 	if !c.Quiet {
 		i := &m.Info
-		a.printf("%s: %s of %s samples x %s features, relative error %.4g\n\n", c.Model, plural(m.K(), "component"),
-			thousands(i.Rows), thousands(i.Columns), i.RelativeError)
+		a.printf("%s: %s of %s x %s, relative error %.4g\n\n", c.Model, plural(m.K(), "component"),
+			plural(i.Rows, "sample"), plural(i.Columns, "feature"), i.RelativeError)
 	}
 	a.printComponents(list, c.By, terminalWidth())
 	return nil

@@ -52,6 +52,9 @@ func (c *topicsCmd) Run(a *app) error {
 	if c.N < 1 || c.Docs < 0 {
 		return usagef("topics", "-n must be at least 1 and --docs at least 0")
 	}
+	if c.NGrams < 1 {
+		return usagef("topics", "--ngrams is %d; it must be at least 1", c.NGrams)
+	}
 	vectors, err := c.vectorOptions()
 	if err != nil {
 		return err
@@ -135,8 +138,12 @@ func showTopics(a *app, c *topicsCmd, corpus *topics.Corpus, v *topics.Vectorize
 	width := min(terminalWidth(), topicsWidth)
 	if !c.Quiet {
 		a.printf("%s: %s, %s of text, %s\n", c.Root, plural(len(corpus.Documents), "document"), byteText(float64(corpus.Bytes())), plural(len(v.Terms), "term"))
-		a.printf("%s in %s explain %s of the squares; the rest is what documents do not share\n", plural(m.K(), "topic"),
-			shortDuration(seconds(m.Info.Seconds)), percent(explained(m.Info.RelativeError)))
+		explain := "explain"
+		if m.K() == 1 {
+			explain = "explains"
+		}
+		a.printf("%s in %s %s %s of the squares; the rest is what documents do not share\n", plural(m.K(), "topic"),
+			shortDuration(seconds(m.Info.Seconds)), explain, percent(explained(m.Info.RelativeError)))
 		a.printf("topic, share of all topics, top terms with their part of the topic, top documents:\n\n")
 	}
 	a.printTopics(list, width)

@@ -36,7 +36,7 @@ func (c *transformCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.machineFlags.check("transform"), c.spareInputs("transform", c.Model, c.Input), c.tableFlags.check()); err != nil {
+	if err := errors.Join(c.applyFlags.check("transform"), c.spareInputs("transform", c.Model, c.Input), c.tableFlags.check()); err != nil {
 		return err
 	}
 	precision, err := c.precisionOf(c.Model)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,13 +100,20 @@ func decodeNumber(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err != nil || v != v {
 		return fmt.Errorf("%q is not a number", s)
 	}
+	if target.Kind() == reflect.Pointer { // nil is not given
+		target.Set(reflect.New(target.Type().Elem()))
+		target = target.Elem()
+	}
 	target.SetFloat(v)
 	return nil
 }
 
+// longDash finds a flag of one letter as the parser writes it: --k for -k.
+var longDash = regexp.MustCompile(`^--([a-z]\b)`)
+
 // parseUsage puts an error of the parser in our words.
 func parseUsage(err error) error {
-	u := &usageError{message: err.Error()}
+	u := &usageError{message: longDash.ReplaceAllString(err.Error(), "-$1")}
 	var parse *kong.ParseError
 	if !errors.As(err, &parse) {
 		return u
