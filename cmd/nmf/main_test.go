@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "newer": makeNewer,
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer,
 		},
 	})
 }
@@ -94,6 +94,11 @@ func cutFile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	content := ts.ReadFile(args[0])
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content[:len(content)-n]), 0o644))
+}
+
+// tackOn adds text to the end of a file: tack FILE TEXT.
+func tackOn(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+args[1]), 0o644))
 }
 
 // makeNewer makes a model one of a version to come: newer FILE.

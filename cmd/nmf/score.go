@@ -21,7 +21,7 @@ func (c *scoreCmd) examples() [][2]string {
 }
 
 func (c *scoreCmd) notes() string {
-	return "The weights of every row are the best there are for the model's components; what remains is the error."
+	return "The weights of every row are the best for the model's components, to the tolerance of --tol; what remains is the error."
 }
 
 func (c *scoreCmd) Run(a *app) error {

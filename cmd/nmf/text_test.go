@@ -58,3 +58,14 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestCounts(t *testing.T) {
+	for got, want := range map[string]string{
+		byteText(0): "0 bytes", byteText(1): "1 byte", byteText(999): "999 bytes", byteText(1500): "1.5 kB",
+		plural(1, "sample"): "1 sample", plural(1200, "sample"): "1,200 samples",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 )
 
 type topicsCmd struct {
-	Root   string `arg:"" optional:"" needed:"" help:"Folder of .txt, .md, .html or .go files, a file with one document or JSON object a line, or - for standard input."`
+	Root   string `arg:"" name:"input" optional:"" needed:"" help:"Folder of .txt, .md, .html or .go files, a file with one document or JSON object a line, or - for standard input."`
 	K      int    `short:"k" group:"Topics" type:"count" default:"20" placeholder:"K" help:"Number of topics."`
 	Output string `short:"o" group:"Output" default:"topics.npz" placeholder:"FILE" help:"Model to write, an .npz file."`
 	N      int    `short:"n" group:"Topics" type:"count" default:"8" placeholder:"N" help:"Terms of each topic."`
