@@ -117,7 +117,7 @@ func (c *reconstructCmd) areWeights(names []string, cols, k, n int) (bool, error
 	case slices.Equal(names, componentNames(k)):
 		return true, nil
 	case k == n:
-		return false, usagef("reconstruct", "weights and data both have %d columns here: say --kind weights or --kind data", k)
+		return false, usagef("reconstruct", "weights and data both have %s here: say --kind weights or --kind data", plural(k, "column"))
 	case cols == k:
 		return true, nil
 	case cols == n:
