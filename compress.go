@@ -83,7 +83,7 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 // dropped.
 func uncompressed[F matrix.Float](ctx context.Context, data *engine.Data[F], runs []*engine.Run[F], workers int) ([]*engine.Run[F], error) {
 	out := make([]*engine.Run[F], len(runs))
-	i := bestRun(runs)
+	i := engine.Best(runs)
 	if i < 0 {
 		return out, nil
 	}
@@ -100,7 +100,7 @@ func uncompressed[F matrix.Float](ctx context.Context, data *engine.Data[F], run
 // those of the best: where the first pass over X is cancelled they are all
 // that there is.
 func startAt[F matrix.Float](runs []*engine.Run[F]) engine.Starter[F] {
-	best := bestRun(runs)
+	best := engine.Best(runs)
 	return func(i int) (w, h *engine.Tall[F]) {
 		w, h = runs[i].W, runs[i].H
 		if i != best {

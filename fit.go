@@ -17,8 +17,8 @@ import (
 // ½‖X−WH‖²_F over W ≥ 0 and H ≥ 0. Nil options are the defaults.
 //
 // The result is a function of x, k, the options and their seed alone: the same
-// bits for any number of threads. It ends with a W half-step to tolerance, so
-// that Transform of the same rows gives the model's W.
+// bits for any number of threads. It ends with a W half-step to tolerance,
+// the same that Transform does.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
 // first iteration is done there is none, and the error is ctx's.
@@ -72,12 +72,12 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err = errors.Join(err, startErr); err != nil {
 		return nil, err
 	}
-	best := bestRun(runs)
+	best := engine.Best(runs)
 	if best < 0 && compression != nil {
 		if runs, err = uncompressed(ctx, data, sketched, opt.Threads); err != nil {
 			return nil, err
 		}
-		best = bestRun(runs)
+		best = engine.Best(runs)
 	}
 	if best < 0 {
 		return nil, context.Cause(ctx)
@@ -111,18 +111,6 @@ func allZero[F matrix.Float]() error {
 		return fmt.Errorf("%w: every cell is zero (in float32, where values below 1e-45 are)", ErrEmpty)
 	}
 	return fmt.Errorf("%w: every cell is zero", ErrEmpty)
-}
-
-// bestRun is the index of the run with the lowest loss among those that have
-// factors, the first of equals, or -1.
-func bestRun[F matrix.Float](runs []*engine.Run[F]) int {
-	best := -1
-	for i, r := range runs {
-		if r != nil && r.W != nil && (best < 0 || r.Loss < runs[best].Loss) {
-			best = i
-		}
-	}
-	return best
 }
 
 // rowTol is the KKT residual by row that a final half-step and Transform go

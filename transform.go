@@ -29,7 +29,8 @@ type TransformOptions struct {
 
 // Transform gives the weights of new samples: for every row of x the w ≥ 0
 // that minimises ‖x − w·diag(Scales)·H‖, solved to tolerance (the problem is
-// convex). For the rows that the model was fitted to this is the model's W.
+// convex). The rows that the model was fitted to get the model's W, to that
+// tolerance.
 //
 // Errors are those of Fit, and ErrNames.
 func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*matrix.Dense[F], error) {

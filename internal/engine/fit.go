@@ -180,6 +180,8 @@ type fitter[F kernel.Float] struct {
 	// crossBlock is C of a whole block, where its tiles are too few to occupy
 	// the workers.
 	crossBlock []F
+	// gramParts lists the tasks of the Gram matrices of all slots.
+	gramParts []gramTask[F]
 	// beta holds the momentum of each column of the stack.
 	beta []F
 }
@@ -213,8 +215,12 @@ func (f *fitter[F]) refill() {
 	f.slots = slots
 	f.stack.reshape(f.x.Rows, f.x.Cols, width)
 	off, maxK := 0, 0
+	f.gramParts = f.gramParts[:0]
 	for i, s := range slots {
 		s.off = off
+		for part := range gramTasks(s.k) {
+			f.gramParts = append(f.gramParts, gramTask[F]{s, part})
+		}
 		f.stack.place(off, pairs[i].w, pairs[i].h)
 		off += s.k
 		maxK = max(maxK, s.k)
@@ -280,13 +286,12 @@ func (f *fitter[F]) iterate() bool {
 // grams forms HHᵀ of every slot.
 func (f *fitter[F]) grams() bool {
 	h := f.stack.ahead()
-	tasks := f.gramTaskList()
 	for _, s := range f.slots {
 		clear(s.g.G)
 	}
-	ok := f.pool.run(len(tasks), func(_, t int) {
-		s := tasks[t].slot
-		addGram(f.x.ops, s.g, h, s.off, 0, h.Rows, tasks[t].part)
+	ok := f.pool.run(len(f.gramParts), func(_, t int) {
+		s := f.gramParts[t].slot
+		addGram(f.x.ops, s.g, h, s.off, 0, h.Rows, f.gramParts[t].part)
 	})
 	for _, s := range f.slots {
 		s.g.Ready()
@@ -294,19 +299,10 @@ func (f *fitter[F]) grams() bool {
 	return ok
 }
 
+// gramTask is a part of a slot's Gram matrix.
 type gramTask[F kernel.Float] struct {
 	slot *slot[F]
 	part int
-}
-
-func (f *fitter[F]) gramTaskList() []gramTask[F] {
-	var tasks []gramTask[F]
-	for _, s := range f.slots {
-		for part := range gramTasks(s.k) {
-			tasks = append(tasks, gramTask[F]{s, part})
-		}
-	}
-	return tasks
 }
 
 // updateRows makes the rows r0 to r1 of W.
@@ -404,7 +400,7 @@ func (f *fitter[F]) extrapolateRows(a, b int) {
 // crossColumns adds the block's X_bᵀ·W_b to Q and W_bᵀ·W_b to S.
 func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	w, q := f.stack.made(), f.stack.q
-	grams := f.gramTaskList()
+	grams := f.gramParts
 	chunk := f.pool.columnChunk(f.x.Cols)
 	chunks := (f.x.Cols + chunk - 1) / chunk
 	return f.x.beforeRight(f.pool, w, r0, r1) && f.pool.run(len(grams)+chunks, func(_, t int) {

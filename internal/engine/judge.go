@@ -186,25 +186,27 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	return true
 }
 
-// keepBest drops the factors and the trace of all ended runs but the one with the lowest
-// loss, the first of equals.
+// keepBest drops the factors and the trace of all ended runs but the best.
 func (f *fitter[F]) keepBest() {
-	var best *Run[F]
-	for _, r := range f.runs {
-		switch {
-		case r == nil || r.W == nil:
-		case best == nil:
-			best = r
-		case r.Loss < best.Loss:
-			best.drop()
-			best = r
-		default:
-			r.drop()
+	best := Best(f.runs)
+	for i, r := range f.runs {
+		if i != best && r != nil && r.W != nil {
+			r.W, r.H, r.Trace = nil, nil, nil
 		}
 	}
 }
 
-func (r *Run[F]) drop() { r.W, r.H, r.Trace = nil, nil, nil }
+// Best is the index of the run with the lowest loss among those that have
+// factors, the first of equals, or -1.
+func Best[F kernel.Float](runs []*Run[F]) int {
+	best := -1
+	for i, r := range runs {
+		if r != nil && r.W != nil && (best < 0 || r.Loss < runs[best].Loss) {
+			best = i
+		}
+	}
+	return best
+}
 
 // cancel ends all runs with the pairs that they have. A run without an
 // accepted pair is dropped.

@@ -45,7 +45,6 @@ func (g gradientSums) residual(ratio []float64) float64 {
 // tileSums keeps what each tile of a loop contributes, so that it can be added
 // in the order of the tiles whichever worker made it.
 type tileSums struct {
-	k    int
 	each []gradientSums
 	dot  []float64
 }
@@ -56,10 +55,9 @@ func (t *tileSums) reset(n, k int) {
 		t.each = append(t.each, newGradientSums(k))
 		t.dot = append(t.dot, 0)
 	}
-	t.k, t.each, t.dot = k, t.each[:n], t.dot[:n]
+	t.each, t.dot = t.each[:n], t.dot[:n]
 	for i := range n {
-		clear(t.each[i].pg)
-		clear(t.each[i].cc)
+		t.each[i].reset()
 		t.dot[i] = 0
 	}
 }

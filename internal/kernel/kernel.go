@@ -29,6 +29,14 @@ func Pad[F Float](k int) int {
 	return (k + w - 1) / w * w
 }
 
+// Epsilon is the distance from 1 to the next number.
+func Epsilon[F Float]() float64 {
+	if sizeof[F]() == 4 {
+		return 0x1p-23
+	}
+	return 0x1p-52
+}
+
 func sizeof[F Float]() int {
 	var z F
 	if _, ok := any(z).(float32); ok {

@@ -36,7 +36,7 @@ func (t *Tile[F]) solveBPP(g *Gram[F], rows []int) {
 	}
 	stride := kernel.TileRows[F]()
 	s := &t.bpp
-	s.nnls.setGram(g.K, func(i, j int) float64 { return float64(g.G[i*g.Ld+j]) }, epsilon[F]())
+	s.nnls.setGram(g.K, func(i, j int) float64 { return float64(g.G[i*g.Ld+j]) }, kernel.Epsilon[F]())
 	for len(s.prob) < len(rows) {
 		s.prob = append(s.prob, nnlsRow{})
 	}
@@ -55,14 +55,6 @@ func (t *Tile[F]) solveBPP(g *Gram[F], rows []int) {
 			t.W[j*stride+i] = F(v)
 		}
 	}
-}
-
-// epsilon is the rounding unit of the Gram matrix's entries.
-func epsilon[F kernel.Float]() float64 {
-	if kernel.Width[F]() == 16 {
-		return 0x1p-23
-	}
-	return 0x1p-52
 }
 
 // nnlsRow is one problem of a batch: minimise ½ x G xᵀ − c xᵀ over x ≥ 0.

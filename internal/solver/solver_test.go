@@ -400,11 +400,11 @@ func solveReachesTolerance[F kernel.Float](t *testing.T, tol float64, of []int) 
 			t.Fatalf("%s, k = %d: Solve left a residual of %g", kindName(kind), k, worst)
 		}
 		for i, x := range rowsOf(tile) {
-			if r := seen.residual(seen.c[i], x); r > tol*1.01+float64(k)*epsilon[F]()*100 {
+			if r := seen.residual(seen.c[i], x); r > tol*1.01+float64(k)*kernel.Epsilon[F]()*100 {
 				t.Fatalf("%s, k = %d: row %d has a residual of %g", kindName(kind), k, i, r)
 			}
 			old, size := seen.objectiveAndRounding(seen.c[i], before[i])
-			if now := seen.objective(seen.c[i], x); now > old+100*float64(k)*epsilon[F]()*(size+seen.size) {
+			if now := seen.objective(seen.c[i], x); now > old+100*float64(k)*kernel.Epsilon[F]()*(size+seen.size) {
 				t.Fatalf("%s, k = %d: objective of row %d rose from %g to %g", kindName(kind), k, i, old, now)
 			}
 			if i < 5 && kind == plain {

@@ -111,7 +111,7 @@ func gramEigen[F kernel.Float](t *engine.Tall[F], workers int) ([]float64, *mat.
 	var vec mat.Dense
 	eig.VectorsTo(&vec)
 	// The Gram matrix is exact to float64, what it is of only to F.
-	negligible := rising[t.K-1] * math.Pow(float64(t.K)*rounding[F](), 2)
+	negligible := rising[t.K-1] * math.Pow(float64(t.K)*kernel.Epsilon[F](), 2)
 	if smallest := rising[t.K-1] * float64(t.K) * 0x1p-52; negligible < smallest {
 		negligible = smallest
 	}
@@ -129,11 +129,4 @@ func gramEigen[F kernel.Float](t *engine.Tall[F], workers int) ([]float64, *mat.
 		return nil, nil, errEigen
 	}
 	return lambda, ordered, nil
-}
-
-func rounding[F kernel.Float]() float64 {
-	if kernel.Width[F]() == 16 {
-		return 0x1p-23
-	}
-	return 0x1p-52
 }
