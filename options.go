@@ -14,6 +14,46 @@ import (
 
 // Options says how to fit. Nil and the zero value are the defaults.
 type Options struct {
+	// Loss is what is minimised, beside penalties: "frobenius", the default,
+	// ½‖X−WH‖²; "kl", the generalised Kullback-Leibler divergence
+	// Σ x·ln(x/y) − x + y with y = (WH)_ij, for counts (Poisson; Lee & Seung
+	// 1999); "is", Itakura & Saito's Σ x/y − ln(x/y) − 1, for power spectra;
+	// "beta", the β-divergence of Options.Beta (Févotte & Idier 2011), of which
+	// those are β = 2, 1, 0; "tweedie", the same by the power of the variance,
+	// β = 2 − Power; "negbinomial", counts with more spread than Poisson's;
+	// "huber" and "l1", robust against single wrong cells. See docs/losses.md.
+	Loss string `json:"loss"`
+	// Beta is the β of the loss "beta", Power the p of "tweedie".
+	Beta  float64 `json:"beta,omitempty"`
+	Power float64 `json:"power,omitempty"`
+	// Dispersion is the α of the loss "negbinomial", whose variance is y + α·y²;
+	// 0 estimates it, one for all of X or, with DispersionBy "feature", one for
+	// each feature. DispersionBy is "global", the default, or "feature".
+	Dispersion   float64 `json:"dispersion,omitempty"`
+	DispersionBy string  `json:"dispersion_by,omitempty"`
+	// Delta is where the loss "huber" turns from a square to a straight line, in
+	// units of X. 0 takes 1.345 times a robust estimate of the residual's
+	// spread.
+	Delta float64 `json:"delta,omitempty"`
+	// Missing says which cells of X are missing, so that nothing is asked of WH
+	// there: "error", the default: none, a NaN is an error; "nan": those that
+	// are NaN; "zero": those that are zero; "unstored": those that a sparse X
+	// does not store (ratings).
+	Missing string `json:"missing,omitempty"`
+	// Mask lists further missing cells, such as those held out.
+	Mask *matrix.Mask `json:"-"`
+	// Weights multiply the loss of each cell: a *matrix.Dense or *matrix.CSR of
+	// X's shape, float32 or float64, of finite numbers that are not negative. A
+	// cell of weight 0, or that a sparse Weights does not store, is missing.
+	// With uncertainties σ they are 1/σ² (Paatero & Tapper 1994).
+	Weights Weights `json:"-"`
+	// RowWeights (m) and ColumnWeights (n) multiply the loss of each row and
+	// column.
+	RowWeights    []float64 `json:"-"`
+	ColumnWeights []float64 `json:"-"`
+	// PenaltyW and PenaltyH are penalties and constraints on the factors.
+	PenaltyW Penalty `json:"penalty_w,omitzero"`
+	PenaltyH Penalty `json:"penalty_h,omitzero"`
 	// Solver is the row update: "hals" (hierarchical alternating least
 	// squares, Cichocki & Phan 2009, with the repeated inner sweeps of Gillis
 	// & Glineur 2012), "bpp" (exact non-negative least squares by block
