@@ -102,27 +102,17 @@ func penaltyValue(p nmf.Penalty, size int, t [][]float64) float64 {
 	return float64(size) * total
 }
 
-// rawFactors gives W and Hᵀ as the objective had them.
+// rawFactors gives the rows of W and of Hᵀ as the objective had them.
 func rawFactors[F matrix.Float](m *nmf.Model[F]) (w, h [][]float64) {
-	w, h = make([][]float64, m.W.Rows), make([][]float64, m.H.Cols)
-	for i := range w {
-		for l, s := range m.Scales {
-			w[i] = append(w[i], float64(m.W.At(i, l))*s/basisNorm(m, l))
-		}
+	dw, dh := m.Factors()
+	dh = dh.T()
+	for i := range dw.Rows {
+		w = append(w, dw.Row(i))
 	}
-	for j := range h {
-		for l := range m.Scales {
-			h[j] = append(h[j], float64(m.H.At(l, j))*basisNorm(m, l))
-		}
+	for j := range dh.Rows {
+		h = append(h, dh.Row(j))
 	}
 	return w, h
-}
-
-func basisNorm[F matrix.Float](m *nmf.Model[F], l int) float64 {
-	if m.Info.BasisNorms == nil || m.Info.BasisNorms[l] == 0 {
-		return 1
-	}
-	return m.Info.BasisNorms[l]
 }
 
 // satisfies checks the constraints of T.

@@ -177,12 +177,16 @@ func TestDidYouMean(t *testing.T) {
 	}
 }
 
-// TestDocs keeps docs/cli.md complete in its flags, and docs/errors.md in the
-// scripts of bad input.
+// TestDocs keeps docs/cli.md and the pages that it sends to complete in their
+// flags, and docs/errors.md in the scripts of bad input.
 func TestDocs(t *testing.T) {
-	cli, err := os.ReadFile("../../docs/cli.md")
-	if err != nil {
-		t.Fatal(err)
+	var cli []byte
+	for _, page := range []string{"cli", "penalties"} {
+		text, err := os.ReadFile("../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cli = append(cli, text...)
 	}
 	topics, err := os.ReadFile("../../docs/topics.md")
 	if err != nil {
