@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer,
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "decode": decodeFiles,
 		},
 	})
 }
@@ -99,6 +100,15 @@ func cutFile(ts *testscript.TestScript, _ bool, args []string) {
 // tackOn adds text to the end of a file: tack FILE TEXT.
 func tackOn(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+args[1]), 0o644))
+}
+
+// decodeFiles makes of files in base64 what they stand for: decode FILE...
+func decodeFiles(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		content, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(ts.ReadFile(name), "\n", ""))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(name), content, 0o644))
+	}
 }
 
 // makeNewer makes a model one of a version to come: newer FILE.
