@@ -10,13 +10,14 @@ import (
 
 	"github.com/klauspost/compress/zlib"
 
+	"github.com/partsof/nmf/internal/hdf5"
 	"github.com/partsof/nmf/internal/npy"
 	"github.com/partsof/nmf/matrix"
 )
 
 func init() {
 	register(&format{
-		name: "mat", about: "MATLAB 5 to 7: a dense or sparse matrix of numbers", extensions: []string{".mat"},
+		name: "mat", about: "MATLAB: a dense or sparse matrix of numbers; version 7.3 needs libhdf5", extensions: []string{".mat"},
 		sniff:  isMAT,
 		read32: readMAT[float32], read64: readMAT[float64],
 	})
@@ -144,10 +145,17 @@ type matReader[F matrix.Float] struct {
 }
 
 // readMAT reads a variable of a MATLAB file of version 5 to 7 (MathWorks,
-// "MAT-File Format"). Rows and columns are those of the file. Of an array with
+// "MAT-File Format"), or of version 7.3, which is HDF5. Rows and columns are those of the file. Of an array with
 // more than two axes the last one becomes the columns, as reshape(X, [],
 // size(X, ndims(X))) has it.
 func readMAT[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
+	head, err := s.head()
+	if err != nil {
+		return nil, err
+	}
+	if hdf5.IsHDF5(head) {
+		return readHDF5[F](s, o)
+	}
 	header := make([]byte, matHeaderSize)
 	n, err := io.ReadFull(s.r, header)
 	if n >= 4 && bytes.IndexByte(header[:4], 0) >= 0 {
@@ -162,8 +170,6 @@ func readMAT[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
 	switch {
 	case p.order == nil:
 		return nil, withGuess(&Error{Found: "malformed MATLAB file: its header names no byte order", Err: ErrFormat}, header)
-	case p.order.Uint16(header[124:]) == matVersion73:
-		return nil, &Error{Found: "this is a MATLAB file of version 7.3", Hint: "save it in MATLAB with -v7", Err: ErrUnsupported}
 	case p.order.Uint16(header[124:]) != matVersion5:
 		return nil, &Error{Found: fmt.Sprintf("the MATLAB file has version %#x, which is unknown", p.order.Uint16(header[124:])), Hint: "save it in MATLAB with -v7", Err: ErrUnsupported}
 	}
@@ -476,9 +482,13 @@ func (v *matVariable) shape(notes interface{ addNote(string) }) (rows, cols int,
 	}
 	cols = v.dims[last]
 	if last > 1 {
-		notes.addNote(fmt.Sprintf("variable %q, %s, became a %d x %d matrix: its last axis is the columns", v.name, timesString(v.dims), rows, cols))
+		notes.addNote(lastAxisNote(v.name, v.dims, rows, cols))
 	}
 	return rows, cols, nil
+}
+
+func lastAxisNote(name string, dims []int, rows, cols int) string {
+	return fmt.Sprintf("variable %q, %s, became a %d x %d matrix: its last axis is the columns", name, timesString(dims), rows, cols)
 }
 
 // matNumbers reads an element of numbers: one after another, or those of a

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -233,6 +234,7 @@ func TestReadMATErrors(t *testing.T) {
 		{"version 4", make([]byte, 200), "", ErrUnsupported, "of version 4, or none; save it in MATLAB with -v7"},
 		{"text", []byte(strings.Repeat("1,2,3\n", 40)), "", ErrFormat, "its header names no byte order; it looks like csv"},
 		{"short", []byte("1,2,3\n"), "", ErrTruncated, "it ends within the MATLAB header; it looks like csv"},
+		{"version 7.3 without HDF5", version(matVersion73), "", ErrUnsupported, "version 0x200, which is unknown"},
 		{"other version", version(0x300), "", ErrUnsupported, "version 0x300"},
 		{"lying size", lying.b, "", ErrTruncated, "the first variable needs 2147483648 bytes, 0 are there"},
 		{"lying shape", forged, "", ErrTruncated, `variable "X": its numbers: file is cut short`},
@@ -262,8 +264,6 @@ func TestReadMATErrors(t *testing.T) {
 			t.Errorf("%s: allocated %d bytes", tt.name, used)
 		}
 	}
-	_, err := readBytes[float64](t, "a.mat", version(matVersion73), nil)
-	wantError(t, err, ErrUnsupported, "version 7.3; save it in MATLAB with -v7")
 }
 
 func TestReadMATTruncation(t *testing.T) {
@@ -324,6 +324,44 @@ io.savemat(d + "refused-complex.mat", {"x": x * 1j})
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
+}
+
+// TestMAT73AgainstH5py reads what h5py writes as MATLAB 7.3 does.
+func TestMAT73AgainstH5py(t *testing.T) {
+	needHDF5(t)
+	dir := t.TempDir()
+	python(t, `
+import sys, h5py, numpy as np, scipy.sparse as sp
+d = sys.argv[1] + "/"
+x = np.arange(1, 36.0).reshape(7, 5)
+cube = np.arange(24.0).reshape(2, 3, 4)
+s = sp.random(40, 25, 0.2, random_state=1, format="csc")
+np.save(d + "x.npy", x); np.save(d + "s.npy", s.toarray()); np.save(d + "cube.npy", cube.reshape(6, 4, order="F"))
+with h5py.File(d + "a.mat", "w", userblock_size=512) as f:
+    def put(name, a, kind="double"):
+        f[name] = a.T
+        f[name].attrs["MATLAB_class"] = np.bytes_(kind)
+    put("x", x); put("cube", cube); put("k", np.array([[3.0]])); put("title", np.array([[65, 66]], "u2"), "char")
+    g = f.create_group("s")
+    g.attrs["MATLAB_sparse"] = np.uint64(40); g.attrs["MATLAB_class"] = np.bytes_("double")
+    g["jc"] = s.indptr.astype("u8"); g["ir"] = s.indices.astype("u8"); g["data"] = s.data
+    f.create_group("#refs#")["y"] = x
+with open(d + "a.mat", "r+b") as f:
+    f.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+`, dir)
+	path := filepath.Join(dir, "a.mat")
+	for _, key := range []string{"x", "s", "cube"} {
+		got, err := Read[float64](path, &ReadOptions{Key: key})
+		want, wantErr := Read[float64](filepath.Join(dir, key+".npy"), nil)
+		if err != nil || wantErr != nil || !sameBits(asDense(got.X), asDense(want.X)) || got.Format != "mat" {
+			t.Errorf("%s: %v, %v", key, got, err)
+		}
+		if key == "cube" && !slices.Contains(got.Notes, `variable "cube", 2x3x4, became a 6 x 4 matrix: its last axis is the columns`) {
+			t.Errorf("notes %q", got.Notes)
+		}
+	}
+	_, err := Read[float64](path, nil)
+	wantError(t, err, ErrUnsupported, "the HDF5 file holds several arrays: /cube 2x3x4 float64; /k 1x1 float64; /s sparse; /x 7x5 float64; choose one with --key")
 }
 
 // TestReadSharedMAT compares with other forms of the same data.

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/partsof/nmf/internal/hdf5"
 	"github.com/partsof/nmf/internal/npy"
 )
 
@@ -33,6 +34,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("COLUMNS", "80")
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second at the end of each command otherwise
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "libhdf5" {
+				return false, fmt.Errorf("no condition %q", name)
+			}
+			return hdf5.Available() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "decode": decodeFiles,
