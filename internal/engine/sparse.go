@@ -16,6 +16,9 @@ type sparseOperand[F kernel.Float] struct {
 	ops       *kernel.Ops[F]
 }
 
+func (d *sparseOperand[F]) hold(*pool, int, int) bool                  { return true }
+func (d *sparseOperand[F]) failure() error                             { return nil }
+func (d *sparseOperand[F]) close()                                     {}
 func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return true }
 func (d *sparseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
 
