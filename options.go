@@ -63,7 +63,8 @@ type Options struct {
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
 	// randomized SVD), or "auto", the default: "nndsvd" for a single run of
-	// "hals" or "bpp" with k at most the smaller side of X, "random" otherwise.
+	// "hals" or "bpp" with k at most the smaller side of X and no held entries,
+	// "random" otherwise.
 	// ("nndsvda" fills zeros with the mean of X, so that its start depends on
 	// the unit that X is measured in.)
 	Init string `json:"init"`
@@ -176,7 +177,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		r.Init = "given"
 	case r.Init == "" || r.Init == auto:
 		r.Init = "random"
-		if r.Runs == 1 && k <= min(m, n) && r.Solver != "mu" {
+		if r.Runs == 1 && k <= min(m, n) && r.Solver != "mu" && r.PenaltyW.Held == nil && r.PenaltyH.Held == nil {
 			r.Init = "nndsvd"
 		}
 	}
@@ -185,7 +186,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 			return r, err
 		}
 	}
-	if r.Solver == "mu" {
+	if r.Solver == "mu" || r.leavesConstraints() {
 		r.NoExtrapolation = true
 	}
 	for _, c := range []struct {
@@ -213,6 +214,9 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	}
 	if r.ColumnNames != nil && len(r.ColumnNames) != n {
 		return r, fmt.Errorf("%w: %d column names for %d columns", ErrShape, len(r.ColumnNames), n)
+	}
+	if err := r.checkPenalties(m, n, k); err != nil {
+		return r, err
 	}
 	if err := checkStart("W", r.W, m, k); err != nil {
 		return r, err

@@ -61,6 +61,9 @@ func (f *Factor) Coupled() bool {
 	return f != nil && (f.L21 != 0 || f.Laplacian != nil || f.Sparseness != 0)
 }
 
+// Whole reports whether a half-step needs all rows of the factor at once.
+func (f *Factor) Whole() bool { return f != nil && f.Sparseness != 0 }
+
 // FixesScale reports whether a component cannot be scaled at will.
 func (f *Factor) FixesScale() bool {
 	return f != nil && (f.Upper != 0 || f.Simplex || f.Held != nil)
@@ -162,6 +165,9 @@ func (p *Point[F]) RowDiagonal(i int) float64 {
 	return p.f.Laplacian.absSum(i)
 }
 
+// Pull is row i of L·T at the iterate, for the Laplacian.
+func (p *Point[F]) Pull(i int) []F { return p.pull[i*p.k : (i+1)*p.k] }
+
 // Gradient adds the gradient of P at the iterate to the tile d, for the rows
 // from `first`; w is the tile of the iterate.
 func (p *Point[F]) Gradient(first, rows int, w, d []F) {
@@ -178,7 +184,7 @@ func (p *Point[F]) Gradient(first, rows int, w, d []F) {
 	}
 	if p.pull != nil {
 		for i := range rows {
-			for j, v := range p.pull[(first+i)*p.k : (first+i+1)*p.k] {
+			for j, v := range p.Pull(first + i) {
 				d[j*t+i] += v
 			}
 		}
@@ -232,7 +238,7 @@ func (p *Point[F]) Majorize(first, rows int, w, lin, quad []F) {
 	if p.pull != nil {
 		for i := range rows {
 			d := F(p.RowDiagonal(first + i))
-			for j, v := range p.pull[(first+i)*p.k : (first+i+1)*p.k] {
+			for j, v := range p.Pull(first + i) {
 				lin[j*t+i] += v - d*w[j*t+i]
 				quad[j*t+i] += d
 			}
