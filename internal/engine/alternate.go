@@ -14,9 +14,6 @@ import (
 	"github.com/partsof/nmf/internal/penalty"
 )
 
-// Asked is what is asked of the factors of a pair; nil asks nothing.
-type Asked struct{ W, H *penalty.Factor }
-
 // Alternate fits pairs to cells with any loss: half-steps for W and H in turn,
 // each over tiles of the factor's rows and their cells. Minimize is faster where
 // it is enough, the plain Frobenius loss of complete data.
@@ -28,8 +25,8 @@ type Asked struct{ W, H *penalty.Factor }
 //
 // Runs are fitted one after the other, or where X is too small to occupy the
 // workers, each by one of them.
-func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], asked Asked, cfg Config) ([]*Run[F], error) {
-	a := &alternation[F]{c: c, cfg: cfg, asked: asked, start: start, runs: make([]*Run[F], len(ranks))}
+func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
+	a := &alternation[F]{c: c, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
 	if err := a.choose(); err != nil {
 		return nil, err
 	}
@@ -74,14 +71,14 @@ func LossSolvers(l *loss.Loss) []string {
 type alternation[F kernel.Float] struct {
 	c     *Cells[F]
 	cfg   Config
-	asked Asked
 	start Starter[F]
 
 	// mu guards runs.
 	mu   sync.Mutex
 	runs []*Run[F]
 
-	update   func(h *halfStep[F], ws *tileScratch[F])
+	update func(h *halfStep[F], ws *tileScratch[F])
+	// positive asks for starts without zeros, and extrapolations that make none.
 	positive bool
 }
 
@@ -90,9 +87,11 @@ func (a *alternation[F]) choose() error {
 	if !slices.Contains(LossSolvers(a.c.steps.Loss), a.cfg.Solver) {
 		return fmt.Errorf("solver %q does not do this loss", a.cfg.Solver)
 	}
+	// From zero neither a factor nor a power of r finds back.
+	a.positive = a.cfg.Solver == "mu" || !a.c.steps.Quadratic()
 	switch a.cfg.Solver {
 	case "mu":
-		a.update, a.positive = multiplicative[F](max(1, a.cfg.InnerSweeps)), true
+		a.update = multiplicative[F](max(1, a.cfg.InnerSweeps))
 	default:
 		a.update = newton[F](a.cfg.Tol/10, max(1, a.cfg.InnerSweeps))
 	}
@@ -152,7 +151,7 @@ func (s *pair[F]) begin() {
 	for _, f := range []struct {
 		t     *Tall[F]
 		asked *penalty.Factor
-	}{{s.w, s.asked.W}, {s.h, s.asked.H}} {
+	}{{s.w, s.cfg.PenaltyW}, {s.h, s.cfg.PenaltyH}} {
 		if s.positive {
 			fillZeros(f.t)
 		}
@@ -211,18 +210,18 @@ func (t *Tall[F]) clone() *Tall[F] {
 
 // left and right are the half-steps for W and H. to may be nil.
 func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F])) (halfResult, bool) {
-	half := &halfStep[F]{cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.asked.W, update: update}
+	half := &halfStep[F]{cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F])) (halfResult, bool) {
-	half := &halfStep[F]{cells: s.c, side: s.c.right, fixed: w, from: h, to: to, asked: s.asked.H, update: update}
+	half := &halfStep[F]{cells: s.c, side: s.c.right, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
 // objective adds what is asked of the pair to its loss.
 func (s *pair[F]) objective(data float64, w, h *Tall[F]) float64 {
-	return data + penaltyOf(s.asked.W, w) + penaltyOf(s.asked.H, h)
+	return data + penaltyOf(s.cfg.PenaltyW, w) + penaltyOf(s.cfg.PenaltyH, h)
 }
 
 func penaltyOf[F kernel.Float](asked *penalty.Factor, t *Tall[F]) float64 {
@@ -258,14 +257,14 @@ func (s *pair[F]) iterate() bool {
 	copyTall(s.hBest, s.h)
 	beta := s.momentum.beta()
 	s.w, s.wNext = s.wNext, s.w
-	s.ahead(s.w, s.wPlain, beta, s.asked.W)
+	s.ahead(s.w, s.wPlain, beta, s.cfg.PenaltyW)
 	columns, ok := s.right(s.w, s.h, s.hNext, s.update)
 	if !ok {
 		return false
 	}
 	s.columns = columns.sums
 	s.h, s.hNext = s.hNext, s.h
-	s.ahead(s.h, s.hPlain, beta, s.asked.H)
+	s.ahead(s.h, s.hPlain, beta, s.cfg.PenaltyH)
 	return true
 }
 
@@ -342,7 +341,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 		s.report(s.index, it)
 	}
 	switch {
-	case it.KKT <= s.tol, it.RelativeError <= max(s.cfg.TargetError, exactError[F]()):
+	case it.KKT <= s.tol, s.close(it.RelativeError):
 		s.finish(Converged, s.wNext)
 		return ended
 	case stalledBy(r.Trace, s.cfg.LossTol):
@@ -368,6 +367,15 @@ func (s *pair[F]) relative(data float64) float64 {
 	return math.Sqrt(max(0, data) / s.c.Reference)
 }
 
+// close reports whether a relative error is as small as it is asked to be, or
+// can be.
+func (s *pair[F]) close(relative float64) bool {
+	if s.cfg.asks() {
+		return relative <= s.cfg.TargetError
+	}
+	return relative <= max(s.cfg.TargetError, exactError[F]())
+}
+
 // finish ends a run with a half-step for W to tolerance, from a w that is no
 // worse than that of the accepted pair, for its H. A run that was thought to
 // have converged and is found not to goes on from there.
@@ -378,7 +386,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	if _, ok := s.left(w, h, last, newton[F](s.cfg.RowTol, rowSteps)); !ok {
 		return
 	}
-	if s.asked.W.Coupled() {
+	if s.cfg.PenaltyW.Coupled() {
 		const rounds = 5
 		for range rounds {
 			if _, ok := s.left(last, h, last, newton[F](s.cfg.RowTol, rowSteps)); !ok {
@@ -398,11 +406,11 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	r.Loss, r.RelativeError = s.objective(rows.loss, last, h), s.relative(rows.loss)
 	r.KKTW, r.KKTH = rows.sums.residual(bw), columns.sums.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
-	byTarget := r.RelativeError <= max(s.cfg.TargetError, exactError[F]())
+	byTarget := s.close(r.RelativeError)
 	if status == Converged && r.KKT > s.cfg.Tol && !byTarget && r.Iterations < s.cfg.MaxIter && s.tol > s.cfg.Tol/64 {
 		s.tol /= 2
 		copyTall(s.w, last)
-		if s.positive {
+		if s.cfg.Solver == "mu" {
 			fillZeros(s.w)
 		}
 		copyTall(s.wPlain, s.w)
@@ -434,14 +442,15 @@ func (s *pair[F]) cancel() {
 }
 
 // repair brings the norms of components that have drifted apart back together,
-// and starts anew, up to maxRevivals times, those that have become zero: H_j
+// and starts anew, up to maxRevivals times, those that have become zero, where
+// nothing is asked of the factors: H_j
 // becomes the positive part of the residual of a badly fitted sample and W_j
 // zero, which leaves WH as it is. A multiplicative update could not lift that W.
 func (s *pair[F]) repair() bool {
 	if s.pool.ctx.Err() != nil {
 		return false
 	}
-	free := s.asked.W.None() && s.asked.H.None()
+	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()
 	for j := range s.w.K {
 		a, b := s.w.columnSumSq(j), s.h.columnSumSq(j)
 		if e := skew(a, b); free && (e > maxSkew || e < -maxSkew) {
@@ -455,28 +464,13 @@ func (s *pair[F]) repair() bool {
 				sums[j] = math.Ldexp(sums[j], 2*e)
 			}
 		}
-		if a > 0 && b > 0 || s.positive || s.revivals[j] >= maxRevivals || s.run.Iterations == 0 || s.holds(j) {
+		if a > 0 && b > 0 || s.cfg.Solver == "mu" || !free || s.revivals[j] >= maxRevivals || s.run.Iterations == 0 {
 			continue
 		}
 		s.revivals[j]++
 		s.revive(j)
 	}
 	return true
-}
-
-// holds reports whether any entry of component j is held.
-func (s *pair[F]) holds(j int) bool {
-	for _, asked := range []*penalty.Factor{s.asked.W, s.asked.H} {
-		if asked == nil || asked.Held == nil {
-			continue
-		}
-		for i := j; i < len(asked.Held); i += s.w.K {
-			if v := asked.Held[i]; v == v {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // revive gives component j the positive residual of the worst fitted of some
@@ -519,10 +513,6 @@ func (s *pair[F]) revive(j int) {
 	for i := range s.w.Rows {
 		s.w.Row(i)[j] = 0
 	}
-	restoreTall(s.asked.H, s.h)
 	copyTall(s.wPlain, s.w)
 	copyTall(s.hPlain, s.h)
-	if !s.asked.H.None() {
-		s.total = math.Inf(1)
-	}
 }

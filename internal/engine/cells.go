@@ -32,8 +32,9 @@ type Cells[F kernel.Float] struct {
 	steps       *loss.Steps[F]
 	ops         *kernel.Ops[F]
 	left, right *side[F]
-	// Reference is the loss that relative errors are relative to.
-	Reference float64
+	// Mean is the weighted mean of the cells, Reference the loss that relative
+	// errors are relative to.
+	Mean, Reference float64
 }
 
 // side is the cells as one half-step sees them: its rows are the rows of the
@@ -58,15 +59,17 @@ type side[F kernel.Float] struct {
 	ownTheta, otherTheta []F
 	theta                F
 	byCell               bool
+	// allOther is the sum of other.
+	allOther float64
 }
 
-// NewCells prepares x for a loss; data is that of the same x.
-func NewCells[F kernel.Float](x matrix.Matrix[F], o Observed[F], l *loss.Loss, mean float64, workers int) *Cells[F] {
-	c := &Cells[F]{steps: loss.NewSteps[F](l, mean), ops: kernel.For[F]()}
+// NewCells prepares x for a loss.
+func NewCells[F kernel.Float](x matrix.Matrix[F], o Observed[F], l *loss.Loss, workers int) *Cells[F] {
+	c := &Cells[F]{ops: kernel.For[F]()}
 	c.Rows, c.Cols = x.Dims()
 	c.left = &side[F]{rows: c.Rows, others: c.Cols, own: o.RowWeights, other: o.ColumnWeights, rest: o.Rest, weights: o.Weights}
 	c.right = &side[F]{rows: c.Cols, others: c.Rows, own: o.ColumnWeights, other: o.RowWeights, rest: o.Rest, weights: o.Weights, turned: true}
-	p := &pool{workers: workers, ctx: background}
+	p := &pool{workers: max(1, workers), ctx: background}
 	switch x := x.(type) {
 	case *matrix.Dense[F]:
 		c.left.dense, c.right.dense = x, x
@@ -90,8 +93,107 @@ func NewCells[F kernel.Float](x matrix.Matrix[F], o Observed[F], l *loss.Loss, m
 	for _, s := range []*side[F]{c.left, c.right} {
 		s.byCell = s.listWeights != nil || s.missing != nil || s.weights != nil || s.own != nil || s.other != nil
 	}
-	c.setTheta()
-	return c
+	c.measure(p)
+	return c.WithLoss(l, workers)
+}
+
+// lineSums are sums over the cells of a part of the lines.
+type lineSums struct{ weight, weighted, loss float64 }
+
+// sumLines calls fn for parts of the lines of W's half-step and adds up what it
+// gives, in order.
+func (c *Cells[F]) sumLines(p *pool, fn func(l line[F]) lineSums) (total lineSums) {
+	n := (c.Rows + lineGroup - 1) / lineGroup
+	parts, rooms := make([]lineSums, n), make([]lineRoom[F], p.workers)
+	p.run(n, func(wi, part int) {
+		a, b := part*lineGroup, min((part+1)*lineGroup, c.Rows)
+		c.left.reach(&rooms[wi], a, b)
+		for i := a; i < b; i++ {
+			v := fn(c.left.line(&rooms[wi], i))
+			parts[part].weight += v.weight
+			parts[part].weighted += v.weighted
+			parts[part].loss += v.loss
+		}
+	})
+	for _, v := range parts {
+		total.weight += v.weight
+		total.weighted += v.weighted
+		total.loss += v.loss
+	}
+	return total
+}
+
+// unlisted is what the cells of a line weigh that are not listed.
+func (s *side[F]) unlisted(l line[F]) float64 {
+	if l.outside == 0 {
+		return 0
+	}
+	weight := s.allOther
+	for _, p := range l.idx {
+		if s.other == nil {
+			weight--
+		} else {
+			weight -= float64(s.other[p])
+		}
+	}
+	return weight * float64(l.outside)
+}
+
+// measure finds the mean of the cells.
+func (c *Cells[F]) measure(p *pool) {
+	c.left.allOther = float64(c.left.others)
+	if c.left.other != nil {
+		c.left.allOther = 0
+		for _, v := range c.left.other {
+			c.left.allOther += float64(v)
+		}
+	}
+	sums := c.sumLines(p, func(l line[F]) (s lineSums) {
+		for q, x := range l.x {
+			w := 1.0
+			if l.w != nil {
+				w = float64(l.w[q])
+			}
+			s.weight += w
+			s.weighted += w * float64(x)
+		}
+		s.weight += c.left.unlisted(l)
+		return s
+	})
+	if sums.weight > 0 {
+		c.Mean = sums.weighted / sums.weight
+	}
+}
+
+// setReference finds the loss that relative errors are relative to: for
+// quadratic and robust losses that of zero, for others that of the mean, which
+// is the best constant.
+func (c *Cells[F]) setReference(p *pool) {
+	constant := F(c.Mean)
+	if c.steps.Quadratic() {
+		constant = 0
+	}
+	if constant == 0 && !c.steps.Quadratic() {
+		return
+	}
+	room := make([]F, c.Cols)
+	for i := range room {
+		room[i] = constant
+	}
+	scratch := make(chan *loss.Scratch[F], p.workers)
+	for range p.workers {
+		scratch <- new(loss.Scratch[F])
+	}
+	sums := c.sumLines(p, func(l line[F]) lineSums {
+		s := <-scratch
+		defer func() { scratch <- s }()
+		sum := c.steps.Sum(l.x, room[:len(l.x)], l.w, l.theta, s)
+		if c.steps.RestBySums() {
+			sum += float64(constant) * c.left.unlisted(l)
+		}
+		return lineSums{loss: sum}
+	})
+	c.Reference = sums.loss
 }
 
 // setTheta takes over the dispersion of the loss.
@@ -109,13 +211,14 @@ func (c *Cells[F]) setTheta() {
 	}
 }
 
-// WithLoss is the same cells with another loss of data with that mean.
-func (c *Cells[F]) WithLoss(l *loss.Loss, mean float64) *Cells[F] {
+// WithLoss is the same cells with another loss.
+func (c *Cells[F]) WithLoss(l *loss.Loss, workers int) *Cells[F] {
 	d := *c
 	left, right := *c.left, *c.right
 	d.left, d.right = &left, &right
-	d.steps = loss.NewSteps[F](l, mean)
+	d.steps = loss.NewSteps[F](l, c.Mean)
 	d.setTheta()
+	d.setReference(&pool{ctx: background, workers: max(1, workers)})
 	return &d
 }
 
@@ -272,12 +375,9 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 		return
 	}
 	n := s.others
-	if len(room.x) < lineGroup*n {
-		room.x, room.w = make([]F, lineGroup*n), make([]F, lineGroup*n)
-		room.every = make([]int32, n)
-		for p := range room.every {
-			room.every[p] = int32(p)
-		}
+	grow(&room.x, lineGroup*n)
+	for p := len(room.every); p < n; p++ {
+		room.every = append(room.every, int32(p))
 	}
 	x := room.x
 	switch {
@@ -299,6 +399,7 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 	if !s.byCell {
 		return
 	}
+	grow(&room.w, lineGroup*n)
 	w := room.w
 	switch {
 	case s.weights == nil:
@@ -346,7 +447,7 @@ func (s *side[F]) line(room *lineRoom[F], i int) line[F] {
 	var l line[F]
 	if s.list == nil {
 		at, n := (i-room.first)*s.others, s.others
-		l = line[F]{idx: room.every, x: room.x[at : at+n]}
+		l = line[F]{idx: room.every[:n], x: room.x[at : at+n]}
 		if s.byCell {
 			l.w = room.w[at : at+n]
 		}

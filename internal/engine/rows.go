@@ -237,13 +237,26 @@ func (h *halfStep[F]) search(s *rowSolver[F], l line[F], asked *rowAsked, value 
 			to[j] = F(max(0, float64(s.w[j])+t*s.delta[j]))
 		}
 		v := h.valueOf(s, l, to, n) + s.penalties(asked, to)
-		if v <= value+sufficient*t*slope {
+		if v <= value+sufficient*t*slope && s.keepsReach(l) {
 			copy(s.w[:s.k], to[:s.k])
 			return true
 		}
 		t /= 2
 	}
 	return false
+}
+
+// keepsReach reports whether the tried r is nowhere much nearer to zero than
+// the one before where x is not zero: from there the second-order model would
+// lead back in small steps only.
+func (s *rowSolver[F]) keepsReach(l line[F]) bool {
+	const part = 0.05
+	for q, x := range l.x {
+		if x > 0 && s.tried[q] < part*s.r[q] && (l.w == nil || l.w[q] > 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // valueOf is the loss of a row for the factor's row w.

@@ -18,17 +18,13 @@ type Steps[F kernel.Float] struct {
 
 // NewSteps is for data whose cells are about mean on average.
 func NewSteps[F kernel.Float](l *Loss, mean float64) *Steps[F] {
-	// x·r^(β−2) must stay finite, and so must its sums with factors.
-	digits, most := 250.0, 150.0
+	// The squares of x·r^b, and of sums of them, must stay finite.
+	digits, most := 125.0, 125.0
 	if kernel.Width[F]() == 16 {
-		digits, most = 30, 20
+		digits, most = 15, 15
 	}
 	_, b := l.Exponents()
-	steep := max(1, -b)
-	if l.Kind == Beta {
-		steep = max(1, 3-l.Beta) // that of the curvature
-	}
-	return &Steps[F]{Loss: l, ops: kernel.For[F](), Tiny: F(mean * math.Pow(10, -min(most, digits/steep)))}
+	return &Steps[F]{Loss: l, ops: kernel.For[F](), Tiny: F(mean * math.Pow(10, -min(most, digits/max(1, -b))))}
 }
 
 // Scratch is what Steps needs beside its operands.
