@@ -103,10 +103,10 @@ type Ops[F Float] struct {
 	// negative. y may be x.
 	Log func(x, y []F)
 
-	// Pow writes x^p to y, for x >= 0 and a finite p. Its error is at most
-	// 1.5 ulp for |p| <= 4 and grows by |p|/16 ulp beyond; 0, 1, 2, 1/2, -1/2,
-	// -1 and -2 are done by multiplications, divisions and square roots
-	// alone. y may be x.
+	// Pow writes x^p to y, for x >= 0 and a finite p, within 1.5 ulp for
+	// |p| <= 100. 0, 1, 2, 1/2, -1/2, -1 and -2 are done by multiplications,
+	// divisions and square roots alone; for another p, x < 0 gives NaN. y may
+	// be x.
 	Pow func(p F, x, y []F)
 
 	// Mul writes x*y to z, which may be x or y.

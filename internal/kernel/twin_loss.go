@@ -102,10 +102,7 @@ func logRatio(x, r float64) float64 {
 		z := s * s
 		return 2*s + 2*s*z*atanhTail(z)
 	}
-	if q := x / r; q > 0x1p-1000 && q < 0x1p1000 {
-		return math.Log(q)
-	}
-	return math.Log(x) - math.Log(r)
+	return log64(x / r)
 }
 
 // expTail is e^t - 1 - t for |t| <= 1.

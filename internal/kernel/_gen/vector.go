@@ -72,6 +72,8 @@ type gen struct {
 	*build.Context
 	tier
 	element
+	// constants are those that the file has, by name.
+	constants map[string]operand.Mem
 
 	fmadd, fnmadd, add, sub, mul, max, xor func(...operand.Op)
 	load, broadcast                        func(...operand.Op)
@@ -80,8 +82,8 @@ type gen struct {
 	scalarCompare         func(operand.Op, operand.Op)
 }
 
-func newGen(ctx *build.Context, t tier, e element) *gen {
-	g := &gen{Context: ctx, tier: t, element: e}
+func newGen(ctx *build.Context, t tier, e element, constants map[string]operand.Mem) *gen {
+	g := &gen{Context: ctx, tier: t, element: e, constants: constants}
 	if e.size == 4 {
 		g.fmadd, g.fnmadd, g.add, g.sub, g.mul, g.max, g.xor = ctx.VFMADD231PS, ctx.VFNMADD231PS, ctx.VADDPS, ctx.VSUBPS, ctx.VMULPS, ctx.VMAXPS, ctx.VXORPS
 		g.load, g.broadcast = ctx.VMOVUPS, ctx.VBROADCASTSS
