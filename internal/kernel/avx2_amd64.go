@@ -129,6 +129,36 @@ func terms2F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, de
 //go:noescape
 func termsAnyF32AVX2(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
 
+// divergence0F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence1F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceHalfF32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence3HalfF32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence2F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceAnyF32AVX2 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF32AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+
 // mulAdd6x2F64AVX2 adds a·b to c for 2 vectors of columns and one block of sums, 6 rows at a time.
 //
 //go:noescape
@@ -253,3 +283,33 @@ func terms2F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, de
 //
 //go:noescape
 func termsAnyF64AVX2(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// divergence0F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence1F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceHalfF64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence3HalfF64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence2F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceAnyF64AVX2 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF64AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64

@@ -174,6 +174,36 @@ func terms2F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, 
 //go:noescape
 func termsAnyF32AVX512(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
 
+// divergence0F32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence1F32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceHalfF32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence3HalfF32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence2F32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceAnyF32AVX512 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF32AVX512(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+
 // mulAdd16x1F64AVX512 adds a·b to c for 1 vectors of columns and one block of sums, 16 rows at a time.
 //
 //go:noescape
@@ -343,3 +373,33 @@ func terms2F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, 
 //
 //go:noescape
 func termsAnyF64AVX512(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// divergence0F64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence1F64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceHalfF64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence3HalfF64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence2F64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceAnyF64AVX512 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF64AVX512(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64

@@ -49,6 +49,9 @@ var (
 			quotient: quotientF32AVX512, termsAny: termsAnyF32AVX512,
 			terms: map[float32]termsFunc[float32]{
 				0: terms0F32AVX512, 0.5: termsHalfF32AVX512, 1: terms1F32AVX512, 1.5: terms3HalfF32AVX512, 2: terms2F32AVX512},
+			divergenceAny: divergenceAnyF32AVX512,
+			divergence: map[float32]divergenceFunc[float32]{
+				0: divergence0F32AVX512, 0.5: divergenceHalfF32AVX512, 1: divergence1F32AVX512, 1.5: divergence3HalfF32AVX512, 2: divergence2F32AVX512},
 		},
 	}
 	avx512F64 = &routines[float64]{
@@ -66,6 +69,9 @@ var (
 			quotient: quotientF64AVX512, termsAny: termsAnyF64AVX512,
 			terms: map[float64]termsFunc[float64]{
 				0: terms0F64AVX512, 0.5: termsHalfF64AVX512, 1: terms1F64AVX512, 1.5: terms3HalfF64AVX512, 2: terms2F64AVX512},
+			divergenceAny: divergenceAnyF64AVX512,
+			divergence: map[float64]divergenceFunc[float64]{
+				0: divergence0F64AVX512, 0.5: divergenceHalfF64AVX512, 1: divergence1F64AVX512, 1.5: divergence3HalfF64AVX512, 2: divergence2F64AVX512},
 		},
 	}
 	avx2F32 = &routines[float32]{
@@ -82,6 +88,9 @@ var (
 			quotient: quotientF32AVX2, termsAny: termsAnyF32AVX2,
 			terms: map[float32]termsFunc[float32]{
 				0: terms0F32AVX2, 0.5: termsHalfF32AVX2, 1: terms1F32AVX2, 1.5: terms3HalfF32AVX2, 2: terms2F32AVX2},
+			divergenceAny: divergenceAnyF32AVX2,
+			divergence: map[float32]divergenceFunc[float32]{
+				0: divergence0F32AVX2, 0.5: divergenceHalfF32AVX2, 1: divergence1F32AVX2, 1.5: divergence3HalfF32AVX2, 2: divergence2F32AVX2},
 		},
 	}
 	avx2F64 = &routines[float64]{
@@ -98,6 +107,9 @@ var (
 			quotient: quotientF64AVX2, termsAny: termsAnyF64AVX2,
 			terms: map[float64]termsFunc[float64]{
 				0: terms0F64AVX2, 0.5: termsHalfF64AVX2, 1: terms1F64AVX2, 1.5: terms3HalfF64AVX2, 2: terms2F64AVX2},
+			divergenceAny: divergenceAnyF64AVX2,
+			divergence: map[float64]divergenceFunc[float64]{
+				0: divergence0F64AVX2, 0.5: divergenceHalfF64AVX2, 1: divergence1F64AVX2, 1.5: divergence3HalfF64AVX2, 2: divergence2F64AVX2},
 		},
 	}
 )
@@ -124,7 +136,7 @@ func (r *routines[F]) ops() *Ops[F] {
 	o.MulAdd, o.Gather, o.Pack, o.Unpack = r.doMulAdd, r.doGather, r.doPack, r.doUnpack
 	o.Sweep, o.Residual, o.Extrapolate = r.doSweep, r.doResidual, r.doExtrapolate
 	o.Exp, o.Log, o.Pow, o.Mul = r.doExp, r.doLog, r.doPow, r.doMul
-	o.Quotient, o.BetaTerms = r.doQuotient, r.doBetaTerms
+	o.Quotient, o.BetaTerms, o.Divergence = r.doQuotient, r.doBetaTerms, r.doDivergence
 	return o
 }
 

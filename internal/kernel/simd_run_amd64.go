@@ -12,15 +12,20 @@ type runs[F Float] struct {
 	pow      func(n int, p, zero, infinite F, x, y *F)
 	mul      func(n int, x, y, z *F)
 	quotient func(n int, tiny F, x, r, t *F)
-	// terms and divergence are listed by beta. The others go through termsAny,
-	// for which r^p is 0 or infinite where r is infinite.
-	terms    map[F]termsFunc[F]
-	termsAny func(n int, tiny, p, infinite F, x, r, num, den *F)
+	// terms and divergence are listed by beta; the others go through termsAny,
+	// which is given r^p for infinite r, and divergenceAny, which is given
+	// 1/(beta (beta-1)) and d_beta(0|1).
+	terms         map[F]termsFunc[F]
+	termsAny      func(n int, tiny, p, infinite F, x, r, num, den *F)
+	divergence    map[F]divergenceFunc[F]
+	divergenceAny func(n int, tiny, beta, factor, zero float64, x, r *F) float64
 }
 
 type (
 	unaryFunc[F Float] func(n int, x, y *F)
 	termsFunc[F Float] func(n int, tiny F, x, r, num, den *F)
+
+	divergenceFunc[F Float] func(n int, tiny F, x, r *F) float64
 )
 
 func (f unaryFunc[F]) do(x, y []F) {
@@ -97,4 +102,21 @@ func (r *runs[F]) doBetaTerms(beta, tiny F, x, wh, num, den []F) {
 	}
 	_, infinite := poles(beta - 1)
 	r.termsAny(len(x), tiny, beta-1, infinite, &x[0], &wh[0], &num[0], &den[0])
+}
+
+func (r *runs[F]) doDivergence(beta, tiny F, x, wh []F) float64 {
+	checkBeta(beta)
+	checkFloor(tiny)
+	checkRun(len(x), wh)
+	if len(x) == 0 {
+		return 0
+	}
+	if f := r.divergence[beta]; f != nil {
+		return f(len(x), tiny, &x[0], &wh[0])
+	}
+	b, zero := float64(beta), math.Inf(1)
+	if beta > 0 {
+		zero = 1 / b
+	}
+	return r.divergenceAny(len(x), float64(tiny), b, 1/(b*(b-1)), zero, &x[0], &wh[0])
 }

@@ -54,8 +54,9 @@ func divergenceOf(beta, x, r float64) float64 {
 	switch beta {
 	case 1:
 		switch {
-		case x == 0:
-			return r
+		case x/r < 0x1p-1022:
+			// x ln(x/r) vanishes beside r.
+			return -d
 		case math.Abs(s) <= near:
 			return d * s * (1 + (1+s)*s*atanhTail(z))
 		}

@@ -149,11 +149,13 @@ func (g *gen) nearest(a, dst operand.Op) {
 	round(operand.Imm(8), a, dst)
 }
 
-// Predicates of comparisons, besides those of residual: all false for NaN but
-// the negated one.
+// Predicates of comparisons, besides those of residual: false for NaN but for
+// the last three.
 const (
-	equal       = 0x00 // EQ_OQ
-	notLessThan = 0x15 // NLT_UQ
+	equal           = 0x00 // EQ_OQ
+	unordered       = 0x03 // UNORD_Q
+	notLessThan     = 0x15 // NLT_UQ
+	notGreaterEqual = 0x19 // NGE_UQ
 )
 
 // compare is the mask of a <predicate> b.
@@ -232,7 +234,7 @@ func (g *gen) tolerance() float64 {
 
 // expTail and atanhTail are the polynomials of the element type.
 func (g *gen) expTail() []float64   { return polynomial(expSeries, -0.3475, 0.3475, g.tolerance()) }
-func (g *gen) atanhTail() []float64 { return polynomial(atanhSeries, 0, 0.0401, g.tolerance()) }
+func (g *gen) atanhTail() []float64 { return polynomial(atanhSeries, 0, 0.04001, g.tolerance()) }
 
 // split gives m from 3/4 to 3/2 and a whole e with x = m*2^e, for x > 0. For 0
 // and infinity, m is 1; e is infinite in AVX-512 and means nothing in AVX2.
@@ -282,8 +284,9 @@ func (g *gen) split(x reg.Register) (m, e reg.VecVirtual) {
 	return m, e
 }
 
-// atanh gives s = num/den, z = s² and 2(atanh(s)/s - 1).
-func (g *gen) atanh(num, den reg.Register) (s, z, tail reg.VecVirtual) {
+// atanh gives s = num/den, z = s² and a series with
+// 2 atanh s = s (2 + z series).
+func (g *gen) atanh(num, den reg.Register) (s, z, series reg.VecVirtual) {
 	s, z = g.vec(), g.vec()
 	g.div(den, num, s)
 	g.mul(s, s, z)
@@ -291,13 +294,11 @@ func (g *gen) atanh(num, den reg.Register) (s, z, tail reg.VecVirtual) {
 	for i := range twice {
 		twice[i] *= 2
 	}
-	tail = g.chain(twice, z)
-	g.mul(z, tail, tail)
-	return s, z, tail
+	return s, z, g.chain(twice, z)
 }
 
 // ln is the natural logarithm. With f = m-1 and s = f/(2+f), ln m is
-// f - f²/2 + s (f²/2 + tail), in which what is rounded before the end is
+// f - f²/2 + s (f²/2 + z series), in which what is rounded before the end is
 // small.
 func (g *gen) ln(x reg.Register) reg.VecVirtual {
 	hi, lo := g.ln2()
@@ -309,7 +310,8 @@ func (g *gen) ln(x reg.Register) reg.VecVirtual {
 	f, d, h := g.vec(), g.vec(), g.vec()
 	g.addC(-1, m, f)
 	g.addC(1, m, d)
-	s, _, tail := g.atanh(f, d)
+	s, z, tail := g.atanh(f, d)
+	g.mul(z, tail, tail)
 	g.mulC(0.5, f, h)
 	half := g.vec()
 	g.mul(h, f, half)
@@ -394,6 +396,7 @@ func (g *gen) raise(p, zero, infinite, x reg.Register) reg.VecVirtual {
 	g.addC(-1, m, f)
 	g.addC(1, m, d)
 	s, z, tail := g.atanh(f, d)
+	g.mul(z, tail, tail)
 	// What s lacks: (f - s*(1+m))/d, with 1+m as the sum of d and the rest of
 	// its rounding.
 	rest := g.vec()
@@ -432,7 +435,7 @@ func (g *gen) raise(p, zero, infinite, x reg.Register) reg.VecVirtual {
 	g.where(g.compare(equal, none, x), zero, r)
 	g.where(g.compare(equal, g.con(math.Inf(1)), x), infinite, r)
 	// What is below 0, or NaN, is NaN.
-	odd := g.compare(0x19, none, x) // NGE_UQ
+	odd := g.compare(notGreaterEqual, none, x)
 	g.whereC(odd, math.NaN(), r)
 	return r
 }

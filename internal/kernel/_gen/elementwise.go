@@ -125,9 +125,11 @@ func (g *gen) run(name, doc string, scalars []string, in, out string, body func(
 	g.ret()
 }
 
-// loop is over the vectors of runs of numbers.
+// loop is over the vectors of runs of numbers. They lie in memory as those of
+// another generator, which may be shorter.
 type loop struct {
 	*gen
+	from    *gen
 	n       reg.GPVirtual
 	in, out []reg.GPVirtual
 	scalars []reg.VecVirtual
@@ -141,8 +143,8 @@ func (g *gen) newLoop(name, doc string, scalars []string, in, out, result string
 		params = append(params, strings.Join(scalars, ", ")+" %[1]s")
 	}
 	params = append(params, strings.Join(append(ins, outs...), ", ")+" *%[1]s")
-	g.begin(name, doc, "func("+strings.Join(params, ", ")+")"+result+"%.0[1]s")
-	l := &loop{gen: g, n: g.param("n")}
+	g.begin(name, doc, "func("+strings.Join(params, ", ")+")"+result)
+	l := &loop{gen: g, from: g, n: g.param("n")}
 	for _, s := range scalars {
 		r := g.vec()
 		g.broadcast(g.memory(s), r)
@@ -165,7 +167,7 @@ func (l *loop) each(body func(in []reg.VecVirtual, mask reg.Register)) {
 	l.Label("vector")
 	l.part(nil, body)
 	for _, p := range append(append([]reg.GPVirtual(nil), l.in...), l.out...) {
-		l.ADDQ(imm(l.bytes), p)
+		l.ADDQ(imm(lanes*l.from.size), p)
 	}
 	l.SUBQ(imm(lanes), l.n)
 	l.JGE(operand.LabelRef("vector"))
@@ -180,7 +182,18 @@ func (l *loop) part(mask reg.Register, body func(in []reg.VecVirtual, mask reg.R
 	var in []reg.VecVirtual
 	for _, p := range l.in {
 		r := l.vec()
-		l.loadPart(mask, at(p, 0), r)
+		switch {
+		case l.from.size == l.size:
+			l.loadPart(mask, at(p, 0), r)
+		case l.bytes == 64:
+			l.from.loadPart(mask, at(p, 0), r.AsY())
+			l.VCVTPS2PD(r.AsY(), r)
+		case mask == nil:
+			l.VCVTPS2PD(at(p, 0), r)
+		default:
+			l.from.loadPart(l.from.firstHalf(l.n).AsX(), at(p, 0), r.AsX())
+			l.VCVTPS2PD(r.AsX(), r)
+		}
 		in = append(in, r)
 	}
 	body(in, mask)
@@ -220,18 +233,24 @@ func (g *gen) maskedMove(from, mask, to operand.Op) {
 // first is the mask of the first n elements, for n from 1 to less than a
 // vector has.
 func (g *gen) first(n reg.GPVirtual) reg.Register {
-	table, lanes := g.GP64(), g.bytes/g.size
 	if g.bytes == 64 {
+		table := g.GP64()
 		g.LEAQ(g.table("firstBits", 16, func(i int) operand.Constant { return operand.U16(1<<i - 1) }), table)
 		k := g.K()
 		g.KMOVW(indexed(table, n, 2, 0), k)
 		return k
 	}
+	return g.firstHalf(n)
+}
+
+// firstHalf is the mask in a register, of which the lower half holds for half
+// a vector.
+func (g *gen) firstHalf(n reg.GPVirtual) reg.VecVirtual {
+	table, from := g.GP64(), g.GP64()
 	g.LEAQ(g.maskTable(), table)
-	from := g.GP64()
-	g.MOVQ(imm(lanes), from)
+	g.MOVQ(imm(32/g.size), from)
 	g.SUBQ(n, from)
-	m := g.vec()
+	m := g.YMM()
 	g.load(indexed(table, from, uint8(g.size), 0), m)
 	return m
 }

@@ -47,6 +47,7 @@ func write(dir string, t tier) error {
 		g.extrapolate()
 		g.peak()
 		g.elementwise()
+		g.divergences()
 	}
 	file, err := ctx.Result()
 	if err != nil {
