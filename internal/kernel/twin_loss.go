@@ -54,8 +54,9 @@ func divergenceOf(beta, x, r float64) float64 {
 	switch beta {
 	case 1:
 		switch {
-		case x == 0:
-			return r
+		case x/r < 0x1p-1022:
+			// x ln(x/r) vanishes beside r.
+			return -d
 		case math.Abs(s) <= near:
 			return d * s * (1 + (1+s)*s*atanhTail(z))
 		}
@@ -102,10 +103,7 @@ func logRatio(x, r float64) float64 {
 		z := s * s
 		return 2*s + 2*s*z*atanhTail(z)
 	}
-	if q := x / r; q > 0x1p-1000 && q < 0x1p1000 {
-		return math.Log(q)
-	}
-	return math.Log(x) - math.Log(r)
+	return log64(x / r)
 }
 
 // expTail is e^t - 1 - t for |t| <= 1.
