@@ -97,10 +97,14 @@ func (d *Data[F]) scan(p *pool) {
 		p.run(len(parts), func(_, t int) {
 			parts[t].badRow = -1
 			for i := r0 + t*rows; i < min(r1, r0+(t+1)*rows); i++ {
-				if !parts[t].add(d.stored(i)) {
+				largest, sum, sumSq, ok := d.ops.Scan(d.stored(i))
+				if !ok {
 					parts[t].badRow = i
 					return
 				}
+				parts[t].sum += sum
+				parts[t].sumSq += sumSq
+				parts[t].largest = max(parts[t].largest, largest)
 			}
 		})
 		for _, part := range parts {
@@ -119,52 +123,6 @@ type rowSums[F kernel.Float] struct {
 	sum, sumSq float64
 	largest    F
 	badRow     int
-}
-
-// add adds a row and reports whether all its values are finite and not
-// negative. Four sums run side by side, so that additions need not wait for
-// each other.
-func (r *rowSums[F]) add(row []F) bool {
-	most := largestFinite[F]()
-	var sum, sq [4]float64
-	top := r.largest
-	for len(row) >= 4 {
-		a, b, c, d := row[0], row[1], row[2], row[3]
-		if !(a >= 0 && a <= most && b >= 0 && b <= most && c >= 0 && c <= most && d >= 0 && d <= most) {
-			return false
-		}
-		top = max(top, max(a, b), max(c, d))
-		x0, x1, x2, x3 := float64(a), float64(b), float64(c), float64(d)
-		sum[0] += x0
-		sum[1] += x1
-		sum[2] += x2
-		sum[3] += x3
-		sq[0] += x0 * x0
-		sq[1] += x1 * x1
-		sq[2] += x2 * x2
-		sq[3] += x3 * x3
-		row = row[4:]
-	}
-	for _, v := range row {
-		if !(v >= 0 && v <= most) {
-			return false
-		}
-		top = max(top, v)
-		sum[0] += float64(v)
-		sq[0] += float64(v) * float64(v)
-	}
-	r.sum += sum[0] + sum[1] + (sum[2] + sum[3])
-	r.sumSq += sq[0] + sq[1] + (sq[2] + sq[3])
-	r.largest = top
-	return true
-}
-
-func largestFinite[F kernel.Float]() F {
-	limit := math.MaxFloat64
-	if kernel.Width[F]() == 16 {
-		limit = math.MaxFloat32
-	}
-	return F(limit)
 }
 
 // Failure is why X could not be read, nil where it could: what was cancelled
