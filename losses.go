@@ -144,6 +144,9 @@ func (o *Options) engineLoss() *loss.Loss {
 // does not do.
 func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
+	if _, streamed := x.(*matrix.Streamed[F]); streamed {
+		return nil, fmt.Errorf("%w: %s needs X in memory; only the Frobenius loss of complete data is fitted block by block", ErrOption, opt.fitKind())
+	}
 	v, err := observe(x, &opt)
 	if err != nil {
 		return nil, err

@@ -136,11 +136,12 @@ func (c *fitCmd) Run(a *app) error {
 }
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
-	t, err := readTable[F](a, in, c.Quiet)
+	o := c.fitOptions(c.Threads)
+	t, done, err := openTable[F](a, in, c.K, o, c.Quiet)
 	if err != nil {
 		return err
 	}
-	o := c.fitOptions(c.Threads)
+	defer done()
 	if o.W, err = c.given(a, c.InitW); err != nil {
 		return err
 	}
@@ -314,6 +315,8 @@ func describe[F matrix.Float](x matrix.Matrix[F]) string {
 		}
 	case *matrix.CSR[F]:
 		nonzero, kind = countNonzero(x.Val), "sparse"
+	case *matrix.Streamed[F]:
+		return fmt.Sprintf("%s x %s, dense, block by block", plural(rows, "sample"), plural(cols, "feature"))
 	}
 	return fmt.Sprintf("%s x %s, %s, %s of the cells above zero", plural(rows, "sample"), plural(cols, "feature"), kind,
 		percent(float64(nonzero)/(float64(rows)*float64(cols))))
