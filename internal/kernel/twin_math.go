@@ -4,15 +4,16 @@ import "math"
 
 // The twins of the elementary functions compute in float64 and round once.
 // Package math's exp and ln have assembly for amd64 that leaves out the largest
-// results and the subnormal numbers, so float64 has these from a series.
+// results and the subnormal numbers, and whose last digits are not known for
+// every processor: float64 has exp, and ln of subnormal numbers, from a series.
 
 func exp[F Float](x, y []F) {
 	checkRun(len(x), y)
 	for i, v := range x {
-		if w := float64(v); sizeof[F]() == 4 || w > -700 && w < 700 {
-			y[i] = F(math.Exp(w))
+		if sizeof[F]() == 4 {
+			y[i] = F(math.Exp(float64(v)))
 		} else {
-			y[i] = F(exp64(w, 0))
+			y[i] = F(exp64(float64(v), 0))
 		}
 	}
 }
