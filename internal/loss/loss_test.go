@@ -21,7 +21,9 @@ func cases() []*Loss {
 		&Loss{Kind: Huber, Delta: 0.7}, &Loss{Kind: Absolute, Delta: 0.01})
 }
 
-func (l *Loss) String() string { return fmt.Sprintf("kind %d β %v θ %v δ %v", l.Kind, l.Beta, l.Theta, l.Delta) }
+func (l *Loss) String() string {
+	return fmt.Sprintf("kind %d β %v θ %v δ %v", l.Kind, l.Beta, l.Theta, l.Delta)
+}
 
 // TestSlope: the slope is the derivative of the value, and both are zero where
 // x = y, which is the least.
