@@ -19,6 +19,7 @@ const (
 	negBinomial = "negbinomial"
 	huber       = "huber"
 	absolute    = "l1"
+	newton      = "newton"
 )
 
 // Losses lists the values of Options.Loss.
@@ -80,6 +81,9 @@ func (o *Options) resolveLoss(m, n int) error {
 		return err
 	}
 	if o.plain() {
+		if o.Solver == newton {
+			return fmt.Errorf("%w: the solver newton is of other losses; with the Frobenius loss it is one of auto, hals, bpp, mu", ErrOption)
+		}
 		return nil
 	}
 	if o.Compression == on {
@@ -165,16 +169,9 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
-	l := opt.engineLoss()
-	if v.unit != 1 && opt.Loss == negBinomial {
-		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, v.unit)
-	}
-	l.Delta /= v.unit
-	if l.Kind == loss.Absolute || l.Kind == loss.Huber && l.Delta == 0 {
-		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * v.mean()}
-	}
-	if l.Kind == loss.NegBinomial {
-		l.Theta = []float64{1 / max(opt.Dispersion, leastDispersion)}
+	l, err := opt.lossFor(v.unit, v.mean(), nil)
+	if err != nil {
+		return nil, err
 	}
 	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
 	if !(f.cells.Mean > 0) {
@@ -202,6 +199,30 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	model.Info.Dispersions = f.dispersions
 	model.Info.Seconds = time.Since(began).Seconds()
 	return model, nil
+}
+
+// lossFor is the loss for an X that was divided by unit, whose values above
+// zero have that mean. Parameters that are not known yet are such that a pilot
+// can estimate them.
+func (o *Options) lossFor(unit, mean float64, dispersions []float64) (*loss.Loss, error) {
+	l := o.engineLoss()
+	if unit != 1 && o.Loss == negBinomial {
+		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, unit)
+	}
+	l.Delta /= unit
+	if (l.Kind == loss.Absolute || l.Kind == loss.Huber) && l.Delta == 0 {
+		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * mean}
+	}
+	if l.Kind == loss.NegBinomial {
+		l.Theta = []float64{1 / max(o.Dispersion, leastDispersion)}
+		if dispersions != nil {
+			l.Theta = make([]float64, len(dispersions))
+			for j, a := range dispersions {
+				l.Theta[j] = 1 / a
+			}
+		}
+	}
+	return l, nil
 }
 
 const (

@@ -167,7 +167,7 @@ func (s *pair[F]) begin() {
 		t     *Tall[F]
 		asked *penalty.Factor
 	}{{s.w, s.cfg.PenaltyW}, {s.h, s.cfg.PenaltyH}} {
-		if s.positive {
+		if s.positive && (f.asked == nil || !f.asked.Simplex) {
 			fillZeros(f.t)
 		}
 		restoreTall(f.asked, f.t)
@@ -268,7 +268,7 @@ func (s *pair[F]) iterate() bool {
 		return s.goesOn()
 	}
 	if s.run.Iterations >= s.cfg.MaxIter {
-		s.finish(IterationLimit, s.w)
+		s.finish(IterationLimit, s.wNext)
 		return false
 	}
 	s.run.Iterations++
@@ -411,7 +411,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	}
 	rounds := 1
 	if s.cfg.PenaltyW.Coupled() || s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute {
-		rounds = 6
+		rounds = robustRounds
 	}
 	from := w
 	for range rounds {
@@ -430,7 +430,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	}
 	if total := s.objective(rows.loss, last, h); total > s.total && scaled {
 		// A scaled step may have raised the loss of a row.
-		if _, ok = s.left(s.wBest, h, last, newton[F](s.cfg.RowTol, rowSteps), false); !ok {
+		if _, ok = s.left(s.w, h, last, newton[F](s.cfg.RowTol, rowSteps), false); !ok {
 			return
 		}
 		if rows, ok = s.left(last, h, nil, nil, false); !ok {

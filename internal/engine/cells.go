@@ -221,7 +221,11 @@ func (c *Cells[F]) WithLoss(l *loss.Loss, workers int) *Cells[F] {
 	left, right := *c.left, *c.right
 	left.once, right.once = new(sync.Once), new(sync.Once)
 	d.left, d.right = &left, &right
-	d.steps = loss.NewSteps[F](l, c.Mean)
+	mean := c.Mean
+	if mean == 0 {
+		mean = 1
+	}
+	d.steps = loss.NewSteps[F](l, mean)
 	d.setTheta()
 	d.setReference(&pool{ctx: background, workers: max(1, workers)})
 	return &d
