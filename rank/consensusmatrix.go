@@ -28,21 +28,10 @@ func NewConsensusMatrix(m, most int, seed uint64) *ConsensusMatrix {
 
 // sampleOf draws `most` of m indices without repetition, or gives all of them.
 func sampleOf(m, most int, seed uint64) []int {
-	all := make([]int, m)
-	for i := range all {
-		all[i] = i
-	}
 	if m <= most {
-		return all
+		return all(m)
 	}
-	rng := stream(seed, forConsensus, 0)
-	for i := range most {
-		j := i + rng.IntN(m-i)
-		all[i], all[j] = all[j], all[i]
-	}
-	s := all[:most:most]
-	slices.Sort(s)
-	return s
+	return distinct(stream(seed, forConsensus, 0), m, most)
 }
 
 // Add counts a run. clusters has a number for each of Samples; those below 0

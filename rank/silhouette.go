@@ -6,89 +6,87 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// groups are the components of many runs, brought into k groups with one of
-// every run in each.
-type groups struct {
-	runs []vectors
-	// of[r][j] is the group of component j of run r.
-	of [][]int
-	k  int
-}
-
-// groupComponents starts from the components of one run and, in turn, matches
-// every run to the groups' means (Assign on cosines) and takes the means anew,
-// until nothing changes (Alexandrov et al. 2013, as NMFk and SigProfiler do).
-// All runs must have k components.
-func groupComponents(runs []vectors, reference int) *groups {
-	g := &groups{runs: runs, of: make([][]int, len(runs)), k: len(runs[reference])}
+// groupComponents brings the components of many runs into k groups with one of
+// every run in each: it starts from the components of one run and, in turn,
+// matches every run to the groups' means (Assign on cosines) and takes the means
+// anew, until nothing changes (Alexandrov et al. 2013, as NMFk and SigProfiler
+// do). It gives all components, run by run, and the group of each. All runs must
+// have k components.
+func groupComponents(runs []vectors, reference int) (all vectors, of []int) {
+	k := len(runs[reference])
+	for _, v := range runs {
+		all = append(all, v...)
+	}
+	of = make([]int, len(all))
+	for i := range of {
+		of[i] = -1
+	}
 	centre := runs[reference]
 	const most = 100
 	for range most {
 		changed := false
 		for r, v := range runs {
-			of := Assign(v.cosines(centre))
-			for j, to := range of {
-				if g.of[r] == nil || g.of[r][j] != to {
-					changed = true
-				}
+			for j, to := range Assign(v.cosines(centre)) {
+				at := r*k + j
+				changed = changed || of[at] != to
+				of[at] = to
 			}
-			g.of[r] = of
 		}
 		if !changed {
 			break
 		}
-		centre = unitRows(g.sums())
+		centre = unitRows(groupSums(all, of, k))
 	}
-	return g
+	return all, of
 }
 
-// sums adds the unit vectors of each group.
-func (g *groups) sums() *matrix.Dense[float64] {
-	s := matrix.NewDense[float64](g.k, len(g.runs[0][0]))
-	for r, v := range g.runs {
-		for j, component := range v {
-			row := s.Row(g.of[r][j])
-			for i, x := range component {
-				row[i] += float64(x)
-			}
+// groupSums adds the vectors of each group.
+func groupSums(v vectors, of []int, k int) *matrix.Dense[float64] {
+	s := matrix.NewDense[float64](k, len(v[0]))
+	for i, a := range v {
+		row := s.Row(of[i])
+		for j, x := range a {
+			row[j] += float64(x)
 		}
 	}
 	return s
 }
 
-// silhouettes gives each group the mean silhouette of its members (Rousseeuw
-// 1987) with the distance 1 − cosine: (b − a) / max(a, b) with a the mean
-// distance to the others of the group and b the least mean distance to another
-// group. The mean of cosines is the cosine with the mean, so that it takes no
-// pairs. With one group there is no other: b is then 1, the distance to what
-// has nothing in common.
-func (g *groups) silhouettes() []float64 {
-	sums, size := g.sums(), float64(len(g.runs))
-	out := make([]float64, g.k)
-	for r, v := range g.runs {
-		for j, component := range v {
-			own := g.of[r][j]
-			self := dot(component, component)
-			a, b := 0.0, math.Inf(1)
-			for c := range g.k {
-				cos := 0.0
-				for i, s := range sums.Row(c) {
-					cos += float64(component[i]) * s
-				}
-				if c == own {
-					if size > 1 {
-						a = max(0, 1-(cos-self)/(size-1))
-					}
-				} else {
-					b = min(b, max(0, 1-cos/size))
-				}
+// silhouettes gives each of k groups of unit vectors the mean silhouette of its
+// members (Rousseeuw 1987) with the distance 1 − cosine: (b − a) / max(a, b)
+// with a the mean distance to the others of the group and b the least mean
+// distance to another group; 0 for a member that is alone. The mean of cosines
+// is the cosine with the mean, so that it takes no pairs. With one group there
+// is no other: b is then 1, the distance to what has nothing in common.
+func silhouettes(v vectors, of []int, k int) []float64 {
+	sums, size := groupSums(v, of, k), make([]float64, k)
+	for _, c := range of {
+		size[c]++
+	}
+	out := make([]float64, k)
+	for i, a := range v {
+		own := of[i]
+		if size[own] < 2 {
+			continue
+		}
+		within, other := 0.0, math.Inf(1)
+		for c := range k {
+			cos := 0.0
+			for j, s := range sums.Row(c) {
+				cos += float64(a[j]) * s
 			}
-			if g.k == 1 {
-				b = 1
+			switch {
+			case c == own:
+				within = max(0, 1-(cos-dot(a, a))/(size[c]-1))
+			case size[c] > 0:
+				other = min(other, max(0, 1-cos/size[c]))
 			}
-			if most := max(a, b); most > 0 {
-				out[own] += (b - a) / most / size
-			}
+		}
+		if k == 1 {
+			other = 1
+		}
+		if most := max(within, other); most > 0 {
+			out[own] += (other - within) / most / size[own]
 		}
 	}
 	return out

@@ -94,6 +94,8 @@ type sweep[F matrix.Float] struct {
 	// work is that of all parts, known that of the parts that were there already,
 	// done that of the parts that this call has made.
 	work, known, done float64
+	// made says that the part that is being done was not there yet.
+	made bool
 }
 
 // part is a piece of the work that is kept when it is done.
@@ -239,15 +241,14 @@ func (s *sweep[F]) do(ctx context.Context, p part) error {
 		return err
 	}
 	s.progress(p.what)
-	began := time.Now()
+	s.made = false
 	if err := p.do(ctx, p); err != nil {
 		return err
 	}
-	// A part that was there already takes next to no time.
-	if time.Since(began) < time.Millisecond {
-		s.known += p.cost
-	} else {
+	if s.made {
 		s.done += p.cost
+	} else {
+		s.known += p.cost
 	}
 	s.progress(p.what)
 	return nil
@@ -300,6 +301,7 @@ func (s *sweep[F]) restarts(ctx context.Context, name string, starts []nmf.Start
 		return err
 	}
 	if !found {
+		s.made = true
 		if batch, err = s.fitBatch(ctx, starts); err != nil {
 			return err
 		}
@@ -422,9 +424,9 @@ func (s *sweep[F]) summedUp(starts []nmf.Start) (bool, error) {
 func (s *sweep[F]) accept(sum *summary) {
 	k := sum.K
 	k.Clusters, k.ConsensusClusters = unpackInts(sum.Clusters), unpackInts(sum.ConsensusClusters)
-	all, n := unpack(sum.Components), s.result.Features
+	entries, n := unpack(sum.Components), s.result.Features
 	for j := range k.K {
-		k.Components = append(k.Components, all[j*n:(j+1)*n:(j+1)*n])
+		k.Components = append(k.Components, entries[j*n:(j+1)*n:(j+1)*n])
 	}
 	s.result.K = append(s.result.K, k)
 	s.result.Failures = append(s.result.Failures, sum.Failures...)
@@ -433,14 +435,14 @@ func (s *sweep[F]) accept(sum *summary) {
 // sumUp turns the restarts of a k into its numbers, and forgets them.
 func (s *sweep[F]) sumUp(k int) error {
 	known := slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
-	all := s.waiting[k]
+	runs := s.waiting[k]
 	delete(s.waiting, k)
 	if known {
 		return nil
 	}
 	var failures []string
 	var good []*restart
-	for _, r := range all {
+	for _, r := range runs {
 		if r.Failed != "" {
 			failures = append(failures, fmt.Sprintf("the restart of k = %d with seed %d: %s", r.K, r.Seed, r.Failed))
 			continue
@@ -512,7 +514,8 @@ func (s *sweep[F]) summarize(k int, runs []*restart) *summary {
 			sets[i] = r.vectors(s.result.Features)
 		}
 		if s.o.wants(silhouette) {
-			each := groupComponents(sets, best).silhouettes()
+			vectors, groups := groupComponents(sets, best)
+			each := silhouettes(vectors, groups, k)
 			out.SilhouetteMin, out.SilhouetteMean = Number(slices.Min(each)), Number(mean(each))
 		}
 		if s.o.wants(amariName) {
@@ -537,6 +540,7 @@ func (s *sweep[F]) repeat(ctx context.Context, name, kind string, do func(ctx co
 		return err
 	}
 	if !found {
+		s.made = true
 		before := len(s.result.Failures)
 		values, err := do(ctx)
 		if err != nil {
