@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/partsof/nmf/internal/engine"
@@ -32,6 +31,9 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
+	if !opt.plain() {
+		return fitCells(ctx, x, k, opt, o, began)
+	}
 	data, u, err := prepare(x, opt.RowNames, opt.ColumnNames, opt.Threads)
 	if err != nil {
 		return nil, err
@@ -44,16 +46,24 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	for i := range ranks {
 		ranks[i] = k
 	}
+	unitW, unitH, err := opt.units(u)
+	if err != nil {
+		return nil, err
+	}
+	cfg := opt.engineConfig(began, u*u)
+	cfg.PenaltyW = opt.PenaltyW.factor(m, k, n, unitW, u*u, false)
+	cfg.PenaltyH = opt.PenaltyH.factor(n, k, m, unitH, u*u, true)
 	var startErr error
 	starter := func(i int) (w, h *engine.Tall[F]) {
-		w, h, err := starting(data, k, u, opt, opt.Seed+uint64(i))
+		w, h, err := starting(data, k, unitW, unitH, opt, opt.Seed+uint64(i))
 		if err != nil {
 			startErr = errors.Join(startErr, err)
 			w, h = start.Random(data, k, opt.Seed+uint64(i))
 		}
+		satisfy(cfg.PenaltyW, w)
+		satisfy(cfg.PenaltyH, h)
 		return w, h
 	}
-	cfg := opt.engineConfig(began, u)
 	if cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &opt); err != nil {
 		return nil, err
 	}
@@ -82,7 +92,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if best < 0 {
 		return nil, context.Cause(ctx)
 	}
-	model := newModel(x, k, u, runs, best, opt)
+	model := newModel(x, k, u, unitW, unitH, u*u, runs, best, opt)
 	if o != nil {
 		model.Info.Options = *o
 	}
@@ -91,14 +101,14 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	return model, nil
 }
 
-// engineConfig is for data that was divided by the unit u.
-func (o *Options) engineConfig(began time.Time, u float64) engine.Config {
+// engineConfig is for losses that were divided by lossUnit.
+func (o *Options) engineConfig(began time.Time, lossUnit float64) engine.Config {
 	cfg := engine.Config{Solver: o.Solver, InnerSweeps: o.InnerSweeps, Extrapolate: !o.NoExtrapolation,
 		MaxIter: o.MaxIter, Tol: o.Tol, LossTol: o.LossTol, TargetError: o.TargetError, RowTol: rowTol(o.Tol),
 		Seed: o.Seed, Workers: o.Threads, Start: began}
 	if o.Progress != nil {
 		cfg.OnIteration = func(run int, it Iteration) {
-			it.Loss *= u * u
+			it.Loss *= lossUnit
 			o.Progress(Progress{Run: run, Runs: o.Runs, MaxIter: o.MaxIter, Iteration: it})
 		}
 	}
@@ -122,42 +132,58 @@ func rowTol(tol float64) float64 {
 	return min(tol, defaultTol)
 }
 
-// starting makes the start of one run on data that was divided by the unit u.
-func starting[F matrix.Float](x *engine.Data[F], k int, u float64, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
+// starting makes the start of one run, of factors that are divided by unitW and
+// unitH.
+func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
 	if o.W == nil || o.H == nil {
 		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
 	}
-	if o.W != nil {
+	if o.W != nil && w == nil {
 		w = engine.NewTall[F](x.Rows, k)
-		for i := range x.Rows {
+	}
+	if o.H != nil && h == nil {
+		h = engine.NewTall[F](x.Cols, k)
+	}
+	given(&o, w, h, unitW, unitH)
+	return w, h, err
+}
+
+// given puts the factors that are given in the place of a start's.
+func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
+	if o.W != nil {
+		for i := range w.Rows {
 			for j, v := range o.W.Row(i) {
-				w.Row(i)[j] = F(v / math.Sqrt(u))
+				w.Row(i)[j] = F(v / unitW)
 			}
 		}
 	}
 	if o.H != nil {
-		h = engine.NewTall[F](x.Cols, k)
-		for j := range k {
+		for j := range h.K {
 			for i, v := range o.H.Row(j) {
-				h.Row(i)[j] = F(v / math.Sqrt(u))
+				h.Row(i)[j] = F(v / unitH)
 			}
 		}
 	}
-	return w, h, err
 }
 
-func newModel[F matrix.Float](x matrix.Matrix[F], k int, u float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
+func newModel[F matrix.Float](x matrix.Matrix[F], k int, u, unitW, unitH, lossUnit float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
 	r := runs[best]
 	model := &Model[F]{RowNames: opt.RowNames, ColumnNames: opt.ColumnNames}
-	model.W, model.H, model.Scales = normalize(r.W, r.H)
-	for j := range model.Scales {
-		model.Scales[j] *= u
+	var basisNorms []float64
+	if opt.PenaltyW.fixesScale() || opt.PenaltyH.fixesScale() {
+		model.W, model.H, model.Scales = asTheyAre(r.W, r.H, unitW, unitH)
+	} else {
+		model.W, model.H, model.Scales, basisNorms = normalize(r.W, r.H)
+		for j := range model.Scales {
+			model.Scales[j] *= u
+			basisNorms[j] *= unitH
+		}
 	}
 	for _, r := range runs {
 		if r != nil {
-			r.Loss *= u * u
+			r.Loss *= lossUnit
 			for i := range r.Trace {
-				r.Trace[i].Loss *= u * u
+				r.Trace[i].Loss *= lossUnit
 			}
 		}
 	}
@@ -167,6 +193,9 @@ func newModel[F matrix.Float](x matrix.Matrix[F], k int, u float64, runs []*engi
 		Precision: precision[F](), Rows: m, Columns: n, StoredCells: sizeOf(x).Stored, K: k,
 		LossName: "frobenius", Loss: r.Loss, RelativeError: r.RelativeError, KKT: r.KKT,
 		Iterations: r.Iterations, Status: r.Status, Resolved: opt, Trace: r.Trace}
+	if opt.PenaltyW.weighs() || opt.PenaltyH.weighs() {
+		info.BasisNorms = basisNorms
+	}
 	for i, r := range runs {
 		if r == nil {
 			continue
@@ -182,6 +211,9 @@ func newModel[F matrix.Float](x matrix.Matrix[F], k int, u float64, runs []*engi
 	}
 	if dead := deadComponents(model.Scales); dead > 0 {
 		info.Warnings = append(info.Warnings, fmt.Sprintf("%d of %d components are zero: X is fitted without them", dead, k))
+	}
+	if opt.PenaltyW.weighs() != opt.PenaltyH.weighs() && !opt.PenaltyW.fixesScale() && !opt.PenaltyH.fixesScale() {
+		info.Warnings = append(info.Warnings, "only one factor has a penalty: it can be evaded by making that factor small and the other large; give both one, or bound one")
 	}
 	return model
 }

@@ -31,7 +31,8 @@ const (
 // Model is a factorization X ≈ W·diag(Scales)·H.
 type Model[F matrix.Float] struct {
 	// W is m x k: row i says how much of each component sample i holds. Its
-	// columns have unit L1 norm.
+	// columns have unit L1 norm. Where a bound, a simplex or held entries fix the
+	// scale of a factor, W and H are as they are and Scales are 1.
 	W *matrix.Dense[F]
 	// H is k x n: row j is component j. Its rows have unit L1 norm.
 	H *matrix.Dense[F]
@@ -60,7 +61,7 @@ type Info struct {
 	// StoredCells is the number of cells that X stored: all of a dense X.
 	StoredCells int `json:"stored_cells"`
 	K           int `json:"k"`
-	// Loss is ½‖X−WH‖²_F. RelativeError is ‖X−WH‖_F/‖X‖_F.
+	// Loss is ½‖X−WH‖²_F and penalties. RelativeError is ‖X−WH‖_F/‖X‖_F.
 	LossName      string  `json:"loss_name"`
 	Loss          float64 `json:"loss"`
 	RelativeError float64 `json:"relative_error"`
@@ -75,6 +76,12 @@ type Info struct {
 	// Runs lists all starts; BestRun is the index of the one that was kept.
 	Runs    []RunInfo `json:"runs"`
 	BestRun int       `json:"best_run"`
+	// BasisNorms are the L1 norms that the rows of H had in the objective, where
+	// penalties make them matter.
+	BasisNorms []float64 `json:"basis_norms,omitempty"`
+	// Dispersions are the estimated α of the features, for the loss
+	// "negbinomial" with one for each.
+	Dispersions []float64 `json:"dispersions,omitempty"`
 	// Compression is nil where there was none.
 	Compression *Compression `json:"compression,omitempty"`
 	// Warnings are things that the user should know about the data or the
@@ -113,8 +120,9 @@ func (m *Model[F]) Shares() []float64 {
 }
 
 // normalize turns a pair of tall factors (W is m x k, H is n x k) into the
-// model's form: unit L1 norms, scales falling.
-func normalize[F matrix.Float](w, h *engine.Tall[F]) (*matrix.Dense[F], *matrix.Dense[F], []float64) {
+// model's form: unit L1 norms, scales falling. basisNorms are the norms that
+// the rows of H had.
+func normalize[F matrix.Float](w, h *engine.Tall[F]) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
 	k := w.K
 	sumW, sumH := columnSums(w), columnSums(h)
 	order := make([]int, k)
@@ -132,13 +140,13 @@ func normalize[F matrix.Float](w, h *engine.Tall[F]) (*matrix.Dense[F], *matrix.
 		}
 		return 0
 	})
-	wn, hn := matrix.NewDense[F](w.Rows, k), matrix.NewDense[F](k, h.Rows)
-	scales := make([]float64, k)
+	wn, hn = matrix.NewDense[F](w.Rows, k), matrix.NewDense[F](k, h.Rows)
+	scales, basisNorms = make([]float64, k), make([]float64, k)
 	for to, from := range order {
 		if scale[from] == 0 {
 			continue
 		}
-		scales[to] = scale[from]
+		scales[to], basisNorms[to] = scale[from], sumH[from]
 		for i := range w.Rows {
 			wn.Set(i, to, F(float64(w.Row(i)[from])/sumW[from]))
 		}
@@ -146,6 +154,26 @@ func normalize[F matrix.Float](w, h *engine.Tall[F]) (*matrix.Dense[F], *matrix.
 		for i := range row {
 			row[i] = F(float64(h.Row(i)[from]) / sumH[from])
 		}
+	}
+	return wn, hn, scales, basisNorms
+}
+
+// asTheyAre gives the factors times their units, with scales of one: where a
+// constraint fixes their scale.
+func asTheyAre[F matrix.Float](w, h *engine.Tall[F], unitW, unitH float64) (wn, hn *matrix.Dense[F], scales []float64) {
+	wn, hn, scales = matrix.NewDense[F](w.Rows, w.K), matrix.NewDense[F](w.K, h.Rows), make([]float64, w.K)
+	for i := range w.Rows {
+		for j, v := range w.Row(i) {
+			wn.Set(i, j, F(float64(v)*unitW))
+		}
+	}
+	for i := range h.Rows {
+		for j, v := range h.Row(i) {
+			hn.Set(j, i, F(float64(v)*unitH))
+		}
+	}
+	for j := range scales {
+		scales[j] = 1
 	}
 	return wn, hn, scales
 }

@@ -63,7 +63,8 @@ type Options struct {
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
 	// randomized SVD), or "auto", the default: "nndsvd" for a single run of
-	// "hals" or "bpp" with k at most the smaller side of X, "random" otherwise.
+	// "hals" or "bpp" with k at most the smaller side of X and no held entries,
+	// "random" otherwise.
 	// ("nndsvda" fills zeros with the mean of X, so that its start depends on
 	// the unit that X is measured in.)
 	Init string `json:"init"`
@@ -140,7 +141,7 @@ const (
 )
 
 // Solvers and Inits list the values of Options.Solver and Options.Init.
-func Solvers() []string { return append([]string{auto}, solver.Names()...) }
+func Solvers() []string { return append(append([]string{auto}, solver.Names()...), "newton") }
 func Inits() []string   { return append([]string{auto}, start.Names()...) }
 
 // resolve fills in defaults and checks everything that does not need X's
@@ -152,6 +153,9 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	}
 	if k < 1 {
 		return r, fmt.Errorf("%w: k is %d; it must be at least 1", ErrOption, k)
+	}
+	if err := r.resolveLoss(m, n); err != nil {
+		return r, err
 	}
 	if r.Solver == "" || r.Solver == auto {
 		r.Solver = "hals"
@@ -176,7 +180,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		r.Init = "given"
 	case r.Init == "" || r.Init == auto:
 		r.Init = "random"
-		if r.Runs == 1 && k <= min(m, n) && r.Solver != "mu" {
+		if r.Runs == 1 && k <= min(m, n) && r.Solver != "mu" && r.PenaltyW.Held == nil && r.PenaltyH.Held == nil {
 			r.Init = "nndsvd"
 		}
 	}
@@ -185,7 +189,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 			return r, err
 		}
 	}
-	if r.Solver == "mu" {
+	if r.Solver == "mu" || r.leavesConstraints() {
 		r.NoExtrapolation = true
 	}
 	for _, c := range []struct {
@@ -213,6 +217,9 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	}
 	if r.ColumnNames != nil && len(r.ColumnNames) != n {
 		return r, fmt.Errorf("%w: %d column names for %d columns", ErrShape, len(r.ColumnNames), n)
+	}
+	if err := r.checkPenalties(m, n, k); err != nil {
+		return r, err
 	}
 	if err := checkStart("W", r.W, m, k); err != nil {
 		return r, err

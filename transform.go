@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/penalty"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -30,7 +31,9 @@ type TransformOptions struct {
 // Transform gives the weights of new samples: for every row of x the w ≥ 0
 // that minimises ‖x − w·diag(Scales)·H‖, solved to tolerance (the problem is
 // convex). The rows that the model was fitted to get the model's W, to that
-// tolerance.
+// tolerance. Penalties and constraints on W hold here too, but for those that
+// couple samples or belong to the samples of the fit: l21, smooth, graph,
+// sparseness and held entries.
 //
 // Errors are those of Fit, and ErrNames.
 func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*matrix.Dense[F], error) {
@@ -116,18 +119,44 @@ func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *Transform
 		tol = rowTol(m.Info.Resolved.Tol)
 	}
 	p := &projection[F]{w: engine.NewTall[F](rows, m.K()), scale: make([]float64, m.K())}
-	for j := range p.scale {
-		if top := slices.Max(m.H.Row(j)); top > 0 {
-			p.scale[j] = 1 / float64(top)
-		}
-	}
-	p.h = m.basis(p.scale)
 	var err error
 	if p.data, p.unit, err = prepare(x, opt.RowNames, opt.ColumnNames, threads(o)); err != nil {
 		return nil, err
 	}
-	_, err = p.data.Project(ctx, p.w, p.h, tol, threads(o))
+	asked, unitH, err := m.askedOfNew(rows, p.unit)
+	if err != nil {
+		return nil, err
+	}
+	for j := range p.scale {
+		switch top := slices.Max(m.H.Row(j)); {
+		case asked == nil && top > 0:
+			p.scale[j] = 1 / float64(top)
+		case asked != nil:
+			p.scale[j] = m.basisNorm(j) / unitH
+		}
+	}
+	p.h = m.basis(p.scale)
+	_, err = p.data.Project(ctx, p.w, p.h, asked, tol, threads(o))
 	return p, err
+}
+
+// askedOfNew is what is asked of the weights of `rows` new samples that are
+// divided by unit, and the part of the unit that H is divided by.
+func (m *Model[F]) askedOfNew(rows int, unit float64) (asked *penalty.Factor, unitH float64, err error) {
+	o := Options{PenaltyW: m.Info.Resolved.PenaltyW.ofNewSamples()}
+	unitW, unitH, err := o.units(unit)
+	if err != nil {
+		return nil, 0, err
+	}
+	return o.PenaltyW.factor(rows, m.K(), m.H.Cols, unitW, unit*unit, false), unitH, nil
+}
+
+// basisNorm is the norm that row j of H had in the objective.
+func (m *Model[F]) basisNorm(j int) float64 {
+	if m.Info.BasisNorms == nil {
+		return 1
+	}
+	return m.Info.BasisNorms[j]
 }
 
 // matchNames refuses new data whose features are not the model's. Where

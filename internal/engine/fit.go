@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/penalty"
 	"github.com/partsof/nmf/internal/solver"
 )
 
@@ -40,6 +41,10 @@ type Config struct {
 	TargetError float64
 	// RowTol is the KKT residual by row that the final W half-step goes to.
 	RowTol float64
+	// PenaltyW and PenaltyH are what is asked of the factors beside that they
+	// are not negative; nil is nothing. Held entries are those of the factor at
+	// any start, and must be in it.
+	PenaltyW, PenaltyH *penalty.Factor
 	// Seed, plus the index of a run, is for the revival of its dead components.
 	// Seeds, unless nil, gives each run one of its own instead.
 	Seed    uint64
@@ -66,7 +71,8 @@ type Iteration struct {
 	// Iteration counts passes from 1. An extrapolated step that raised the
 	// loss is taken back and leaves a gap.
 	Iteration int `json:"iteration"`
-	// Loss is ½‖X−WH‖² of the pair (W, H) that the iteration made.
+	// Loss is ½‖X−WH‖² of the pair (W, H) that the iteration made, and the
+	// penalties of both.
 	Loss float64 `json:"loss"`
 	// RelativeError is ‖X−WH‖/‖X‖.
 	RelativeError float64 `json:"relative_error"`
@@ -137,8 +143,12 @@ type slot[F kernel.Float] struct {
 	// g is the Gram matrix of the H that the next W is made for, s that of W.
 	g, s *solver.Gram[F]
 
-	// loss of the accepted pair; +Inf before there is one.
+	// loss of the accepted pair, its penalties included; +Inf before there is
+	// one.
 	loss float64
+	// problemW and problemH are the row problems of a pass where something is
+	// asked of the factor; nil otherwise.
+	problemW, problemH *solver.Problem[F]
 	// normW holds the squared norms of the columns of the accepted W; columns
 	// the gradient of the accepted H, waiting for the norms of H.
 	normW   []float64
@@ -182,6 +192,8 @@ type fitter[F kernel.Float] struct {
 	// crossBlock is C of a whole block, where its tiles are too few to occupy
 	// the workers.
 	crossBlock []F
+	// cross is C of all rows, where all of W must be known at once.
+	cross *Tall[F]
 	// gramParts lists the tasks of the Gram matrices of all slots.
 	gramParts []gramTask[F]
 	// beta holds the momentum of each column of the stack.
@@ -199,7 +211,7 @@ func (c *Config) seed(i int) uint64 {
 // refill drops the runs that have ended, starts waiting ones where there is
 // room, and rebuilds the stack where it has changed.
 func (f *fitter[F]) refill() {
-	var pairs []pair[F]
+	var pairs []stacked[F]
 	var slots []*slot[F]
 	width := 0
 	for _, s := range f.slots {
@@ -216,12 +228,15 @@ func (f *fitter[F]) refill() {
 	}
 	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots), width) {
 		w, h := f.start(f.next)
-		pairs, slots = append(pairs, pair[F]{w: w, h: h}), append(slots, f.newSlot(f.next, w.K))
+		pairs, slots = append(pairs, stacked[F]{w: w, h: h}), append(slots, f.newSlot(f.next, w.K))
 		width += w.K
 		f.next++
 	}
 	f.slots = slots
 	f.stack.reshape(f.x.Rows, f.x.Cols, width)
+	if f.cfg.PenaltyW.Whole() {
+		f.cross = NewTall[F](f.x.Rows, width)
+	}
 	off, maxK := 0, 0
 	f.gramParts = f.gramParts[:0]
 	for i, s := range slots {
@@ -266,18 +281,17 @@ func (f *fitter[F]) iterate() bool {
 	for _, s := range f.slots {
 		clear(s.s.G)
 		s.rows.reset()
+		s.problemW = f.problem(f.cfg.PenaltyW, s.g, f.stack.w, s)
 		for j := range s.k {
 			f.beta[s.off+j] = F(s.momentum.beta())
 		}
 	}
-	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
-		r1 := min(r0+f.x.block, f.x.Rows)
-		if !f.updateRows(r0, r1) || !f.crossColumns(r0, r1) {
-			return false
-		}
+	if !f.bothProducts() {
+		return false
 	}
 	for _, s := range f.slots {
 		s.s.Ready()
+		s.problemH = f.problem(f.cfg.PenaltyH, s.s, f.stack.ahead(), s)
 	}
 	if !f.updateColumns() {
 		return false
@@ -285,6 +299,32 @@ func (f *fitter[F]) iterate() bool {
 	f.stack.flip()
 	for _, s := range f.slots {
 		if !f.judge(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// bothProducts makes W and from it Q and S: block by block, or, where all of W
+// must be known at once, one after the other.
+func (f *fitter[F]) bothProducts() bool {
+	whole := f.cfg.PenaltyW.Whole()
+	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
+		r1 := min(r0+f.x.block, f.x.Rows)
+		if !f.updateRows(r0, r1) || !whole && !f.crossColumns(r0, r1) {
+			return false
+		}
+	}
+	if !whole {
+		return true
+	}
+	for _, s := range f.slots {
+		if !sparsify(f.pool, s.problemW, f.stack.wOut, f.cross, s.off, s.k, sparsifyRounds(f.cfg.PenaltyW), s.rows.pg) {
+			return false
+		}
+	}
+	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
+		if !f.crossColumns(r0, min(r0+f.x.block, f.x.Rows)) {
 			return false
 		}
 	}
@@ -389,9 +429,19 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 	at := a*st.w.Ld + s.off
 	tile := ws.tile
 	tile.Load(b-a, s.k, st.w.Data[at:], st.w.Ld, c, ldc)
-	tile.Gradient(s.g)
-	tile.Residual(s.rowTiles.each[t].pg, s.rowTiles.each[t].cc)
-	f.solver.Update(s.g, tile, s.sweepsRow)
+	sums := s.rowTiles.each[t]
+	switch {
+	case s.problemW == nil:
+		tile.Gradient(s.g)
+		tile.Residual(sums.pg, sums.cc)
+		f.solver.Update(s.g, tile, s.sweepsRow)
+	case f.cfg.PenaltyW.Whole():
+		ws.measure(s.problemW, s.g, a, true, sums)
+		tile.StoreCross(f.cross.Data[a*f.cross.Ld+s.off:], f.cross.Ld)
+	default:
+		ws.measure(s.problemW, s.g, a, false, sums)
+		s.problemW.Update(f.solver, tile, a, s.sweepsRow)
+	}
 	tile.Store(st.wOut.Data[at:], st.wOut.Ld)
 }
 
@@ -430,17 +480,24 @@ func (f *fitter[F]) updateColumns() bool {
 	for _, s := range f.slots {
 		s.columnTile.reset(n, s.k)
 	}
+	whole := f.cfg.PenaltyH.Whole()
 	ok := f.pool.run(n*len(f.slots), func(wi, t int) {
 		s, i := f.slots[t/n], t%n
 		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
 		at := a*st.h.Ld + s.off
 		tile := f.workers[wi].tile
 		tile.Load(b-a, s.k, ahead.Data[at:], st.h.Ld, st.q.Data[at:], st.q.Ld)
-		f.solver.Update(s.s, tile, s.sweepsCol)
-		tile.Gradient(s.s)
-		s.columnTile.dot[i] = tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
+		switch {
+		case s.problemH == nil:
+			f.solver.Update(s.s, tile, s.sweepsCol)
+			tile.Gradient(s.s)
+			s.columnTile.dot[i] = tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
+		case !whole:
+			s.problemH.Update(f.solver, tile, a, s.sweepsCol)
+		}
 		tile.Store(st.hOut.Data[at:], st.hOut.Ld)
 	})
+	ok = ok && (f.cfg.PenaltyH.None() || f.measureColumns())
 	if st.hAhead == nil {
 		return ok
 	}

@@ -22,10 +22,11 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 
 	columns := newGradientSums(s.k)
 	dot := s.columnTile.addTo(columns)
-	loss, ok := f.loss(f.stack.w, f.stack.h, s.off, s.k, dot)
+	fit, ok := f.loss(f.stack.w, f.stack.h, s.off, s.k, dot)
 	if !ok {
 		return false
 	}
+	loss := fit + f.penalties(f.stack.w, f.stack.h, s.off, s.k)
 	if loss > s.loss {
 		f.stack.back(s.off, s.k)
 		switch {
@@ -44,12 +45,12 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 	for j := range s.normW {
 		s.normW[j] = s.s.Diag(j)
 	}
-	r.Trace = append(r.Trace, Iteration{Iteration: r.Iterations, Loss: loss, RelativeError: f.relative(loss),
+	r.Trace = append(r.Trace, Iteration{Iteration: r.Iterations, Loss: loss, RelativeError: f.relative(fit),
 		KKT: math.NaN(), Seconds: time.Since(f.cfg.Start).Seconds()})
 	switch {
-	case reached, f.relative(loss) <= max(f.cfg.TargetError, exactError[F]()):
+	case reached, f.close(f.relative(fit)):
 		return f.finish(s, Converged)
-	case f.stalled(r.Trace):
+	case stalledBy(r.Trace, f.cfg.LossTol):
 		return f.finish(s, Stalled)
 	}
 	return f.limit(s)
@@ -99,6 +100,15 @@ func (f *fitter[F]) relative(loss float64) float64 {
 	return math.Sqrt(2 * loss / f.x.SumSq)
 }
 
+// close reports whether a relative error is as small as it is asked to be, or
+// can be.
+func (f *fitter[F]) close(relative float64) bool {
+	if f.cfg.asks() {
+		return relative <= f.cfg.TargetError
+	}
+	return relative <= max(f.cfg.TargetError, exactError[F]())
+}
+
 // exactError is the relative error below which X is reproduced to rounding.
 func exactError[F kernel.Float]() float64 {
 	if kernel.Width[F]() == 16 {
@@ -107,13 +117,15 @@ func exactError[F kernel.Float]() float64 {
 	return 0x1p-50
 }
 
-func (f *fitter[F]) stalled(trace []Iteration) bool {
+// stalledBy reports whether the loss has fallen by no more than the part tol of
+// itself an iteration.
+func stalledBy(trace []Iteration, tol float64) bool {
 	n := len(trace)
-	if n <= lossWindow || f.cfg.LossTol < 0 {
+	if n <= lossWindow || tol < 0 {
 		return false
 	}
 	before, now := trace[n-1-lossWindow].Loss, trace[n-1].Loss
-	return before-now <= lossWindow*f.cfg.LossTol*before
+	return before-now <= lossWindow*tol*before
 }
 
 // loss is ½‖X−WH‖² of a pair in k columns from off, given dot = ⟨H, SH⟩ −
@@ -143,28 +155,43 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	r := s.run
 	w, h := f.stack.take(s.off, s.k)
 	if f.cfg.Unfinished {
-		r.W, r.H, r.Loss, r.RelativeError, r.Status = w, h, s.loss, f.relative(s.loss), status
+		r.W, r.H, r.Loss, r.Status = w, h, s.loss, status
+		if n := len(r.Trace); n > 0 {
+			r.RelativeError = r.Trace[n-1].RelativeError
+		}
 		return true
 	}
-	s.balancePair(w, h)
-	p, ok := f.x.project(f.pool, w, h, f.cfg.RowTol, true)
+	if !f.cfg.asks() {
+		s.balancePair(w, h)
+	}
+	p, ok := f.x.project(f.pool, w, h, f.cfg.PenaltyW, f.cfg.PenaltyH, f.cfg.RowTol, true)
 	if !ok {
 		return false
 	}
 	s.g = p.gramH
 	f.complete(s, p.before)
-	loss, ok := f.loss(w, h, 0, s.k, p.dot)
+	if f.cfg.asks() {
+		// Half of a component does nothing but cost its penalty.
+		if !f.cfg.PenaltyH.FixesScale() {
+			h.clearColumns(func(j int) bool { return p.gramW.Diag(j) == 0 })
+		}
+		if !f.cfg.PenaltyW.FixesScale() {
+			w.clearColumns(func(j int) bool { return p.gramH.Diag(j) == 0 })
+		}
+	}
+	fit, ok := f.loss(w, h, 0, s.k, p.dot)
 	if !ok {
 		return false
 	}
+	loss := fit + f.penalties(w, h, 0, s.k)
 	for j := range s.normW {
 		s.normW[j] = p.gramW.Diag(j)
 	}
 	bw, bh := balance(s.normW, p.gramH.Diag)
-	r.W, r.H, r.Loss, r.RelativeError = w, h, loss, f.relative(loss)
+	r.W, r.H, r.Loss, r.RelativeError = w, h, loss, f.relative(fit)
 	r.KKTW, r.KKTH = p.after.residual(bw), p.columns.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
-	byTarget := r.RelativeError <= max(f.cfg.TargetError, exactError[F]())
+	byTarget := f.close(r.RelativeError)
 	if status == Converged && r.KKT > f.cfg.Tol && !byTarget && r.Iterations < f.cfg.MaxIter && s.tol > f.cfg.Tol/64 {
 		s.tol /= 2
 		s.loss, s.columns = min(s.loss, loss), p.columns
@@ -181,15 +208,15 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	}
 	r.Status = status
 	if f.cfg.BestOnly {
-		f.keepBest()
+		keepBest(f.runs)
 	}
 	return true
 }
 
 // keepBest drops the factors and the trace of all ended runs but the best.
-func (f *fitter[F]) keepBest() {
-	best := Best(f.runs)
-	for i, r := range f.runs {
+func keepBest[F kernel.Float](runs []*Run[F]) {
+	best := Best(runs)
+	for i, r := range runs {
 		if i != best && r != nil && r.W != nil {
 			r.W, r.H, r.Trace = nil, nil, nil
 		}

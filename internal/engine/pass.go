@@ -82,13 +82,15 @@ type worker[F kernel.Float] struct {
 	tile *solver.Tile[F]
 	// c is the cross product of a tile of rows, rows stacked as the factors.
 	c []F
+	// unused takes sums that are not wanted.
+	unused []float64
 }
 
 func newWorkers[F kernel.Float](ops *kernel.Ops[F], n, maxK, width int) []worker[F] {
 	rows, ld := kernel.TileRows[F](), kernel.Pad[F](width)
 	ws := make([]worker[F], n)
 	for i := range ws {
-		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld)}
+		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld), unused: make([]float64, maxK)}
 	}
 	return ws
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/penalty"
 	"github.com/partsof/nmf/internal/solver"
 )
 
@@ -21,8 +22,10 @@ type projection[F kernel.Float] struct {
 
 // project solves every row of w for the fixed h to the KKT tolerance, starting
 // at the w that it is given. With cross it also forms Q and S, and from them
-// what concerns H.
-func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*projection[F], bool) {
+// what concerns H. Where more is asked of the factors than that they are not
+// negative, and rows of w depend on each other for it, w stays as it is and is
+// only measured.
+func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor, tol float64, cross bool) (*projection[F], bool) {
 	k := w.K
 	r := &projection[F]{gramH: solver.NewGram[F](k), gramW: solver.NewGram[F](k),
 		before: newGradientSums(k), after: newGradientSums(k), columns: newGradientSums(k)}
@@ -31,9 +34,17 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 	}
 	ws := newWorkers(d.ops, p.workers, k, k)
 	tile := kernel.TileRows[F]()
-	var q *Tall[F]
+	var q, all *Tall[F]
+	whole := askedW.Whole()
 	if cross {
 		q = NewTall[F](d.Cols, k)
+	}
+	var problem *solver.Problem[F]
+	if !askedW.None() {
+		problem = solver.NewProblem("hals", r.gramH, askedW, penalty.At(askedW, w.Data, w.Ld, w.Rows, k), w.Rows)
+	}
+	if whole {
+		all = NewTall[F](d.Rows, k)
 	}
 	var before, after tileSums
 	for r0 := 0; r0 < d.Rows; r0 += d.block {
@@ -45,15 +56,28 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 		ok := p.run(n, func(wi, i int) {
 			t := ws[wi].tile
 			a, b := r0+i*tile, min(r0+(i+1)*tile, r1)
-			c := ws[wi].c[:(b-a)*h.Ld]
-			clear(c)
-			d.left(a, b, 0, h.Ld, h, c, h.Ld)
-			t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, c, h.Ld)
-			t.Gradient(r.gramH)
-			t.Residual(before.each[i].pg, before.each[i].cc)
-			worst[i] = solver.Solve(r.gramH, t, tol)
-			t.Residual(after.each[i].pg, after.each[i].cc)
-			t.Store(w.Data[a*w.Ld:], w.Ld)
+			cross := ws[wi].c[:(b-a)*h.Ld]
+			clear(cross)
+			d.left(a, b, 0, h.Ld, h, cross, h.Ld)
+			t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, cross, h.Ld)
+			if problem == nil {
+				t.Gradient(r.gramH)
+				t.Residual(before.each[i].pg, before.each[i].cc)
+				worst[i] = solver.Solve(r.gramH, t, tol)
+				t.Residual(after.each[i].pg, after.each[i].cc)
+				t.Store(w.Data[a*w.Ld:], w.Ld)
+				return
+			}
+			ws[wi].measure(problem, r.gramH, a, whole, before.each[i])
+			if whole {
+				t.StoreCross(all.Data[a*all.Ld:], all.Ld)
+			}
+			if !askedW.Coupled() {
+				worst[i] = problem.Solve(t, a, tol)
+				t.Store(w.Data[a*w.Ld:], w.Ld)
+				t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, cross, h.Ld)
+			}
+			ws[wi].measure(problem, r.gramH, a, whole, after.each[i])
 		})
 		if !ok {
 			return nil, false
@@ -67,8 +91,17 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 			return nil, false
 		}
 	}
+	if whole {
+		if !sparsify(p, problem, w, all, 0, k, 0, r.before.pg) {
+			return nil, false
+		}
+		copy(r.after.pg, r.before.pg)
+	}
 	if !cross {
 		return r, true
+	}
+	if !askedH.None() {
+		return r, d.projectColumns(p, r, ws, h, q, askedH)
 	}
 	var columns tileSums
 	n := tiles[F](d.Cols)
@@ -82,6 +115,21 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], tol float64, cross bool) (*pro
 	})
 	r.dot = columns.addTo(r.columns)
 	return r, ok
+}
+
+// projectColumns finds what concerns an h of which something is asked.
+func (d *Data[F]) projectColumns(p *pool, r *projection[F], ws []worker[F], h, q *Tall[F], asked *penalty.Factor) bool {
+	k, tile, n := h.K, kernel.TileRows[F](), tiles[F](d.Cols)
+	problem := solver.NewProblem("hals", r.gramW, asked, penalty.At(asked, h.Data, h.Ld, h.Rows, k), h.Rows)
+	var columns tileSums
+	columns.reset(n, k)
+	ok := p.run(n, func(wi, i int) {
+		a, b := i*tile, min((i+1)*tile, d.Cols)
+		ws[wi].tile.Load(b-a, k, h.Data[a*h.Ld:], h.Ld, q.Data[a*q.Ld:], q.Ld)
+		columns.dot[i] = ws[wi].measure(problem, r.gramW, a, asked.Whole(), columns.each[i])
+	})
+	r.dot = columns.addTo(r.columns)
+	return ok && (!asked.Whole() || sparsify(p, problem, h, q, 0, k, 0, r.columns.pg))
 }
 
 // crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
@@ -103,10 +151,11 @@ func gramOf[F kernel.Float](p *pool, ops *kernel.Ops[F], g *solver.Gram[F], t *T
 }
 
 // Project solves every row of w (m x k) for the fixed h (n x k) to the KKT
-// tolerance by row, starting at the given w. It returns the largest residual
-// of a row, or the context's error.
-func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], tol float64, workers int) (float64, error) {
-	r, ok := d.project(&pool{ctx: ctx, workers: max(1, workers)}, w, h, tol, false)
+// tolerance by row, starting at the given w. Of w more may be asked than that
+// it is not negative, where rows do not depend on each other for it. It returns
+// the largest residual of a row, or the context's error.
+func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], asked *penalty.Factor, tol float64, workers int) (float64, error) {
+	r, ok := d.project(&pool{ctx: ctx, workers: max(1, workers)}, w, h, asked, nil, tol, false)
 	if !ok {
 		return 0, context.Cause(ctx)
 	}

@@ -13,10 +13,11 @@ const maxRevivals = 3
 // starts components anew that have become zero in W or in H. H_j
 // becomes the positive part of the residual of a badly fitted sample and W_j
 // becomes zero, so that WH, and with it the loss, stays what it is; the W
-// half-step that follows can then only gain.
+// half-step that follows can then only gain. Penalties are not indifferent to
+// either, and make components zero on purpose: with them both are left out.
 func (f *fitter[F]) repair() bool {
 	for _, s := range f.slots {
-		if s.run.Trace == nil {
+		if s.run.Trace == nil || f.cfg.asks() {
 			continue // S is not known yet; the first pass fills W.
 		}
 		scaled, changed := f.rebalance(s), false

@@ -52,6 +52,18 @@ func (t *Tall[F]) SumSq() float64 {
 	return sum
 }
 
+// clearColumns makes the columns zero that which picks.
+func (t *Tall[F]) clearColumns(which func(j int) bool) {
+	for j := range t.K {
+		if !which(j) {
+			continue
+		}
+		for i := range t.Rows {
+			t.Row(i)[j] = 0
+		}
+	}
+}
+
 // Times is t·b for a small b.
 func (t *Tall[F]) Times(b *mat.Dense, workers int) *Tall[F] {
 	k, n := b.Dims()

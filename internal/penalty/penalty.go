@@ -23,7 +23,7 @@ import (
 )
 
 // Factor is what is asked of one factor. The zero value asks nothing.
-type Factor[F kernel.Float] struct {
+type Factor struct {
 	// L1, L2, L21 and Orthogonal weigh the terms of P.
 	L1, L2, L21, Orthogonal float64
 	// Laplacian is nil, or couples the factor's rows.
@@ -37,38 +37,41 @@ type Factor[F kernel.Float] struct {
 	Sparseness float64
 	// Held is nil, or has a number for every entry (rows x k, without gaps): an
 	// entry that is not NaN is held at it.
-	Held []F
+	Held []float64
 }
 
 // None reports whether nothing is asked.
-func (f *Factor[F]) None() bool {
+func (f *Factor) None() bool {
 	return f == nil || !f.Penalized() && !f.Constrained()
 }
 
 // Penalized reports whether P is not zero.
-func (f *Factor[F]) Penalized() bool {
+func (f *Factor) Penalized() bool {
 	return f != nil && (f.L1 != 0 || f.L2 != 0 || f.L21 != 0 || f.Orthogonal != 0 || f.Laplacian != nil)
 }
 
 // Constrained reports whether the factor must be more than non-negative.
-func (f *Factor[F]) Constrained() bool {
+func (f *Factor) Constrained() bool {
 	return f != nil && (f.Upper != 0 || f.Simplex || f.Sparseness != 0 || f.Held != nil)
 }
 
 // Coupled reports whether a row's problem depends on other rows, so that it
 // cannot be solved alone.
-func (f *Factor[F]) Coupled() bool {
+func (f *Factor) Coupled() bool {
 	return f != nil && (f.L21 != 0 || f.Laplacian != nil || f.Sparseness != 0)
 }
 
+// Whole reports whether a half-step needs all rows of the factor at once.
+func (f *Factor) Whole() bool { return f != nil && f.Sparseness != 0 }
+
 // FixesScale reports whether a component cannot be scaled at will.
-func (f *Factor[F]) FixesScale() bool {
+func (f *Factor) FixesScale() bool {
 	return f != nil && (f.Upper != 0 || f.Simplex || f.Held != nil)
 }
 
 // Value is P(T) for the k columns of a tall factor that begin at data[0], rows
 // ld apart. Its sums are float64, in the order of the rows.
-func (f *Factor[F]) Value(data []F, ld, rows, k int) float64 {
+func Value[F kernel.Float](f *Factor, data []F, ld, rows, k int) float64 {
 	if !f.Penalized() {
 		return 0
 	}
@@ -101,7 +104,7 @@ func (f *Factor[F]) Value(data []F, ld, rows, k int) float64 {
 
 // Point is a Factor at the iterate that a half-step starts from.
 type Point[F kernel.Float] struct {
-	f *Factor[F]
+	f *Factor
 	k int
 	// norm holds the norms of the components, for L21.
 	norm []float64
@@ -111,7 +114,7 @@ type Point[F kernel.Float] struct {
 
 // At prepares for a half-step that starts from the k columns of a tall factor
 // that begin at data[0], rows ld apart. The result does not keep data.
-func (f *Factor[F]) At(data []F, ld, rows, k int) *Point[F] {
+func At[F kernel.Float](f *Factor, data []F, ld, rows, k int) *Point[F] {
 	p := &Point[F]{f: f, k: k}
 	if f.L21 != 0 {
 		p.norm = make([]float64, k)
@@ -162,6 +165,9 @@ func (p *Point[F]) RowDiagonal(i int) float64 {
 	return p.f.Laplacian.absSum(i)
 }
 
+// Pull is row i of L·T at the iterate, for the Laplacian.
+func (p *Point[F]) Pull(i int) []F { return p.pull[i*p.k : (i+1)*p.k] }
+
 // Gradient adds the gradient of P at the iterate to the tile d, for the rows
 // from `first`; w is the tile of the iterate.
 func (p *Point[F]) Gradient(first, rows int, w, d []F) {
@@ -178,7 +184,7 @@ func (p *Point[F]) Gradient(first, rows int, w, d []F) {
 	}
 	if p.pull != nil {
 		for i := range rows {
-			for j, v := range p.pull[(first+i)*p.k : (first+i+1)*p.k] {
+			for j, v := range p.Pull(first + i) {
 				d[j*t+i] += v
 			}
 		}
@@ -232,7 +238,7 @@ func (p *Point[F]) Majorize(first, rows int, w, lin, quad []F) {
 	if p.pull != nil {
 		for i := range rows {
 			d := F(p.RowDiagonal(first + i))
-			for j, v := range p.pull[(first+i)*p.k : (first+i+1)*p.k] {
+			for j, v := range p.Pull(first + i) {
 				lin[j*t+i] += v - d*w[j*t+i]
 				quad[j*t+i] += d
 			}
@@ -240,9 +246,9 @@ func (p *Point[F]) Majorize(first, rows int, w, lin, quad []F) {
 	}
 }
 
-// Restore puts the held entries of the rows from `first` into the tile w, and
-// brings the others within the upper bound.
-func (f *Factor[F]) Restore(first, rows, k int, w []F) {
+// Restore puts the held entries of the rows from `first` into the tile w of k
+// components, and brings the others within the upper bound.
+func Restore[F kernel.Float](f *Factor, first, rows, k int, w []F) {
 	t := kernel.TileRows[F]()
 	if f.Upper != 0 {
 		upper := F(f.Upper)
@@ -258,7 +264,7 @@ func (f *Factor[F]) Restore(first, rows, k int, w []F) {
 	for i := range rows {
 		for j, v := range f.Held[(first+i)*k : (first+i+1)*k] {
 			if v == v {
-				w[j*t+i] = v
+				w[j*t+i] = F(v)
 			}
 		}
 	}

@@ -83,6 +83,9 @@ func (t *Tile[F]) Load(rows, k int, w []F, ldw int, c []F, ldc int) {
 // Store writes W back.
 func (t *Tile[F]) Store(w []F, ldw int) { t.ops.Unpack(t.Rows, t.K, t.W, w, ldw) }
 
+// StoreCross writes C back.
+func (t *Tile[F]) StoreCross(c []F, ldc int) { t.ops.Unpack(t.Rows, t.K, t.C, c, ldc) }
+
 // Gradient fills D with G·W − C.
 func (t *Tile[F]) Gradient(g *Gram[F]) {
 	n := t.K * kernel.TileRows[F]()
