@@ -135,32 +135,34 @@ func rowTol(tol float64) float64 {
 // starting makes the start of one run, of factors that are divided by unitW and
 // unitH.
 func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
-	if o.W == nil || o.H == nil {
+	if complete(o.W, x.Rows, k) && complete(o.H, k, x.Cols) {
+		w, h = engine.NewTall[F](x.Rows, k), engine.NewTall[F](x.Cols, k)
+	} else {
 		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
-	}
-	if o.W != nil && w == nil {
-		w = engine.NewTall[F](x.Rows, k)
-	}
-	if o.H != nil && h == nil {
-		h = engine.NewTall[F](x.Cols, k)
 	}
 	given(&o, w, h, unitW, unitH)
 	return w, h, err
 }
 
-// given puts the factors that are given in the place of a start's.
+// given puts the entries that are given in the place of a start's; NaN leaves
+// one as it is.
 func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
-	if o.W != nil {
-		for i := range w.Rows {
+	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
+		if v == v {
+			t.Row(i)[j] = F(v / unit)
+		}
+	}
+	if o.W != nil && w != nil {
+		for i := range o.W.Rows {
 			for j, v := range o.W.Row(i) {
-				w.Row(i)[j] = F(v / unitW)
+				put(w, i, j, v, unitW)
 			}
 		}
 	}
-	if o.H != nil {
-		for j := range h.K {
+	if o.H != nil && h != nil {
+		for j := range o.H.Rows {
 			for i, v := range o.H.Row(j) {
-				h.Row(i)[j] = F(v / unitH)
+				put(h, i, j, v, unitH)
 			}
 		}
 	}

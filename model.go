@@ -188,6 +188,29 @@ func columnSums[F matrix.Float](t *engine.Tall[F]) []float64 {
 	return sums
 }
 
+// Factors gives W (m x k) and H (k x n) with X ≈ W·H as a fit can start at
+// (Options.W and Options.H): with the scales that they had in the objective
+// where those matter (Info.BasisNorms), else with the scales shared equally.
+func (m *Model[F]) Factors() (w, h *matrix.Dense[float64]) {
+	w, h = matrix.NewDense[float64](m.W.Rows, m.K()), matrix.NewDense[float64](m.K(), m.H.Cols)
+	for l, s := range m.Scales {
+		ofH := math.Sqrt(s)
+		if m.Info.BasisNorms != nil {
+			ofH = m.Info.BasisNorms[l]
+		}
+		if s == 0 || ofH == 0 {
+			continue
+		}
+		for i := range w.Rows {
+			w.Set(i, l, float64(m.W.At(i, l))*s/ofH)
+		}
+		for j, v := range m.H.Row(l) {
+			h.Set(l, j, float64(v)*ofH)
+		}
+	}
+	return w, h
+}
+
 // basis is diag(scale)·H as a tall factor (n x k).
 func (m *Model[F]) basis(scale []float64) *engine.Tall[F] {
 	t := engine.NewTall[F](m.H.Cols, m.K())

@@ -111,8 +111,9 @@ type Options struct {
 	// Default GOMAXPROCS.
 	Threads int `json:"threads"`
 
-	// W (m x k) and H (k x n) are a given start; with both, Init is not used
-	// and Runs must be 1. Where one is given, the other comes from Init.
+	// W (m x k) and H (k x n) are a given start. They may have fewer components
+	// than k, and NaN for what is not given: the rest comes from Init. With all
+	// of both given, Init is not used and Runs must be 1.
 	W, H *matrix.Dense[float64] `json:"-"`
 	// RowNames and ColumnNames go into the model and into errors. Nil, or as
 	// many as X has.
@@ -174,7 +175,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	r.Threads = defaulted(r.Threads, runtime.GOMAXPROCS(0))
 	r.Tol = defaulted(r.Tol, defaultTol)
 	r.LossTol = defaulted(r.LossTol, defaultLossTol)
-	given := r.W != nil && r.H != nil
+	given := complete(r.W, m, k) && complete(r.H, k, n)
 	switch {
 	case given:
 		r.Init = "given"
@@ -221,10 +222,23 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if err := r.checkPenalties(m, n, k); err != nil {
 		return r, err
 	}
-	if err := checkStart("W", r.W, m, k); err != nil {
+	if err := checkStart("W", r.W, m, k, false); err != nil {
 		return r, err
 	}
-	return r, checkStart("H", r.H, k, n)
+	return r, checkStart("H", r.H, k, n, true)
+}
+
+// complete reports whether a start is given whole.
+func complete(a *matrix.Dense[float64], rows, cols int) bool {
+	if a == nil || a.Rows != rows || a.Cols != cols {
+		return false
+	}
+	for i := range rows {
+		if slices.ContainsFunc(a.Row(i), math.IsNaN) {
+			return false
+		}
+	}
+	return true
 }
 
 // defaulted gives v, or the default where v is zero.
@@ -242,17 +256,23 @@ func oneOf(name, value string, values []string) error {
 	return fmt.Errorf("%w: %s %q is unknown; it is one of %s", ErrOption, name, value, strings.Join(values, ", "))
 }
 
-func checkStart(name string, a *matrix.Dense[float64], rows, cols int) error {
+// checkStart looks at a given start. turned says that its components are its
+// rows.
+func checkStart(name string, a *matrix.Dense[float64], rows, cols int, turned bool) error {
 	if a == nil {
 		return nil
 	}
-	if a.Rows != rows || a.Cols != cols {
-		return fmt.Errorf("%w: the given %s is %d x %d; it must be %d x %d", ErrShape, name, a.Rows, a.Cols, rows, cols)
+	fits, want := a.Rows == rows && a.Cols >= 1 && a.Cols <= cols, fmt.Sprintf("%d x up to %d", rows, cols)
+	if turned {
+		fits, want = a.Cols == cols && a.Rows >= 1 && a.Rows <= rows, fmt.Sprintf("up to %d x %d", rows, cols)
 	}
-	for i := range rows {
+	if !fits {
+		return fmt.Errorf("%w: the given %s is %d x %d; it must be %s", ErrShape, name, a.Rows, a.Cols, want)
+	}
+	for i := range a.Rows {
 		for j, v := range a.Row(i) {
 			switch {
-			case math.IsNaN(v) || math.IsInf(v, 0):
+			case math.IsInf(v, 0):
 				return fmt.Errorf("the given %s: %w", name, &CellError{Row: i, Column: j, Value: v, Err: ErrNotFinite})
 			case v < 0:
 				return fmt.Errorf("the given %s: %w", name, &CellError{Row: i, Column: j, Value: v, Err: ErrNegative})

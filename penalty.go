@@ -159,11 +159,11 @@ func (p *Penalty) checkGraph(factor string, rows int) error {
 			case v < 0:
 				return fmt.Errorf("the graph of %s: %w", factor, &CellError{Row: i, Column: j, Value: v, Err: ErrNegative})
 			case q >= len(turned) || int(turned[q]) != j || same[q] != v:
-				return fmt.Errorf("%w: the graph of %s is not symmetric: row %d, column %d has %v, and not so the other way round", ErrOption, factor, i+1, j+1, v)
+				return fmt.Errorf("%w: the graph of %s is not symmetric: row %d, column %d has %v, and not so the other way round", ErrShape, factor, i+1, j+1, v)
 			}
 		}
 		if len(turned) != len(cols) {
-			return fmt.Errorf("%w: the graph of %s is not symmetric in row %d", ErrOption, factor, i+1)
+			return fmt.Errorf("%w: the graph of %s is not symmetric in row %d", ErrShape, factor, i+1)
 		}
 	}
 	return nil

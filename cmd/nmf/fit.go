@@ -28,7 +28,8 @@ type solveFlags struct {
 	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
 	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
-	Memory          string  `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
+	penaltyFlags
+	Memory string `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
 }
 
 // check refuses what no data could make right.
@@ -48,7 +49,7 @@ func (f *solveFlags) check(command string, k int) error {
 	case f.TargetError < 0 || f.TargetError >= 1:
 		return usagef(command, "--target-error is %v; it must be at least 0 and below 1", f.TargetError)
 	}
-	return errors.Join(checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol))
+	return errors.Join(checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol), f.penaltyFlags.check(command))
 }
 
 // checkTol refuses tolerances that are none; 0 is never.
@@ -90,8 +91,8 @@ type fitCmd struct {
 	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components."`
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	solveFlags
-	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x K) that W starts at."`
-	InitH string `group:"Fit" placeholder:"FILE" help:"Matrix (K x features) that H starts at."`
+	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
+	InitH string `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	inputFlags
 	machineFlags
 	outputFlags
@@ -140,12 +141,21 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	o := c.fitOptions(c.Threads)
-	rows, cols := t.X.Dims()
-	if o.W, err = c.given(a, "W", c.InitW, rows, c.K); err != nil {
+	if o.W, err = c.given(a, c.InitW); err != nil {
 		return err
 	}
-	if o.H, err = c.given(a, "H", c.InitH, c.K, cols); err != nil {
+	if o.H, err = c.given(a, c.InitH); err != nil {
 		return err
+	}
+	if err := c.penaltyFlags.apply(a, o, c.Quiet); err != nil {
+		return err
+	}
+	along, err := c.penaltyPath("fit")
+	if err != nil {
+		return err
+	}
+	if along.values != nil {
+		return fitPath(a, c, in, t, along, o, out)
 	}
 	model, err := fitTable(a, t, c.K, o, c.Quiet)
 	if err != nil {
@@ -164,7 +174,7 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 }
 
 // given reads a factor to start at.
-func (c *fitCmd) given(a *app, factor, path string, rows, cols int) (*matrix.Dense[float64], error) {
+func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -174,10 +184,7 @@ func (c *fitCmd) given(a *app, factor, path string, rows, cols int) (*matrix.Den
 		return nil, err
 	}
 	d := toDense(t.X)
-	if d.Rows != rows || d.Cols != cols {
-		return nil, inFile(in.name(), fmt.Errorf("%w: it is %d x %d, and %s is %d x %d", nmf.ErrShape, d.Rows, d.Cols, factor, rows, cols))
-	}
-	for i := range rows {
+	for i := range d.Rows {
 		for j, v := range d.Row(i) {
 			if v < 0 {
 				return nil, inFile(in.name(), &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})

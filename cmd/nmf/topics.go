@@ -59,7 +59,7 @@ func (c *topicsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.solveFlags.check("topics", c.K), c.machineFlags.check("topics")); err != nil {
+	if err := errors.Join(c.solveFlags.check("topics", c.K), c.penaltyFlags.onePoint("topics"), c.machineFlags.check("topics")); err != nil {
 		return err
 	}
 	out, err := newModelOutput("topics", c.Output)
@@ -101,7 +101,11 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 		return inFile(c.Root, err)
 	}
 	t := &data.Table[F]{X: x, RowNames: corpus.Names(), ColumnNames: v.Terms}
-	model, err := fitTable(a, t, c.K, c.fitOptions(c.Threads), c.Quiet)
+	fit := c.fitOptions(c.Threads)
+	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
+		return err
+	}
+	model, err := fitTable(a, t, c.K, fit, c.Quiet)
 	if err != nil {
 		return inFile(c.Root, err)
 	}
