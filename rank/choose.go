@@ -83,13 +83,13 @@ var criteria = []Criterion{
 		Value:  func(k *K) float64 { return float64(k.Amari) },
 		choose: lastNear(0.01, func(k *K) float64 { return -float64(k.Amari) })},
 	{Name: bootstrap, Title: "bootstrap", Family: "perturbation", Better: "high",
-		About:  "cosine of the components with those of resampled samples (Efron 1979); the last k where every component has at least 0.8",
+		About:  "cosine of the components with those of resampled samples (Efron 1979); the last k whose least component is within 0.1 of the highest",
 		Value:  func(k *K) float64 { return float64(k.BootstrapMin) },
-		choose: lastAtLeast(0.8, func(k *K) float64 { return float64(k.BootstrapMin) })},
+		choose: lastNear(0.1, func(k *K) float64 { return float64(k.BootstrapMin) })},
 	{Name: poissonCV, Title: "Poisson resampling", Family: "perturbation", Better: "high",
-		About:  "cosine of the components with those of resampled counts; the last k where every component has at least 0.8",
+		About:  "cosine of the components with those of resampled counts; the last k whose least component is within 0.1 of the highest",
 		Value:  func(k *K) float64 { return float64(k.PoissonMin) },
-		choose: lastAtLeast(0.8, func(k *K) float64 { return float64(k.PoissonMin) })},
+		choose: lastNear(0.1, func(k *K) float64 { return float64(k.PoissonMin) })},
 }
 
 // All lists the criteria.
@@ -143,19 +143,6 @@ func lastNear(within float64, value func(*K) float64) func([]K) int {
 		}
 		for i := range ks {
 			if v := value(&ks[i]); ks[i].K > 1 && v >= best-within {
-				at = ks[i].K
-			}
-		}
-		return at
-	}
-}
-
-// lastAtLeast takes the largest k whose value is at least a limit.
-func lastAtLeast(limit float64, value func(*K) float64) func([]K) int {
-	return func(ks []K) int {
-		at := 0
-		for i := range ks {
-			if value(&ks[i]) >= limit {
 				at = ks[i].K
 			}
 		}
