@@ -2,19 +2,21 @@ package kernel
 
 import "math"
 
-// The twins of the elementary functions compute in float64, by package math.
+// The twins of the elementary functions compute in float64 and round once.
+// Package math's exp and ln have assembly for amd64 that leaves out the largest
+// results and the subnormal numbers, so these are here.
 
 func exp[F Float](x, y []F) {
 	checkRun(len(x), y)
 	for i, v := range x {
-		y[i] = F(math.Exp(float64(v)))
+		y[i] = F(exp64(float64(v), 0))
 	}
 }
 
 func log[F Float](x, y []F) {
 	checkRun(len(x), y)
 	for i, v := range x {
-		y[i] = F(math.Log(float64(v)))
+		y[i] = F(log64(float64(v)))
 	}
 }
 
@@ -51,9 +53,6 @@ func power[F Float](p, x F) F {
 	case -0.5:
 		return F(1 / math.Sqrt(float64(x)+0))
 	}
-	if sizeof[F]() == 4 {
-		return F(math.Exp(float64(p) * math.Log(float64(x))))
-	}
 	return F(power64(float64(p), float64(x)))
 }
 
@@ -61,15 +60,41 @@ func power[F Float](p, x F) F {
 // of the result, so the logarithm is kept in two parts.
 func power64(p, x float64) float64 {
 	if !(x > 0) || math.IsInf(x, 1) {
-		return math.Exp(p * math.Log(x))
+		return exp64(p*log64(x), 0)
 	}
 	hi, lo := logParts(x)
 	y := p * hi
-	if math.Abs(y) > 800 {
-		return math.Exp(y)
+	return exp64(y, math.FMA(p, lo, math.FMA(p, hi, -y)))
+}
+
+// exp64 is e^(x+rest), rest being small beside x: with a whole n near
+// x/ln 2, 2^n times the series of what remains.
+func exp64(x, rest float64) float64 {
+	switch {
+	case x > 710:
+		return math.Inf(1)
+	case x < -746:
+		return 0
+	case x != x:
+		return x
 	}
-	z := math.Exp(y)
-	return z + z*math.FMA(p, lo, math.FMA(p, hi, -y))
+	n := math.RoundToEven(x * math.Log2E)
+	r := (x - n*ln2Hi) + (rest - n*ln2Lo)
+	return math.Ldexp(1+(r+expTail(r)), int(n))
+}
+
+// log64 is ln x.
+func log64(x float64) float64 {
+	switch {
+	case x == 0:
+		return math.Inf(-1)
+	case !(x > 0):
+		return math.NaN()
+	case math.IsInf(x, 1):
+		return x
+	}
+	hi, lo := logParts(x)
+	return hi + lo
 }
 
 // ln2 in two parts: the product of the first with an exponent is exact.
@@ -91,9 +116,10 @@ func logParts(x float64) (hi, lo float64) {
 	rest := (math.FMA(-s, d, f) - s*(m-(d-1))) / d
 	z := s * s
 	n := float64(e)
-	hi = n*ln2Hi + 2*s
-	lo = (n*ln2Hi - hi) + 2*s + (n*ln2Lo + 2*(rest+rest*z+s*z*atanhTail(z)))
-	return hi, lo
+	big := n*ln2Hi + 2*s
+	lo = (n*ln2Hi - big) + 2*s + (n*ln2Lo + 2*(rest+rest*z+s*z*atanhTail(z)))
+	hi = big + lo
+	return hi, (big - hi) + lo
 }
 
 // atanhTail is (atanh(s)/s - 1)/z for z = s² <= 1/25: the sum of z^i/(2i+3).
