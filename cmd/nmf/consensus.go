@@ -26,6 +26,7 @@ type consensusCmd struct {
 	Quantiles  string  `group:"Consensus" default:"0.025,0.25,0.5,0.75,0.975" placeholder:"LIST" help:"Quantiles of the entries of W and H."`
 	labelFlags
 	solveFlags
+	cellFlags
 	inputFlags
 	machineFlags
 	outputFlags
@@ -53,9 +54,10 @@ func (c *consensusCmd) Run(a *app) error {
 	if c.K == kMissing {
 		return usagef("consensus", "the number of components is missing: say -k K, such as -k 8, or ask nmf rank which")
 	}
-	if err := errors.Join(c.solveFlags.check("consensus", c.K), c.machineFlags.check("consensus"), c.onePoint("consensus")); err != nil {
+	if err := errors.Join(c.solveFlags.check("consensus", c.K), c.cellFlags.check("consensus"), c.machineFlags.check("consensus"), c.onePoint("consensus")); err != nil {
 		return err
 	}
+	c.cellFlags.read(in)
 	switch {
 	case c.Runs < 2:
 		return usagef("consensus", "--runs is %d; it must be at least 2", c.Runs)
@@ -123,6 +125,12 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
+	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
+	if err != nil {
+		return err
+	}
+	cells.apply(fit)
+	fit.Missing = c.cellFlags.missing()
 	fit.RowNames, fit.ColumnNames = t.RowNames, t.ColumnNames
 	o := &rank.ConsensusOptions{Fit: *fit, Runs: c.Runs, Neighbours: c.Neighbours, Threshold: c.Threshold, Bootstrap: c.Bootstrap}
 	if o.Quantiles, err = parseQuantiles(c.Quantiles); err != nil {

@@ -27,6 +27,7 @@ type rankCmd struct {
 	Resume    string `group:"Rank" placeholder:"FOLDER" help:"Keep what is done in FOLDER, and go on from what is there: a sweep can be stopped and started again with the same command."`
 	labelFlags
 	solveFlags
+	cellFlags
 	inputFlags
 	machineFlags
 	outputFlags
@@ -79,9 +80,10 @@ func (c *rankCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.solveFlags.check("rank", 1), c.sweepFlags.check("rank"), c.machineFlags.check("rank"), c.onePoint("rank")); err != nil {
+	if err := errors.Join(c.solveFlags.check("rank", 1), c.sweepFlags.check("rank"), c.cellFlags.check("rank"), c.machineFlags.check("rank"), c.onePoint("rank")); err != nil {
 		return err
 	}
+	c.cellFlags.read(in)
 	if c.Runs < 2 {
 		return usagef("rank", "--runs is %d; it must be at least 2, for the restarts are compared", c.Runs)
 	}
@@ -130,6 +132,12 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
+	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
+	if err != nil {
+		return err
+	}
+	cells.apply(fit)
+	fit.Missing = c.cellFlags.missing()
 	o.Fit = *fit
 	o.Runs = c.Runs
 	o.State = c.Resume
