@@ -34,6 +34,8 @@ type Criterion struct {
 	// About says in a sentence what is measured and how k is chosen. Better is
 	// "low" or "high".
 	About, Better string
+	// Silent: it is shown, and has no vote.
+	Silent bool
 	// Value is the number of a k that the rule looks at.
 	Value func(k *K) float64
 	// choose gives the chosen k, or 0.
@@ -46,7 +48,7 @@ var criteria = []Criterion{
 		About:  "likelihood less a penalty for parameters (Schwarz 1978); the least",
 		Value:  func(k *K) float64 { return float64(k.BIC) },
 		choose: least(func(k *K) float64 { return float64(k.BIC) })},
-	{Name: aic, Title: "AIC", Family: "fit", Better: "low",
+	{Name: aic, Title: "AIC", Family: "fit", Better: "low", Silent: true,
 		About:  "likelihood less the number of parameters (Akaike 1974); the least",
 		Value:  func(k *K) float64 { return float64(k.AIC) },
 		choose: least(func(k *K) float64 { return float64(k.AIC) })},
@@ -188,13 +190,15 @@ func beforeRandom(ks []K) int {
 // Choose turns the numbers of several k, in rising order, into a recommendation:
 // that of one criterion, or for "" that of all. Every family of criteria has a
 // vote, shared by those of its criteria that choose a k; the k with most votes
-// wins, of equals the one that prediction prefers, else the smallest.
+// wins, of equals the one that prediction prefers, else the smallest. Silent
+// criteria have no vote unless they are asked alone.
 func Choose(ks []K, criterion string) Recommendation {
 	r := Recommendation{ByCriterion: map[string]int{}, Support: Number(math.NaN())}
 	inFamily := map[string]int{}
 	measured := func(c *Criterion) bool {
 		return slices.ContainsFunc(ks, func(k K) bool { return !math.IsNaN(c.Value(&k)) })
 	}
+	votes := func(c *Criterion) bool { return !c.Silent || criterion != "" }
 	var used []*Criterion
 	for i := range criteria {
 		c := &criteria[i]
@@ -204,18 +208,18 @@ func Choose(ks []K, criterion string) Recommendation {
 		k := c.choose(ks)
 		r.ByCriterion[c.Name] = k
 		used = append(used, c)
-		if k > 0 {
+		if k > 0 && votes(c) {
 			inFamily[c.Family]++
 		}
 	}
-	votes, prediction, total := map[int]float64{}, map[int]float64{}, 0.0
+	share, prediction, total := map[int]float64{}, map[int]float64{}, 0.0
 	for _, c := range used {
 		k := r.ByCriterion[c.Name]
-		if k == 0 {
+		if k == 0 || !votes(c) {
 			continue
 		}
 		v := 1 / float64(inFamily[c.Family])
-		votes[k] += v
+		share[k] += v
 		total += v
 		if c.Family == "prediction" {
 			prediction[k] += v
@@ -224,10 +228,10 @@ func Choose(ks []K, criterion string) Recommendation {
 	const same = 1e-9
 	for i := range ks {
 		k := ks[i].K
-		if votes[k] == 0 {
+		if share[k] == 0 {
 			continue
 		}
-		d := votes[k] - votes[r.K]
+		d := share[k] - share[r.K]
 		if r.K == 0 || d > same || d > -same && prediction[k] > prediction[r.K]+same {
 			r.K = k
 		}
@@ -236,9 +240,9 @@ func Choose(ks []K, criterion string) Recommendation {
 		r.Why = "No criterion chooses a k: " + undecided(used)
 		return r
 	}
-	r.Support = Number(votes[r.K] / total)
+	r.Support = Number(share[r.K] / total)
 	near := 0.0
-	for k, v := range votes {
+	for k, v := range share {
 		if k >= r.K-1 && k <= r.K+1 {
 			near += v / total
 		}
@@ -272,7 +276,10 @@ func explain(r *Recommendation, ks []K, used []*Criterion) string {
 	var none []string
 	for _, c := range used {
 		k := r.ByCriterion[c.Name]
-		if k == 0 {
+		switch {
+		case c.Silent && len(used) > 1:
+			continue
+		case k == 0:
 			none = append(none, c.Title)
 			continue
 		}

@@ -719,7 +719,11 @@ func (s *sweep[F]) finish() {
 			k.BestAgreement, k.Agreement = &best, &consensus
 		}
 	}
-	s.result.Recommended = Choose(s.result.K, "")
+	only := ""
+	if len(s.o.Criteria) == 1 {
+		only = s.o.Criteria[0]
+	}
+	s.result.Recommended = Choose(s.result.K, only)
 }
 
 // leastAndMean averages the cosines of each component over repeats and gives the
