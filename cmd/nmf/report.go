@@ -101,24 +101,32 @@ func checkPage(command, flag, path string, others ...string) error {
 	return atomicfile.Check(path)
 }
 
-// writeReport writes the report of a model that was just fitted.
-func writeReport[F matrix.Float](a *app, f *reportFlags, quiet bool, name string, drawing report.Drawing, m *nmf.Model[F], x matrix.Matrix[F]) error {
+// begin makes, before the work, the input of the report of a model to come; nil
+// where no report is wanted.
+func (f *reportFlags) begin(a *app, name string, drawing report.Drawing, x report.Matrix, rowNames []string, quiet bool) (*report.Input, error) {
 	if f.Report == "" {
+		return nil, nil
+	}
+	in := &report.Input{Name: filepath.Base(filepath.Clean(name)), X: x, Drawing: drawing}
+	rows, _ := x.Dims()
+	return in, a.describeSamples(in, f.Metadata, rowNames, rows, quiet)
+}
+
+// finish writes the report once there is a model.
+func (f *reportFlags) finish(in *report.Input, m *nmf.Model[float64]) error {
+	if in == nil {
 		return nil
 	}
-	in := &report.Input{Name: name, Model: wider(m), X: report.FromMatrix(x), Drawing: drawing}
-	if err := a.describeSamples(in, f.Metadata, quiet); err != nil {
-		return err
-	}
+	in.Model = m
 	return savePage(in, f.Report)
 }
 
 // describeSamples adds a file of metadata to a report.
-func (a *app) describeSamples(in *report.Input, path string, quiet bool) error {
+func (a *app) describeSamples(in *report.Input, path string, rowNames []string, rows int, quiet bool) error {
 	if path == "" {
 		return nil
 	}
-	meta, notes, err := report.ReadMetadata(path, in.Model.RowNames, in.Model.W.Rows)
+	meta, notes, err := report.ReadMetadata(path, rowNames, rows)
 	if err != nil {
 		return systemError(path, err)
 	}
@@ -223,7 +231,7 @@ func reportInput(a *app, command, model, input, metadata string, draw *drawFlags
 			return nil, err
 		}
 	}
-	return in, a.describeSamples(in, metadata, quiet)
+	return in, a.describeSamples(in, metadata, m.RowNames, m.W.Rows, quiet)
 }
 
 // reportMatrix reads the data that a model was fitted to, in the model's

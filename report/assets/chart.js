@@ -91,14 +91,13 @@ function lineChart(o) {
     const show = (i, byKey) => {
       at = Math.max(0, Math.min(first.x.length - 1, i));
       const x = px(first.x[at]);
-      for (const line of [cursor]) { line.setAttribute("x1", x); line.setAttribute("x2", x); line.setAttribute("visibility", "visible"); }
+      cursor.setAttribute("x1", x); cursor.setAttribute("x2", x); cursor.setAttribute("visibility", "visible");
       if (ok(first.y[at])) {
         dot.setAttribute("cx", x); dot.setAttribute("cy", py(first.y[at])); dot.setAttribute("visibility", "visible");
       }
       const box = drawn.getBoundingClientRect();
-      const lines = o.read(at);
-      showTip(box.left + x, box.top + (ok(first.y[at]) ? py(first.y[at]) : up), ...lines);
-      if (byKey) announce(lines.map((l) => typeof l === "string" ? l : l.textContent).join(", "));
+      showTip(box.left + x, box.top + (ok(first.y[at]) ? py(first.y[at]) : up), ...o.read(at));
+      if (byKey) announce();
     };
     const hide = () => { cursor.setAttribute("visibility", "hidden"); dot.setAttribute("visibility", "hidden"); hideTip(); };
     drawn.addEventListener("pointermove", (e) => {

@@ -144,7 +144,7 @@ function likeness() {
     at = at.map((p, axis) => Math.max(0, Math.min(D.k - 1, p + move[axis])));
     const r = canvas.getBoundingClientRect(), cell = side / D.k;
     show(r.left + (at[1] + 0.5) * cell, r.top + (at[0] + 0.5) * cell);
-    announce(`${componentName(at[0])} and ${at[1] + 1}: cosine ${D.cosine[at[0] * D.k + at[1]].toFixed(3)}`);
+    announce();
   });
   return panel("How alike they are", "Cosine between every two components, from 0 for none of the same features to 1 for the same component. Choose a cell to compare the two.", box,
     el("div", { class: "legend" }, rampLegend(amountRamp(), "0", "1", "cosine")));
@@ -195,18 +195,26 @@ function missing(root, text) {
 
 function featurePage(root, number) {
   const f = featurePlace(number);
-  if (f === undefined) return missing(root, number < D.n ? `Feature ${number + 1} was left out of this page: its weight is small in every component.` : `There is no feature ${number + 1}.`);
-  root.append(el("nav", { class: "crumbs" }, el("a", { href: "#components" }, "Components"), el("span", null, "/"), el("span", null, `feature ${count(number + 1)} of ${count(D.n)}`)), el("h1", null, featureName(f)));
-  const parts = Float64Array.from({ length: D.k }, (_, j) => basis(j)[f] * D.scales[j]);
+  if (!(number >= 0 && number < D.n)) return missing(root, `There is no feature ${number + 1}.`);
+  if (f !== undefined) {
+    return drawFeature(root, { number, name: featureName(f), weights: Float64Array.from({ length: D.k }, (_, j) => basis(j)[f]),
+      error: D.columnError && D.columnError[f], share: D.columnShare && D.columnShare[f], bias: D.columnBias && D.columnBias[f] });
+  }
+  if (!D.live) return missing(root, `Feature ${number + 1} was left out of this page; nmf view shows every feature.`);
+  onDemand(root, `api/feature/${number}`, (s) => drawFeature(root, { ...s, number, name: visible(s.name) || `feature ${number + 1}` }));
+}
+
+function drawFeature(root, s) {
+  root.append(el("nav", { class: "crumbs", "aria-label": "Where you are" }, el("a", { href: "#components" }, "Components"), el("span", null, "/"), el("span", null, `feature ${count(s.number + 1)} of ${count(D.n)}`)), el("h1", null, s.name));
+  const parts = Float64Array.from(s.weights, (h, j) => h * D.scales[j]);
   const sum = parts.reduce((a, b) => a + b, 0);
   const order = top(parts, 40);
+  const bars = (value) => order.length ? barList(order.map((j) => ({ name: componentName(j), link: componentLink(j), value: value(j), colour: componentColour(j) })), "", { wide: true }) : el("p", { class: "note" }, "No component holds it.");
   root.append(el("div", { class: "grid" },
-    panel("Where it comes from", "The components' parts of all that the model gives this feature.",
-      order.length ? barList(order.map((j) => ({ name: componentName(j), link: componentLink(j), value: parts[j] / sum, colour: componentColour(j) })), "", { wide: true }) : el("p", { class: "note" }, "No component holds it.")),
-    panel("Its weight in the components", "Its part of each component.",
-      order.length ? barList(order.map((j) => ({ name: componentName(j), link: componentLink(j), value: basis(j)[f], colour: componentColour(j) })), "", { wide: true }) : el("p", { class: "note" }, "None."))));
-  if (D.columnError) {
-    root.append(el("dl", { class: "tiles" }, [["relative error", num(D.columnError[f])], ["share of all residual squares", percent(D.columnShare[f])], ["sum of what is missing", num(D.columnBias[f])]].map(([name, value]) => el("div", { class: "tile" }, el("dt", null, name), el("dd", null, value)))));
+    panel("Where it comes from", "The components' parts of all that the model gives this feature.", bars((j) => parts[j] / sum)),
+    panel("Its weight in the components", "Its part of each component.", bars((j) => s.weights[j]))));
+  if (s.error != null) {
+    root.append(el("dl", { class: "tiles" }, [["relative error", num(s.error)], ["share of all residual squares", percent(s.share)], ["sum of what is missing", num(s.bias)]].map(([name, value]) => el("div", { class: "tile" }, el("dt", null, name), el("dd", null, value)))));
   }
 }
 

@@ -153,8 +153,16 @@ function original(i) {
 // ask asks the server of nmf view.
 async function ask(path) {
   const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`it says ${answer.status}`);
   return answer;
+}
+
+// onDemand draws what the server computes, and says so if it does not answer.
+function onDemand(root, path, draw) {
+  const wait = el("p", { class: "loading" }, "Computing …");
+  root.append(wait);
+  ask(path).then((answer) => answer.json()).then((s) => { wait.remove(); draw(s); })
+    .catch((e) => { wait.textContent = `The server does not answer: ${e.message}. Is nmf view still running?`; });
 }
 
 // matches finds names: those that begin with the text first.

@@ -56,8 +56,7 @@ function duration(s) {
   return `${Math.floor(s / 3600)} h ${Math.round(s % 3600 / 60)} min`;
 }
 
-// The tooltip. What it says is said to screen readers by announce, where the
-// keyboard moved it.
+// The tooltip. Where the keyboard moved it, announce follows.
 
 function showTip(x, y, ...lines) {
   const tip = $("tip");
@@ -72,7 +71,8 @@ function showTip(x, y, ...lines) {
 
 function hideTip() { $("tip").hidden = true; }
 
-function announce(text) { $("live").textContent = text; }
+// announce says to screen readers what the tooltip shows.
+function announce() { $("live").textContent = [...$("tip").children].map((line) => line.textContent).join(", "); }
 
 // responsive draws into a node now and whenever its width changes.
 function responsive(node, draw) {

@@ -5,13 +5,9 @@ function samplePage(root, number) {
   if (number >= D.m || !(number >= 0)) return missing(root, `There is no sample ${number + 1}.`);
   if (i !== undefined && (!D.live || original(i) || !D.input)) return drawSample(root, here(i));
   if (!D.live) return missing(root, `Sample ${number + 1} was left out of this page; nmf view shows every sample.`);
-  const wait = el("p", { class: "loading" }, "Computing …");
-  root.append(wait);
-  ask(`api/sample/${number}`).then((answer) => answer.json()).then((s) => {
-    wait.remove();
-    const floats = (text) => text ? Float64Array.from(new Float32Array(fromBase64(text).buffer)) : null;
-    drawSample(root, { ...s, number, name: visible(s.name) || `sample ${number + 1}`, mixture: Float64Array.from(s.mixture), reconstruction: floats(s.reconstruction), original: floats(s.original) });
-  }).catch((e) => { wait.textContent = `The server did not answer: ${e.message}.`; });
+  const floats = (text) => text ? Float64Array.from(new Float32Array(fromBase64(text).buffer)) : null;
+  onDemand(root, `api/sample/${number}`, (s) => drawSample(root, { ...s, number, name: visible(s.name) || `sample ${number + 1}`,
+    mixture: Float64Array.from(s.mixture), reconstruction: floats(s.reconstruction), original: floats(s.original) }));
 }
 
 // here gathers what the page knows about a sample.

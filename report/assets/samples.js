@@ -195,9 +195,8 @@ function mixtureMap() {
     e.preventDefault();
     at = Math.max(sampleLook.from, Math.min(sampleLook.to - 1, at + step));
     const r = canvas.getBoundingClientRect();
-    const lines = describe(order[at]);
-    showTip(r.left + margin + (at - sampleLook.from + 0.5) / (sampleLook.to - sampleLook.from) * (width - margin), r.top + strip, ...lines);
-    announce(el("div", null, lines.filter(Boolean).map((l) => el("span", null, l, " "))).textContent);
+    showTip(r.left + margin + (at - sampleLook.from + 0.5) / (sampleLook.to - sampleLook.from) * (width - margin), r.top + strip, ...describe(order[at]));
+    announce();
   });
 
   const legend = el("div", { class: "legend" });
@@ -265,10 +264,8 @@ function embedding() {
   responsive(box, draw);
   const show = (x, y) => {
     const mix = mixtures();
-    const lines = [el("b", null, sampleName(at)), ...top(mix.subarray(at * D.k, (at + 1) * D.k), 3).map((j) => `${componentName(j)} ${percent(mix[at * D.k + j])}`),
-      key !== "" && key !== "error" && `${visible(D.metadata[key].name)}: ${metaValue(key, at)}`, key === "error" && `relative error ${num(D.rowError[at])}`];
-    showTip(x, y, ...lines);
-    return lines;
+    showTip(x, y, el("b", null, sampleName(at)), ...top(mix.subarray(at * D.k, (at + 1) * D.k), 3).map((j) => `${componentName(j)} ${percent(mix[at * D.k + j])}`),
+      key !== "" && key !== "error" && `${visible(D.metadata[key].name)}: ${metaValue(key, at)}`, key === "error" && `relative error ${num(D.rowError[at])}`);
   };
   canvas.addEventListener("pointermove", (e) => {
     const r = canvas.getBoundingClientRect(), x = e.clientX - r.left, y = e.clientY - r.top;
@@ -294,7 +291,8 @@ function embedding() {
     at = order[Math.max(0, Math.min(n - 1, (at < 0 ? -1 : order.indexOf(at)) + step))];
     draw(width);
     const r = canvas.getBoundingClientRect();
-    announce(show(r.left + px(at), r.top + py(at)).filter(Boolean).map((l) => typeof l === "string" ? l : l.textContent).join(", "));
+    show(r.left + px(at), r.top + py(at));
+    announce();
   });
   const drawLegend = () => {
     const c = colouring(key);

@@ -97,14 +97,14 @@ function search() {
     box.hidden = false;
     field.setAttribute("aria-expanded", "true");
     choose(options.length ? 0 : -1);
-    if (D.live && D.samples) {
+    if (D.live && (D.samples || D.features)) {
       const mine = ++asked;
       ask(`api/find?q=${encodeURIComponent(text)}`).then((a) => a.json()).then((more) => {
-        if (mine !== asked || field.value.trim() !== text) return;
-        const others = more.filter((s) => samplePlace(s.number) === undefined);
-        if (!others.length) return;
+        if (mine !== asked || box.hidden || more.samples.length + more.features.length === 0) return;
         none.remove();
-        box.append(el("div", { class: "kind" }, "Samples that are not in the page"), ...others.map((s) => option(`#sample/${s.number + 1}`, visible(s.name), "")));
+        box.append(el("div", { class: "kind" }, "Not in the page, but in the model"), ...more.features.map((s) => option(`#feature/${s.number + 1}`, visible(s.name), "feature")),
+          ...more.samples.map((s) => option(`#sample/${s.number + 1}`, visible(s.name), "sample")));
+        if (chosen < 0) choose(0);
       }).catch(() => {});
     }
   };
