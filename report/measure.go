@@ -32,6 +32,8 @@ type measures struct {
 	// variance is the part of the variance that each holds.
 	pca      []float64
 	variance [2]float64
+	// residuals are those of the input, once they are asked for.
+	residuals *residuals
 }
 
 func measure(m *nmf.Model[float64]) *measures {

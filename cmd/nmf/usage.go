@@ -46,6 +46,8 @@ func choicesOf(name string) []string {
 		return rank.Criteria()
 	case "draw":
 		return drawKinds()
+	case "figure":
+		return plotFigures()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}
