@@ -55,7 +55,7 @@ func TestFigures(t *testing.T) {
 					}
 				}
 			}
-			if drawn < 8 {
+			if drawn < 6 {
 				t.Errorf("%s: %d elements", name, drawn)
 			}
 			picture, err := png.Decode(&pixels)
