@@ -54,7 +54,7 @@ func (c *plotCmd) Run(a *app) error {
 	if c.Figure == "residuals" && c.Input == "" {
 		return usagef("plot", "residuals need the data that the model was fitted to: nmf plot MODEL INPUT")
 	}
-	if err := checkPage("plot", "-o", c.Output, c.Model, c.Input); err != nil {
+	if err := checkPicture("plot", "figure", "-o", c.Output, c.Model, c.Input); err != nil {
 		return err
 	}
 	in, err := reportInput(a, "plot", c.Model, c.Input, "", &c.drawFlags, &c.inputFlags, c.Threads, c.Quiet)

@@ -82,21 +82,24 @@ func (f *reportFlags) check(command, model, input string) error {
 		}
 		return nil
 	}
-	return checkPage(command, "--report", f.Report, model, input, f.Metadata)
+	return checkPicture(command, "report", "--report", f.Report, model, input, f.Metadata)
 }
 
-// checkPage refuses to write a page where it cannot be or over what is read.
-func checkPage(command, flag, path string, others ...string) error {
+// checkPicture refuses to write a report or a figure where it cannot be or over
+// what is read.
+func checkPicture(command, what, flag, path string, others ...string) error {
 	if path == "-" {
-		return usagef(command, "a report is not written to standard output; name a file with %s", flag)
+		return usagef(command, "a %s is not written to standard output; name a file with %s", what, flag)
 	}
 	for _, other := range others {
 		if path == other || sameFile(path, other) {
-			return usagef(command, "the report %s would replace %s: name another file with %s", path, other, flag)
+			return usagef(command, "the %s %s would replace %s: name another file with %s", what, path, other, flag)
 		}
 	}
-	if _, err := nmf.ReadInfo(path); err == nil || errors.Is(err, nmf.ErrModelVersion) {
-		return fmt.Errorf("%s exists and is a model, which a report would replace: it is left alone; name another file, or remove it", path)
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if _, err := nmf.ReadInfo(path); err == nil || errors.Is(err, nmf.ErrModelVersion) {
+			return fmt.Errorf("%s exists and is a model, which a %s would replace: it is left alone; name another file, or remove it", path, what)
+		}
 	}
 	return atomicfile.Check(path)
 }
@@ -176,7 +179,7 @@ func (c *reportCmd) Run(a *app) error {
 	if c.Output == "" {
 		c.Output = pageName(c.Model)
 	}
-	if err := checkPage("report", "-o", c.Output, c.Model, c.Input, c.Metadata); err != nil {
+	if err := checkPicture("report", "report", "-o", c.Output, c.Model, c.Input, c.Metadata); err != nil {
 		return err
 	}
 	in, err := reportInput(a, "report", c.Model, c.Input, c.Metadata, &c.drawFlags, &c.inputFlags, c.Threads, c.Quiet)
