@@ -412,6 +412,7 @@ func TestBrowserUse(t *testing.T) {
 	p.wants("#compare", "Pin another one")
 	p.click("#card-3 .pin")
 	p.wants("#compare h2", "Components 1 and 3")
+	p.shoot("compare")
 	p.press(kb.Escape)
 	if eval[bool](p, `!document.getElementById("compare").hidden`) {
 		t.Error("Escape does not close the comparison")
@@ -429,12 +430,15 @@ func TestBrowserUse(t *testing.T) {
 		t.Errorf("the arrow leads from %q to %q", first, second)
 	}
 	p.press("+")
-	p.wants("main", "40 samples, from the")
+	p.wants("main", "40 samples: number")
 	p.press(kb.Enter)
 	p.wants(".crumbs", "Samples")
 	p.visit("#samples")
-	p.click(".toolbar .choice button:nth-child(2)")
-	p.check("stacked")
+	for b, what := range []string{"parts", "amounts", "stacked"} {
+		p.click(fmt.Sprintf(".toolbar .choice button:nth-child(%d)", b+1))
+		p.check(what)
+		p.shoot("map-" + what)
+	}
 	p.do(chromedp.Evaluate[chromedp.Void](`(() => { for (const s of document.querySelectorAll("main select")) { s.value = "0"; s.dispatchEvent(new Event("change")); } })()`))
 	p.wants("main", "liver")
 	p.wants("main", "missing")
@@ -577,4 +581,24 @@ func TestBrowserLive(t *testing.T) {
 	p.search("cell 3999")
 	p.wait(`document.getElementById("found").textContent.includes("cell 3999")`)
 	p.shoot("live")
+}
+
+// TestBrowserLarge opens the report of 10,000 samples x 5,000 features x 50
+// components, and logs how long a reader waits.
+func TestBrowserLarge(t *testing.T) {
+	chromium(t)
+	if testing.Short() {
+		t.Skip("a large report takes long to make")
+	}
+	model, x := made(10_000, 5_000, 50, 13)
+	model.RowNames, model.ColumnNames = named("cell ", 10_000), named("gene ", 5_000)
+	p := openTab(t, pageFile(t, &Input{Name: "large", Model: model, X: FromMatrix[float64](x)}), 1280, 900)
+	t.Logf("open after %.0f ms", eval[float64](p, `performance.getEntriesByName("ready")[0].startTime`))
+	for _, s := range []string{"components", "samples", "residuals", "sample/5000"} {
+		p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`void (performance.mark("from"), location.hash = %q)`, "#"+s)))
+		p.settle()
+		p.check(s)
+		t.Logf("%s drawn within %.0f ms", s, eval[float64](p, `performance.now() - performance.getEntriesByName("from").at(-1).startTime`))
+	}
+	p.shoot("large")
 }

@@ -48,7 +48,7 @@ function lineChart(o) {
     const pad = 0.04 * (scale(high) - scale(low));
     const a = scale(low) - (o.zero && low === 0 ? 0 : pad), b = scale(high) + pad;
     const marks = (o.log ? logTicks : ticks)(low, high, 4);
-    const left = 14 + 6.4 * Math.max(...marks.map((t) => num(t).length)), right = 14, up = 10, down = o.xLabel ? 40 : 24;
+    const left = 14 + 6.4 * Math.max(...marks.map((t) => tick(t).length)), right = 14, up = 10, down = o.xLabel ? 40 : 24;
     const px = (v) => left + (v - x0) / (x1 - x0) * (width - left - right);
     const py = (v) => up + (b - scale(v)) / (b - a) * (height - up - down);
     const ok = (v) => Number.isFinite(v) && (!o.log || v > 0);
@@ -57,9 +57,9 @@ function lineChart(o) {
     const drawn = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: 0, "aria-label": o.label });
     for (const t of marks) {
       drawn.append(svg("line", { class: "rule", x1: left, x2: width - right, y1: py(t), y2: py(t) }),
-        svg("text", { class: "axis", x: left - 8, y: py(t) + 4, "text-anchor": "end" }, num(t)));
+        svg("text", { class: "axis", x: left - 8, y: py(t) + 4, "text-anchor": "end" }, tick(t)));
     }
-    for (const t of xMarks) drawn.append(svg("text", { class: "axis", x: px(t), y: height - down + 18, "text-anchor": "middle" }, num(t, 4)));
+    for (const t of xMarks) drawn.append(svg("text", { class: "axis", x: px(t), y: height - down + 18, "text-anchor": "middle" }, tick(t)));
     if (o.xLabel) drawn.append(svg("text", { class: "axis title", x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, o.xLabel));
     if (o.mark != null && o.mark >= x0 && o.mark <= x1) {
       drawn.append(svg("line", { x1: px(o.mark), x2: px(o.mark), y1: up, y2: height - down, stroke: css("--accent"), "stroke-dasharray": "4 3" }));

@@ -205,7 +205,7 @@ function featurePage(root, number) {
 }
 
 function drawFeature(root, s) {
-  root.append(el("nav", { class: "crumbs", "aria-label": "Where you are" }, el("a", { href: "#components" }, "Components"), el("span", null, "/"), el("span", null, `feature ${count(s.number + 1)} of ${count(D.n)}`)), el("h1", null, s.name));
+  root.append(el("nav", { class: "crumbs", "aria-label": "Where you are" }, el("a", { href: "#components" }, "Components"), el("span", null, "/"), el("span", null, `feature ${count(s.number + 1)} of ${count(D.n)}`)), heading(s.name));
   const parts = Float64Array.from(s.weights, (h, j) => h * D.scales[j]);
   const sum = parts.reduce((a, b) => a + b, 0);
   const order = top(parts, 40);

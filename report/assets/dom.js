@@ -37,6 +37,13 @@ function num(v, digits = 3) {
   return minus(String(Number(v.toPrecision(digits))));
 }
 
+// tick writes a round value of an axis.
+function tick(v) {
+  const a = Math.abs(v);
+  if (v === 0 || a >= 1e-3 && a < 1e6) return minus(Number(v.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6, useGrouping: a >= 1e4 }));
+  return minus(String(Number(v.toPrecision(4)).toExponential())).replace("e+", "e").replace("e-", "e−");
+}
+
 const count = (n) => n.toLocaleString("en");
 
 function percent(share) {
@@ -74,17 +81,23 @@ function hideTip() { $("tip").hidden = true; }
 // announce says to screen readers what the tooltip shows.
 function announce() { $("live").textContent = [...$("tip").children].map((line) => line.textContent).join(", "); }
 
-// responsive draws into a node now and whenever its width changes.
+// responsive draws into a node now and whenever its width changes. What is to
+// be printed is drawn by redraw, since no change is reported before a print.
 function responsive(node, draw) {
   let last = 0;
-  new ResizeObserver(() => {
+  const observer = new ResizeObserver(() => {
     const width = Math.floor(node.clientWidth);
     if (width > 0 && width !== last) {
       last = width;
       draw(width);
     }
-  }).observe(node);
-  node.redraw = () => draw(last || 640);
+  });
+  observer.observe(node);
+  node.classList.add("responsive");
+  node.redraw = (most) => {
+    last = Math.min(most, Math.floor(node.clientWidth) || most);
+    draw(last);
+  };
   return node;
 }
 
@@ -115,6 +128,11 @@ function choice(label, options, current, pick) {
 function menu(label, options, current, pick) {
   return el("label", null, label, el("select", { on: { change: (e) => pick(e.target.value) } },
     options.map(([value, text]) => el("option", { value, selected: String(value) === String(current) }, text))));
+}
+
+// heading is the title of a section; a long name is written smaller.
+function heading(text) {
+  return el("h1", { class: text.length > 70 && "long", title: text.length > 70 && text }, text);
 }
 
 function panel(title, note, ...children) {

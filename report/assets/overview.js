@@ -4,7 +4,7 @@ let perSecond = false;
 
 function overview(root) {
   const i = D.info;
-  root.append(el("div", null, el("h1", null, D.name ? visible(D.name) : "A factorization"), lead()));
+  root.append(el("div", null, heading(D.name ? visible(D.name) : "A factorization"), lead()));
   for (const w of D.warnings) root.append(el("p", { class: "notice" }, el("b", null, "Note "), visible(w)));
   if (D.input && !D.input.fits) {
     root.append(el("p", { class: "notice" }, el("b", null, "Another input? "),

@@ -18,7 +18,7 @@ function here(i) {
 
 function drawSample(root, s) {
   const place = samplePlace(s.number) ?? 0;
-  root.append(crumbs("samples", "Samples", D.live ? s.number : place, D.live ? D.m : D.mk, (q) => D.live ? `#sample/${q + 1}` : sampleLink(q)), el("h1", null, s.name));
+  root.append(crumbs("samples", "Samples", D.live ? s.number : place, D.live ? D.m : D.mk, (q) => D.live ? `#sample/${q + 1}` : sampleLink(q)), heading(s.name));
   if (s.metadata.length) root.append(el("div", { class: "chips" }, s.metadata.map(([name, value]) => el("span", null, `${visible(name)}: ${visible(value)}`))));
   const tiles = [s.error != null && ["relative error", num(s.error), "‖x − wH‖ / ‖x‖"], s.share != null && ["share of all residual squares", percent(s.share), `an even share is ${percent(1 / D.m)}`],
     s.bias != null && ["sum of what is missing", num(s.bias), s.bias >= 0 ? "the model shows too little" : "the model shows too much"]].filter(Boolean);

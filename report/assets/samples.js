@@ -1,6 +1,6 @@
 // Samples: their mixtures as a map, and where they lie to each other.
 
-const sampleLook = { mode: "heat", order: "dominant", colour: "", from: 0, to: 0 };
+const sampleLook = { mode: "", order: "dominant", colour: "", from: 0, to: 0 };
 
 function samples(root) {
   root.append(el("div", null, el("h1", null, "Samples"), el("p", { class: "lead" },
@@ -69,17 +69,23 @@ function mixtureMap() {
   const box = el("div", null, canvas);
   const said = el("p", { class: "note" });
   const height = () => sampleLook.mode === "stack" ? 300 : Math.max(120, Math.min(560, D.k * Math.max(5, Math.min(26, 420 / D.k))));
+  sampleLook.mode ||= D.k > 1 ? "heat" : "amount"; // of one component every part is all
   const mix = mixtures();
-  let most = 0; // the ramp ends at the largest part
-  for (const v of mix) most = Math.max(most, v);
-  most ||= 1;
+  let values, most; // what the map shows, and the end of its ramp
+  const choose = () => {
+    values = sampleLook.mode === "amount" ? D.W.map((w, p) => w * D.scales[p % D.k]) : mix;
+    most = 0;
+    for (const v of values) most = Math.max(most, v);
+    most ||= 1;
+  };
+  choose();
 
-  // columns averages the mixtures of the samples in view to that many columns.
+  // columns averages the values of the samples in view to that many columns.
   const columns = (n) => {
     const { from, to } = sampleLook, out = new Float32Array(n * D.k);
     for (let c = 0; c < n; c++) {
       const a = from + Math.floor(c * (to - from) / n), b = Math.max(a + 1, from + Math.floor((c + 1) * (to - from) / n));
-      for (let q = a; q < b; q++) for (let j = 0; j < D.k; j++) out[c * D.k + j] += mix[order[q] * D.k + j] / (b - a);
+      for (let q = a; q < b; q++) for (let j = 0; j < D.k; j++) out[c * D.k + j] += values[order[q] * D.k + j] / (b - a);
     }
     return out;
   };
@@ -87,19 +93,19 @@ function mixtureMap() {
   const draw = (w) => {
     width = w;
     const h = height(), g = sharp(canvas, width, h + strip + 6), inner = width - margin, shown = sampleLook.to - sampleLook.from;
-    const n = Math.min(shown, Math.floor(inner * Math.min(2, devicePixelRatio || 1))), values = columns(n);
+    const n = Math.min(shown, Math.floor(inner * Math.min(2, devicePixelRatio || 1))), shownValues = columns(n);
     const colour = colouring(sampleLook.colour);
-    const each = inner / n;
+    const ratio = devicePixelRatio || 1, edge = (c) => Math.round((margin + c * inner / n) * ratio) / ratio; // without seams
     for (let c = 0; c < n; c++) {
       const i = order[sampleLook.from + Math.floor((c + 0.5) * shown / n)];
       g.fillStyle = colour.of(i);
-      g.fillRect(margin + c * each, 0, each + 0.5, strip - 4);
+      g.fillRect(edge(c), 0, edge(c + 1) - edge(c), strip - 4);
     }
-    if (sampleLook.mode === "heat") {
+    if (sampleLook.mode !== "stack") {
       const small = new OffscreenCanvas(n, D.k), s = small.getContext("2d"), image = s.createImageData(n, D.k), t = table(amountRamp());
       for (let c = 0; c < n; c++) {
         for (let j = 0; j < D.k; j++) {
-          const v = 3 * Math.round(255 * Math.min(1, values[c * D.k + j] / most));
+          const v = 3 * Math.round(255 * Math.min(1, shownValues[c * D.k + j] / most));
           image.data.set([t[v], t[v + 1], t[v + 2], 255], 4 * (j * n + c));
         }
       }
@@ -110,10 +116,10 @@ function mixtureMap() {
       for (let c = 0; c < n; c++) {
         let y = strip;
         for (let j = 0; j < D.k; j++) {
-          const tall = h * values[c * D.k + j];
+          const tall = h * shownValues[c * D.k + j];
           if (tall <= 0) continue;
           g.fillStyle = componentColour(j);
-          g.fillRect(margin + c * each, y, each + 0.4, tall + 0.3);
+          g.fillRect(edge(c), y, edge(c + 1) - edge(c), tall + 0.3);
           y += tall;
         }
       }
@@ -121,7 +127,7 @@ function mixtureMap() {
     g.font = `11px ${css("--sans")}`;
     g.textAlign = "right";
     g.textBaseline = "middle";
-    if (sampleLook.mode === "heat") {
+    if (sampleLook.mode !== "stack") {
       const row = h / D.k, every = Math.max(1, Math.ceil(11 / row));
       for (let j = 0; j < D.k; j += every) {
         g.fillStyle = css("--soft");
@@ -139,7 +145,7 @@ function mixtureMap() {
       g.fillRect(Math.min(drag.x0, drag.x1), strip, Math.abs(drag.x1 - drag.x0), h);
       g.globalAlpha = 1;
     }
-    said.textContent = shown === D.mk ? `All ${plural(D.mk, "sample")}. Drag over some to see them larger.` : `${plural(shown, "sample")}, from the ${count(sampleLook.from + 1)}th to the ${count(sampleLook.to)}th in this order.`;
+    said.textContent = shown === D.mk ? `All ${plural(D.mk, "sample")}. Drag over some to see them larger.` : `${plural(shown, "sample")}: number ${count(sampleLook.from + 1)} to ${count(sampleLook.to)} in this order.`;
   };
   responsive(box, draw);
   const redraw = () => width && draw(width);
@@ -202,14 +208,14 @@ function mixtureMap() {
   const legend = el("div", { class: "legend" });
   const drawLegend = () => {
     const c = colouring(sampleLook.colour);
-    legend.replaceChildren(...[sampleLook.mode === "heat" ? rampLegend(amountRamp(), "0%", percent(most), "part of the sample") : null,
+    legend.replaceChildren(...[sampleLook.mode === "heat" ? rampLegend(amountRamp(), "0%", percent(most), "part of the sample") : sampleLook.mode === "amount" ? rampLegend(amountRamp(), "0", num(most), "sum over the features of what the component gives the sample") : null,
       sampleLook.colour === "" ? null : el("span", null, "strip above:"), ...(sampleLook.colour === "" ? [] : c.legend ? [c.legend] : c.groups.slice(0, 30).map((g) => el("span", null, el("i", { class: "swatch", style: { background: g.colour } }), g.name)))].filter(Boolean));
   };
   drawLegend();
   const orders = [["dominant", "dominant component"], ["data", "place in the data"], ...D.metadata.map((c, i) => [i, visible(c.name)])];
   const p = panel("Mixtures", null,
     el("div", { class: "toolbar" },
-      choice("Form", [["heat", "heat map"], ["stack", "stacked"]], sampleLook.mode, (v) => { sampleLook.mode = v; drawLegend(); redraw(); }),
+      choice("What is shown", [["heat", "parts"], ["amount", "amounts"], ["stack", "stacked"]], sampleLook.mode, (v) => { sampleLook.mode = v; choose(); drawLegend(); redraw(); }),
       menu("ordered by", orders, sampleLook.order, (v) => { sampleLook.order = v; order = sampleOrder(); redraw(); }),
       menu("strip", colourOptions(), sampleLook.colour, (v) => { sampleLook.colour = v; drawLegend(); redraw(); }),
       el("span", { class: "choice", role: "group", "aria-label": "Zoom" },

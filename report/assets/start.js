@@ -43,8 +43,7 @@ const moon = "M13.5 9.8A6 6 0 0 1 6.2 2.5A6 6 0 1 0 13.5 9.8z";
 const system = matchMedia("(prefers-color-scheme: dark)");
 let chosenTheme = null;
 
-function setTheme() {
-  const theme = chosenTheme || (system.matches ? "dark" : "light");
+function setTheme(theme = chosenTheme || (system.matches ? "dark" : "light")) {
   document.documentElement.dataset.theme = theme;
   document.documentElement.style.colorScheme = theme;
   $("theme").replaceChildren(svg("svg", { viewBox: "0 0 16 16", fill: "none", stroke: "currentColor", "stroke-width": 1.5, "stroke-linecap": "round", "stroke-linejoin": "round" }, svg("path", { d: dark() ? sun : moon })));
@@ -74,7 +73,7 @@ function search() {
     options.forEach((o, p) => o.setAttribute("aria-selected", String(p === q)));
     if (q >= 0) { options[q].scrollIntoView({ block: "nearest" }); field.setAttribute("aria-activedescendant", options[q].id); }
   };
-  const open = (q) => { if (options[q]) { location.hash = options[q].dataset.link; close(); field.blur(); } };
+  const open = (q) => { if (options[q]) { location.hash = options[q].dataset.link; field.value = ""; close(); field.blur(); } };
   const option = (link, name, about) => {
     const q = options.length;
     const node = el("div", { role: "option", id: `option-${q}`, "aria-selected": "false", dataset: { link }, on: { pointerdown: (e) => { e.preventDefault(); open(q); }, pointermove: () => choose(q) } }, el("span", null, name), el("span", null, about));
@@ -156,16 +155,22 @@ function listen() {
       if (link) location.hash = link.getAttribute("href");
     }
   });
-  addEventListener("beforeprint", () => {
-    const root = $("main").firstChild;
-    for (const [key, , draw] of sections()) {
-      if ($("tabs").querySelector(`[data-view="${key}"]`).hasAttribute("aria-current")) continue;
-      const more = el("section", { class: "view printed" });
-      root.parentNode.append(more);
-      draw(more);
-    }
-  });
-  addEventListener("afterprint", () => { for (const node of document.querySelectorAll(".printed")) node.remove(); });
+  addEventListener("beforeprint", printAll);
+  addEventListener("afterprint", redrawAll);
+}
+
+// printAll shows all sections, in the light.
+function printAll() {
+  const main = $("main"), pageWidth = 680;
+  setTheme("light");
+  show();
+  for (const [key, , draw] of sections()) {
+    if ($("tabs").querySelector(`[data-view="${key}"]`).hasAttribute("aria-current")) continue;
+    const more = el("section", { class: "view" });
+    main.append(more);
+    draw(more);
+  }
+  for (const node of main.querySelectorAll(".responsive")) node.redraw(pageWidth);
 }
 
 async function start() {
@@ -178,6 +183,7 @@ async function start() {
   search();
   show();
   document.documentElement.dataset.ready = "yes";
+  performance.mark("ready");
 }
 
 start().catch((e) => {
