@@ -266,9 +266,7 @@ func (p *pixelInk) text(x, y float64, s string, f lettering) {
 func (p *pixelInk) image(x, y, w, h float64, pixels image.Image) {
 	scale := p.dpi / 72
 	at := image.Rect(int(math.Round(x*scale)), int(math.Round(y*scale)), int(math.Round((x+w)*scale)), int(math.Round((y+h)*scale)))
-	if to, ok := p.c.Image().(draw.Image); ok {
-		draw.NearestNeighbor.Scale(to, at, pixels, pixels.Bounds(), draw.Over, nil)
-	}
+	draw.NearestNeighbor.Scale(p.c.Image(), at, pixels, pixels.Bounds(), draw.Over, nil)
 }
 
 func (p *pixelInk) writeTo(w io.Writer) error {

@@ -77,7 +77,7 @@ func named(prefix string, n int) []string {
 	return list
 }
 
-func page1(t *testing.T, in *Input) string {
+func pageText(t *testing.T, in *Input) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, in); err != nil {
@@ -258,7 +258,7 @@ func TestHarmless(t *testing.T) {
 	in := &Input{Name: evil, Model: model, X: FromMatrix[float64](x), Notes: []string{evil},
 		Metadata: &Metadata{Columns: []MetadataColumn{{Name: evil, Values: named(evil, 6)}}},
 		Drawing:  Drawing{Axis: evil}, Rank: &Rank{Recommendation: evil, Criteria: []Criterion{{Name: evil, About: evil}}}}
-	text := page1(t, in)
+	text := pageText(t, in)
 	if strings.Contains(text, "<img") || strings.Contains(text, "<!--") {
 		t.Error("a name became markup")
 	}
@@ -270,7 +270,7 @@ func TestHarmless(t *testing.T) {
 // TestPolicy: the page's policy allows its own script and style alone.
 func TestPolicy(t *testing.T) {
 	model, _ := made(3, 3, 1, 1)
-	text := page1(t, &Input{Model: model})
+	text := pageText(t, &Input{Model: model})
 	meta := regexp.MustCompile(`Content-Security-Policy" content="([^"]*)"`).FindStringSubmatch(text)
 	if meta == nil || !strings.Contains(meta[1], "default-src &#39;none&#39;") || strings.Contains(meta[1], "unsafe") || !strings.Contains(meta[1], "connect-src &#39;none&#39;") {
 		t.Fatalf("policy %q", meta)
@@ -291,7 +291,7 @@ func TestPolicy(t *testing.T) {
 func TestSameBytes(t *testing.T) {
 	model, x := made(300, 40, 4, 6)
 	in := &Input{Name: "x", Model: model, X: FromMatrix[float64](x.Sparse()), Metadata: &Metadata{Columns: []MetadataColumn{{Name: "a", Values: named("v", 300)}}}}
-	if page1(t, in) != page1(t, in) {
+	if first, second := pageText(t, in), pageText(t, in); first != second {
 		t.Error("two pages of one input differ")
 	}
 }
@@ -357,7 +357,7 @@ func TestSize(t *testing.T) {
 			}
 			meta.Columns = append(meta.Columns, MetadataColumn{Name: fmt.Sprint(long, q), Values: values})
 		}
-		text := page1(t, &Input{Name: long, Model: model, X: FromMatrix[float64](x), Metadata: meta, Drawing: c.kind})
+		text := pageText(t, &Input{Name: long, Model: model, X: FromMatrix[float64](x), Metadata: meta, Drawing: c.kind})
 		if len(text) > MaxBytes {
 			t.Errorf("%d x %d, k = %d: %d bytes", c.m, c.n, c.k, len(text))
 		}
