@@ -82,6 +82,7 @@ func Figure(w io.Writer, in *Input, name, format string, o *FigureOptions) error
 	if err := in.check(); err != nil {
 		return err
 	}
+	in = in.unit()
 	opt := FigureOptions{}
 	if o != nil {
 		opt = *o

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/partsof/nmf"
 )
@@ -184,6 +187,46 @@ func (c *Consensus) check(k int) error {
 		return fmt.Errorf("%w: the stability of %d components in a model of %d", ErrInput, len(c.Stability), k)
 	}
 	return nil
+}
+
+// unit gives the input with a model whose columns of W and rows of H sum to
+// one, as models have them unless a constraint fixes the scale of a factor:
+// only then scales are shares and entries of H are parts of a component.
+func (in *Input) unit() *Input {
+	const rounding = 1e-3
+	m := in.Model
+	sumW, sumH := make([]float64, m.K()), make([]float64, m.K())
+	for i := range m.W.Rows {
+		for j, v := range m.W.Row(i) {
+			sumW[j] += v
+		}
+	}
+	are := true
+	for j := range sumH {
+		sumH[j] = floats.Sum(m.H.Row(j))
+		if m.Scales[j] > 0 {
+			are = are && math.Abs(sumW[j]-1) < rounding && math.Abs(sumH[j]-1) < rounding
+		}
+	}
+	if are {
+		return in
+	}
+	out, model := *in, *m
+	model.W, model.H, model.Scales = m.W.Clone(), m.H.Clone(), slices.Clone(m.Scales)
+	for j := range sumW {
+		model.Scales[j] *= sumW[j] * sumH[j]
+		if sumH[j] > 0 {
+			floats.Scale(1/sumH[j], model.H.Row(j))
+		}
+		for i := range m.W.Rows {
+			if sumW[j] > 0 {
+				model.W.Set(i, j, m.W.At(i, j)/sumW[j])
+			}
+		}
+	}
+	out.Model = &model
+	out.Notes = append(slices.Clone(in.Notes), "a constraint fixes the scale of a factor of this model; shares and weights are those of its factors scaled to sums of one")
+	return &out
 }
 
 // PositionsIn gives the features' places where their names are rising numbers,

@@ -20,6 +20,7 @@ func Handler(in *Input, token string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	in = in.unit()
 	var b bytes.Buffer
 	if err := p.write(&b); err != nil {
 		return nil, err

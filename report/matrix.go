@@ -8,16 +8,22 @@ type Matrix interface {
 	// Dims gives the number of rows (samples) and columns (features).
 	Dims() (rows, cols int)
 	// Row gives row i: all of its values and nil columns, or the values of the
-	// columns given, rising, where the rest is zero. It may use buf's memory,
-	// and what it gives is not changed.
+	// columns given, rising, where the rest is zero. NaN is a missing cell. It
+	// may use buf's memory, and what it gives is not changed.
 	Row(i int, buf *RowBuffer) (cols []int32, vals []float64)
 }
 
 // RowBuffer is memory that Row uses again.
 type RowBuffer struct{ vals []float64 }
 
-// FromMatrix makes a matrix readable here.
-func FromMatrix[F matrix.Float](x matrix.Matrix[F]) Matrix { return rows[F]{x} }
+// FromMatrix makes a matrix readable here. It gives nil for one that is read
+// block by block: a report would read it several times, out of order.
+func FromMatrix[F matrix.Float](x matrix.Matrix[F]) Matrix {
+	if _, ok := x.(*matrix.Streamed[F]); ok || x == nil {
+		return nil
+	}
+	return rows[F]{x}
+}
 
 type rows[F matrix.Float] struct{ x matrix.Matrix[F] }
 

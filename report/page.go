@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -130,6 +131,7 @@ func newPage(in *Input, live bool) (*page, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	in = in.unit()
 	m := in.Model
 	p := &page{}
 	if in.X != nil {
@@ -166,7 +168,7 @@ func newPage(in *Input, live bool) (*page, error) {
 	}
 	h.LeftOut = sel.leftOut
 	h.Arrays = p.pack.Arrays
-	h.Info.Trace, h.Info.Runs = nil, nil
+	h.Info.Trace, h.Info.Runs, h.Info.Dispersions = nil, nil, nil
 	return p, nil
 }
 
@@ -276,7 +278,31 @@ func facts(in *Input) []fact {
 	if i.Compression != nil {
 		list = append(list, fact{"sketch", fmt.Sprintf("%d directions hold %.4g%% of the squares", i.Compression.Directions, 100*i.Compression.Captured)})
 	}
+	list = append(list, otherOptions(r)...)
 	return append(list, fact{"precision", i.Precision}, fact{"instructions", i.SIMD}, fact{"made by", "nmf " + i.Version})
+}
+
+// otherOptions are those that facts does not name and that are set, so that an
+// option that is new is shown, too.
+func otherOptions(o *nmf.Options) []fact {
+	named := []string{"solver", "init", "seed", "runs", "max_iter", "tol", "loss_tol", "target_error", "inner_sweeps", "no_extrapolation", "compression", "threads", "memory", "loss"}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(text, &all) != nil {
+		return nil
+	}
+	var list []fact
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		value := string(all[name])
+		if slices.Contains(named, name) || slices.Contains([]string{"0", `""`, "null", "false", "{}", "[]"}, value) {
+			continue
+		}
+		list = append(list, fact{strings.ReplaceAll(name, "_", " "), cutBytes(strings.Trim(value, `"`), 200)})
+	}
+	return list
 }
 
 func (p *page) packMetadata(in *Input, sel *selection) {
@@ -401,6 +427,9 @@ func (p *page) packInput(in *Input, sel *selection) {
 	}
 	section.Fits = math.Abs(section.RelativeError-m.Info.RelativeError) <= 1e-3*math.Max(0.01, m.Info.RelativeError)
 	p.head.Input = section
+	if res.missing > 0 {
+		p.head.Facts = append(p.head.Facts, fact{"missing cells", thousands(res.missing)})
+	}
 	for _, s := range []struct {
 		name string
 		side *side

@@ -191,6 +191,75 @@ func TestResiduals(t *testing.T) {
 	}
 }
 
+// TestResidualsMissing: cells that are missing count nowhere, dense or sparse.
+func TestResidualsMissing(t *testing.T) {
+	for _, missing := range []string{"nan", "zero", "unstored"} {
+		model, x := made(40, 15, 3, 8)
+		model.Info.Resolved.Missing = missing
+		sparse := x.Sparse()
+		if missing == "nan" {
+			for p := range sparse.Val {
+				if p%7 == 0 {
+					sparse.Val[p] = math.NaN()
+				}
+			}
+			x = sparse.Dense()
+		}
+		y, err := model.Reconstruct(model.W)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0.0
+		for i := range 40 {
+			for j := range 15 {
+				if v := x.At(i, j); !math.IsNaN(v) && (v != 0 || missing == "nan") {
+					want += (v - y.At(i, j)) * (v - y.At(i, j))
+				}
+			}
+		}
+		forms := map[string]matrix.Matrix[float64]{"sparse": sparse}
+		if missing != "unstored" { // which dense matrices do not have
+			forms["dense"] = x
+		}
+		for name, form := range forms {
+			r := findResiduals(model, FromMatrix(form))
+			if math.Abs(r.wrong-want) > 1e-9*want {
+				t.Errorf("%s, %s: %v, want %v", missing, name, r.wrong, want)
+			}
+		}
+		if text := pageText(t, &Input{Model: model, X: FromMatrix[float64](x)}); !strings.Contains(text, `"relativeError":0.`) {
+			t.Errorf("%s: the page has no relative error", missing)
+		}
+	}
+}
+
+// TestUnit: factors whose scale a constraint fixes are shown as others are.
+func TestUnit(t *testing.T) {
+	model, x := made(20, 10, 3, 9)
+	other := *model
+	other.W, other.H, other.Scales = model.W.Clone(), model.H.Clone(), []float64{1, 1, 1}
+	for j, s := range model.Scales {
+		for i := range 20 {
+			other.W.Set(i, j, model.W.At(i, j)*s/3)
+		}
+		for i := range other.H.Row(j) {
+			other.H.Row(j)[i] *= 3
+		}
+	}
+	in := (&Input{Model: &other, X: FromMatrix[float64](x)}).unit()
+	for j, s := range in.Model.Scales {
+		if math.Abs(s-model.Scales[j]) > 1e-9*s || math.Abs(in.Model.H.At(j, 4)-model.H.At(j, 4)) > 1e-12 || math.Abs(in.Model.W.At(3, j)-model.W.At(3, j)) > 1e-12 {
+			t.Errorf("component %d has scale %v, want %v", j, s, model.Scales[j])
+		}
+	}
+	if other.Scales[0] != 1 || len(in.Notes) != 1 {
+		t.Errorf("scales %v, notes %q", other.Scales, in.Notes)
+	}
+	if same := &(Input{Model: model}); same.unit() != same {
+		t.Error("a model in the usual form is copied")
+	}
+}
+
 // TestResidualsOfFit: they add up to the loss that the fit reports.
 func TestResidualsOfFit(t *testing.T) {
 	_, x := made(60, 20, 4, 3)

@@ -14,9 +14,11 @@ import (
 // residuals say where a model is wrong.
 type residuals struct {
 	rows, cols side
-	// nonzero is the number of cells above zero, squares the sum of the
-	// squares of the matrix, wrong that of what is left of it.
+	// nonzero is the number of cells above zero, missing of those that are
+	// missing from a dense X; squares is the sum of the squares of the matrix,
+	// wrong that of what is left of it.
 	nonzero        int
+	missing        int
 	squares, wrong float64
 }
 
@@ -80,7 +82,7 @@ func findResiduals(m *nmf.Model[float64], x Matrix) *residuals {
 	for p := range pieces {
 		limit <- struct{}{}
 		wg.Go(func() {
-			pieces[p] = r.piece(m.W, base, gram, x, p*m.W.Rows/parts, (p+1)*m.W.Rows/parts)
+			pieces[p] = r.piece(m.Info.Resolved.Missing, m.W, base, gram, x, p*m.W.Rows/parts, (p+1)*m.W.Rows/parts)
 			<-limit
 		})
 	}
@@ -91,6 +93,7 @@ func findResiduals(m *nmf.Model[float64], x Matrix) *residuals {
 	for p := range pieces {
 		r.cols.add(&pieces[p].cols)
 		r.nonzero += pieces[p].nonzero
+		r.missing += pieces[p].missing
 		if pieces[p].gram != nil {
 			floats.Add(s.Data, pieces[p].gram.Data)
 			floats.Add(sums, pieces[p].sums)
@@ -108,17 +111,18 @@ func findResiduals(m *nmf.Model[float64], x Matrix) *residuals {
 // piece is what some rows add to the sums over columns. gram and sums are those
 // of W over its sparse rows.
 type piece struct {
-	cols    side
-	gram    *matrix.Dense[float64]
-	sums    []float64
-	nonzero int
+	cols             side
+	gram             *matrix.Dense[float64]
+	sums             []float64
+	nonzero, missing int
 }
 
 // piece goes over the rows from r0 to r1. A dense row is reconstructed and
 // compared. For a sparse one Σ(x−y)² = Σx² − 2Σxy + Σy², where x is not zero in
 // the first two sums and the last is w·G·wᵀ, so that its cost is that of its
-// stored cells; the columns take their Σy² from the Gram matrix of W.
-func (r *residuals) piece(w, base, gram *matrix.Dense[float64], x Matrix, r0, r1 int) piece {
+// stored cells; the columns take their Σy² from the Gram matrix of W. Missing
+// cells, where nothing was asked of the model, are left out.
+func (r *residuals) piece(missing string, w, base, gram *matrix.Dense[float64], x Matrix, r0, r1 int) piece {
 	k, n := base.Rows, base.Cols
 	p := piece{cols: newSide(n)}
 	y := make([]float64, n)
@@ -134,6 +138,10 @@ func (r *residuals) piece(w, base, gram *matrix.Dense[float64], x Matrix, r0, r1
 		if cols == nil {
 			reconstruct(y, row, base)
 			for j, v := range vals {
+				if math.IsNaN(v) || v == 0 && missing == "zero" {
+					p.missing++
+					continue
+				}
 				if v != 0 {
 					p.nonzero++
 				}
@@ -145,14 +153,39 @@ func (r *residuals) piece(w, base, gram *matrix.Dense[float64], x Matrix, r0, r1
 		}
 		if turned == nil {
 			turned = base.T()
+		}
+		if missing == "zero" || missing == "unstored" {
+			for q, v := range vals {
+				if math.IsNaN(v) || v == 0 && missing == "zero" {
+					continue
+				}
+				if v != 0 {
+					p.nonzero++
+				}
+				d := v - floats.Dot(row, turned.Row(int(cols[q])))
+				r.rows.cell(i, v, d)
+				p.cols.cell(int(cols[q]), v, d)
+			}
+			continue
+		}
+		if p.gram == nil {
 			p.gram, p.sums = matrix.NewDense[float64](k, k), make([]float64, k)
 		}
 		for q, v := range vals {
 			if v == 0 {
 				continue
 			}
-			p.nonzero++
 			j := int(cols[q])
+			if math.IsNaN(v) { // its reconstruction, in the sums over all cells, is not asked for
+				y := floats.Dot(row, turned.Row(j))
+				r.rows.wrong[i] -= y * y
+				r.rows.bias[i] += y
+				p.cols.wrong[j] -= y * y
+				p.cols.bias[j] += y
+				p.missing++
+				continue
+			}
+			p.nonzero++
 			xy := v * floats.Dot(row, turned.Row(j))
 			r.rows.squares[i] += v * v
 			r.rows.wrong[i] += v*v - 2*xy

@@ -204,13 +204,17 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	if along.values != nil {
+		if c.Report != "" {
+			return usagef("fit", "--report is of one model, and a path of penalties makes several: run nmf report on those")
+		}
 		return fitPath(a, c, in, t, along, o, out)
 	}
-	drawing, err := c.drawing("fit", t.ColumnNames, columns(t.X))
+	rows, cols := t.X.Dims()
+	drawing, err := c.drawing("fit", t.ColumnNames, cols)
 	if err != nil {
 		return err
 	}
-	page, err := c.begin(a, in.name(), drawing, report.FromMatrix(t.X), t.RowNames, c.Quiet)
+	page, err := c.begin(a, in.name(), drawing, report.FromMatrix(t.X), t.RowNames, rows, c.Quiet)
 	if err != nil {
 		return err
 	}

@@ -106,12 +106,14 @@ func checkPicture(command, what, flag, path string, others ...string) error {
 
 // begin makes, before the work, the input of the report of a model to come; nil
 // where no report is wanted.
-func (f *reportFlags) begin(a *app, name string, drawing report.Drawing, x report.Matrix, rowNames []string, quiet bool) (*report.Input, error) {
+func (f *reportFlags) begin(a *app, name string, drawing report.Drawing, x report.Matrix, rowNames []string, rows int, quiet bool) (*report.Input, error) {
 	if f.Report == "" {
 		return nil, nil
 	}
 	in := &report.Input{Name: filepath.Base(filepath.Clean(name)), X: x, Drawing: drawing}
-	rows, _ := x.Dims()
+	if x == nil {
+		in.Notes = append(in.Notes, "the data does not fit in memory: residuals and originals are not shown")
+	}
 	return in, a.describeSamples(in, f.Metadata, rowNames, rows, quiet)
 }
 

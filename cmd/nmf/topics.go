@@ -110,7 +110,7 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	page, err := c.begin(a, c.Root, report.Drawing{Kind: report.Words}, report.FromMatrix[F](x), t.RowNames, c.Quiet)
+	page, err := c.begin(a, c.Root, report.Drawing{Kind: report.Words}, report.FromMatrix[F](x), t.RowNames, x.Rows, c.Quiet)
 	if err != nil {
 		return err
 	}

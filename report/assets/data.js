@@ -165,6 +165,13 @@ function onDemand(root, path, draw) {
     .catch((e) => { wait.textContent = `The server does not answer: ${e.message}. Is nmf view still running?`; });
 }
 
+// largest gives the largest value, whatever is missing.
+function largest(...lists) {
+  let most = 0;
+  for (const list of lists) for (const v of list || []) if (v > most) most = v;
+  return most;
+}
+
 // matches finds names: those that begin with the text first.
 function matches(text, list, name, most) {
   const want = text.toLowerCase();

@@ -26,13 +26,12 @@ function picture(values, label, o = {}) {
   const { w, h, columnMajor } = D.drawing;
   const canvas = el("canvas", { class: "picture", width: w, height: h, role: "img", "aria-label": label });
   canvas.style.aspectRatio = `${w} / ${h}`;
-  let most = o.high ?? 0;
-  if (o.high == null) for (const v of values) most = Math.max(most, v);
+  const most = o.high ?? largest(values);
   const low = o.low ?? 0, span = most - low || 1;
   const g = canvas.getContext("2d"), image = g.createImageData(w, h), t = table(o.ramp || "grey");
   for (let p = 0; p < w * h; p++) {
     const v = values[columnMajor ? (p % w) * h + Math.floor(p / w) : p];
-    const at = 3 * Math.round(255 * Math.min(1, Math.max(0, (v - low) / span)));
+    const at = 3 * Math.round(255 * Math.min(1, Math.max(0, ((v || 0) - low) / span))); // what is missing is drawn as zero
     image.data.set([t[at], t[at + 1], t[at + 2], 255], 4 * p);
   }
   g.putImageData(image, 0, 0);
@@ -41,9 +40,8 @@ function picture(values, label, o = {}) {
 
 // differences shows signed values as a picture.
 function differences(values, label) {
-  let most = 0;
-  for (const v of values) most = Math.max(most, Math.abs(v));
-  return picture(values, label, { ramp: signRamp(), low: -most, high: most || 1 });
+  const most = largest(values.map(Math.abs)) || 1;
+  return picture(values, label, { ramp: signRamp(), low: -most, high: most });
 }
 
 // position is the place of a feature on the axis of a profile.
@@ -71,7 +69,7 @@ function signature(values, label, o = {}) {
   const feature = (c) => D.drawing.channels ? D.drawing.channels[c] : c;
   const channel = (c) => `${"ACGT"[c >> 2 & 3]}[${substitutions[c >> 4]}]${"ACGT"[c & 3]}`;
   responsive(node, (width) => {
-    const most = Math.max(...values, ...(o.marks || [])) || 1;
+    const most = largest(values, o.marks) || 1;
     const up = 22, down = height > 180 ? 34 : 4, step = (width - 2) / 96, full = height - up - down;
     const drawn = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
     for (let s = 0; s < 6; s++) {
@@ -80,7 +78,7 @@ function signature(values, label, o = {}) {
     }
     drawn.append(svg("line", { class: "rule", x1: 0, x2: width, y1: height - down + 0.5, y2: height - down + 0.5 }));
     for (let c = 0; c < 96; c++) {
-      const v = Math.max(0, values[feature(c)]), tall = full * v / most, x = 1 + c * step;
+      const v = largest([values[feature(c)]]), tall = full * v / most, x = 1 + c * step;
       drawn.append(svg("rect", { x: x + step * 0.14, y: height - down - tall, width: step * 0.72, height: tall, fill: substitutionColours[c >> 4],
         stroke: dark() && c >> 4 === 1 ? "#8e979e" : "none", "stroke-width": 0.7 }));
       if (o.marks) {

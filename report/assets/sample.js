@@ -39,7 +39,7 @@ function beside(s) {
   const signs = el("p", { class: "note" }, "Residual: what the model shows too little of is orange, what it shows too much of is blue.");
   switch (D.drawing.kind) {
   case "image": {
-    const most = Math.max(...(x || [0]), ...y);
+    const most = largest(x, y);
     const one = (name, canvas) => el("figure", null, el("figcaption", null, name), canvas);
     const parts = top(s.mixture, 4).map((j) => one(`component ${j + 1}, ${percent(s.mixture[j])}`, picture(basis(j), componentName(j))));
     return [panel("How it is put together", null, el("div", { class: "pictures" }, x && one("original", picture(x, "Original", { high: most })), one("reconstruction", picture(y, "Reconstruction", { high: most })),
@@ -64,9 +64,9 @@ function features(s, residual) {
   if (!x) return panel("Reconstruction", "Its largest features.", barList(top(y, 25).map((f) => ({ name: featureName(f), link: featureLink(f), value: y[f], text: num(y[f]) })), css("--accent"), { wide: true }));
   const list = el("div");
   const draw = (by) => {
-    const order = by === "wrong" ? top(residual.map(Math.abs), 25) : top(x.map((v, f) => Math.max(v, y[f])), 25);
-    const most = Math.max(...order.map((f) => Math.max(x[f], y[f]))) || 1;
-    const bar = (v, colour) => el("span", { class: "bar" }, el("i", { style: { width: `${100 * v / most}%`, background: colour } }));
+    const order = by === "wrong" ? top(residual.map(Math.abs), 25) : top(x.map((v, f) => largest([v, y[f]])), 25);
+    const most = largest(order.map((f) => largest([x[f], y[f]]))) || 1;
+    const bar = (v, colour) => el("span", { class: "bar" }, el("i", { style: { width: `${v > 0 ? 100 * v / most : 0}%`, background: colour } }));
     list.replaceChildren(el("ol", { class: "bars wide" }, order.map((f) => el("li", { title: `original ${num(x[f], 4)}, reconstruction ${num(y[f], 4)}` }, el("a", { href: featureLink(f) }, featureName(f)),
       el("span", { class: "two", role: "img", "aria-label": `original ${num(x[f])}, reconstruction ${num(y[f])}` }, bar(x[f], css("--faint")), bar(y[f], css("--accent"))), el("span", { class: "v" }, (residual[f] > 0 ? "+" : "") + num(residual[f], 2))))));
   };
