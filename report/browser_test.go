@@ -334,6 +334,9 @@ func everything(kind Drawing) *Input {
 // TestBrowserSections opens every section of every kind of report, in the
 // light, in the dark, and in a narrow window.
 func TestBrowserSections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("dozens of pages take long")
+	}
 	for _, d := range []Drawing{{}, {Kind: Words}, {Kind: Image, Width: 6, Height: 5}, {Kind: Profile, Axis: "wavelength (nm)"}, {Kind: Signatures}} {
 		t.Run("kind "+string(d.Kind), func(t *testing.T) {
 			p := openTab(t, pageFile(t, everything(d)), 1280, 900)
@@ -518,6 +521,9 @@ func TestBrowserHarmless(t *testing.T) {
 // TestBrowserExtremes opens reports of one and of many components, without
 // names, with long ones, and of a sparse matrix.
 func TestBrowserExtremes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("dozens of pages take long")
+	}
 	for _, c := range []struct {
 		name    string
 		m, n, k int
@@ -530,7 +536,9 @@ func TestBrowserExtremes(t *testing.T) {
 			in.Name = strings.Repeat("a-folder-with-a-long-name/", 8) + "counts.csv"
 			in.Model.RowNames, in.Model.ColumnNames = named(strings.Repeat("unbroken", 30), 60), named("ein sehr langer Name für ein Merkmal 特徴 ", 40)
 		}},
-		{"sparse", 200, 300, 8, func(in *Input, x *matrix.Dense[float64]) { in.X = FromMatrix[float64](x.Sparse()) }},
+		{"sparse", 200, 300, 8, func(in *Input, x *matrix.Dense[float64]) {
+			in.X, in.Model.Info.LossName = FromMatrix[float64](x.Sparse()), "kl"
+		}},
 		{"bare", 30, 20, 3, func(in *Input, x *matrix.Dense[float64]) { in.X, in.Name, in.Model.Info.Trace = nil, "", nil }},
 		{"dead", 30, 20, 4, func(in *Input, x *matrix.Dense[float64]) {
 			in.Model.Scales[3] = 0

@@ -53,7 +53,7 @@ func measure(m *nmf.Model[float64]) *measures {
 			}
 		}
 	}
-	s.meanH = meanComponent(m)
+	s.meanH = m.MeanComponent()
 	s.pca, s.variance = principal(mixtures(m))
 	return s
 }
@@ -96,24 +96,6 @@ func cosines(c []float64, h *matrix.Dense[float64]) {
 			c[a*h.Rows+b] = min(1, products.At(a, b))
 		}
 	}
-}
-
-func meanComponent(m *nmf.Model[float64]) []float64 {
-	mean := make([]float64, m.H.Cols)
-	alive := 0
-	for j, scale := range m.Scales {
-		if scale == 0 {
-			continue
-		}
-		alive++
-		for i, v := range m.H.Row(j) {
-			mean[i] += v
-		}
-	}
-	for i := range mean {
-		mean[i] /= float64(max(1, alive))
-	}
-	return mean
 }
 
 // mixtures gives for each sample the part that each component has in its

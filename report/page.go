@@ -300,7 +300,8 @@ func otherOptions(o *nmf.Options) []fact {
 		if slices.Contains(named, name) || slices.Contains([]string{"0", `""`, "null", "false", "{}", "[]"}, value) {
 			continue
 		}
-		list = append(list, fact{strings.ReplaceAll(name, "_", " "), cutBytes(strings.Trim(value, `"`), 200)})
+		plain := strings.NewReplacer(`{`, "", `}`, "", `"`, "", ":true", "", ":", " ", ",", ", ", "_", " ")
+		list = append(list, fact{plain.Replace(name), cutBytes(plain.Replace(value), 200)})
 	}
 	return list
 }

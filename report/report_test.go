@@ -356,6 +356,19 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestFacts: options that are set are shown, those of the future, too.
+func TestFacts(t *testing.T) {
+	model, _ := made(3, 3, 1, 1)
+	model.Info.Resolved.PenaltyH = nmf.Penalty{L1: 0.5, Simplex: true}
+	model.Info.Resolved.Missing = "zero"
+	got := fmt.Sprint(facts(&Input{Model: model}))
+	for _, want := range []string{"{penalty h l1 0.5, simplex}", "{missing zero}", "{seed 0}", "{solver hals}", "{stops at KKT residual 0.0001}", "{loss frobenius, 12.5}"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+}
+
 // TestSameBytes: the same input gives the same page.
 func TestSameBytes(t *testing.T) {
 	model, x := made(300, 40, 4, 6)

@@ -23,8 +23,8 @@ function lead() {
   const alive = D.scales.filter((s) => s > 0).length;
   const explained = 1 - D.info.relative_error ** 2;
   return el("p", { class: "lead" }, el("b", null, plural(D.m, "sample")), " of ", el("b", null, plural(D.n, "feature")), ", written as mixtures of ",
-    el("b", null, plural(D.k, "component")), alive < D.k ? ` (${D.k - alive} of them empty)` : "", ". Together they explain ",
-    el("b", null, percent(explained)), " of the sum of squares. ", ending());
+    el("b", null, plural(D.k, "component")), alive < D.k ? ` (${D.k - alive} of them empty)` : "", ". ",
+    D.info.loss_name === "frobenius" ? ["Together they explain ", el("b", null, percent(explained)), " of the sum of squares. "] : ["The loss is ", el("b", null, D.info.loss_name), `; the relative error is ${num(D.info.relative_error)}. `], ending());
 }
 
 function ending() {
