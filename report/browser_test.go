@@ -570,8 +570,8 @@ func TestBrowserExtremes(t *testing.T) {
 // TestBrowserLive opens the page of the server and asks for what is not in it.
 func TestBrowserLive(t *testing.T) {
 	chromium(t)
-	model, x := made(40_000, 60, 40, 12)
-	model.RowNames = named("cell ", 40_000)
+	model, x := made(26_000, 60, 40, 12)
+	model.RowNames = named("cell ", 26_000)
 	in := &Input{Name: "cells", Model: model, X: FromMatrix[float64](x.Sparse())}
 	h, err := Handler(in, "token")
 	if err != nil {
@@ -581,13 +581,13 @@ func TestBrowserLive(t *testing.T) {
 	t.Cleanup(server.Close)
 	address := server.URL + "/token/"
 	p := openTab(t, address, 1280, 900, address+"api/")
-	p.visit("#sample/39999")
-	p.wait(`document.querySelector("h1") !== null && document.querySelector("h1").textContent === "cell 39999"`)
+	p.visit("#sample/25999")
+	p.wait(`document.querySelector("h1") !== null && document.querySelector("h1").textContent === "cell 25999"`)
 	p.wants("main", "Original and reconstruction")
 	p.wants("main", "relative error")
 	p.check("a sample on demand")
-	p.search("cell 3999")
-	p.wait(`document.getElementById("found").textContent.includes("cell 3999")`)
+	p.search("cell 2599")
+	p.wait(`document.getElementById("found").textContent.includes("cell 2599")`)
 	p.shoot("live")
 }
 

@@ -201,7 +201,7 @@ func (s *selection) originals(in *Input, res *residuals, bytes int, size func(sa
 		chosen[i] = true
 	}
 	if len(chosen) < m.W.Rows {
-		s.leftOut = append(s.leftOut, fmt.Sprintf("the original values of %s of %s samples: their reconstructions are here; nmf view shows both for every sample",
+		s.leftOut = append(s.leftOut, fmt.Sprintf("the original values of %s of %s samples, whose reconstructions are here; nmf view shows both for every sample",
 			thousands(m.W.Rows-len(chosen)), thousands(m.W.Rows)))
 	}
 	return sorted(chosen)

@@ -15,7 +15,7 @@ function overview(root) {
   if (D.runs.length > 1) root.append(runs());
   root.append(factsPanel());
   if (D.leftOut.length) {
-    root.append(panel("What was left out", "This page stays below 25 MB. It does not hold:", el("ul", { class: "left-out" }, D.leftOut.map((t) => el("li", null, t)))));
+    root.append(panel(D.live ? "What is computed on demand" : "What was left out", D.live ? "These are not in the lists of this page; search for them, or go to them from the page of a sample." : "This page stays below 25 MB. It does not hold:", el("ul", { class: "left-out" }, D.leftOut.map((t) => el("li", null, t)))));
   }
 }
 
