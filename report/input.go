@@ -27,6 +27,9 @@ type Input struct {
 	// the report shows residuals, originals beside reconstructions, density and
 	// the hash of the data.
 	X Matrix
+	// Fitted says that X is known to be what the model was fitted to. Otherwise
+	// a report compares relative errors, and says where they differ.
+	Fitted bool
 	// Drawing says what a component is. Its zero value is bars.
 	Drawing Drawing
 	// Metadata describes the samples; nil where there is none.

@@ -426,7 +426,8 @@ func (p *page) packInput(in *Input, sel *selection) {
 	if res.squares > 0 {
 		section.RelativeError = math.Sqrt(res.wrong / res.squares)
 	}
-	section.Fits = math.Abs(section.RelativeError-m.Info.RelativeError) <= 1e-3*math.Max(0.01, m.Info.RelativeError)
+	section.Fits = in.Fitted || m.Info.LossName != "frobenius" || // whose relative error is another measure
+		math.Abs(section.RelativeError-m.Info.RelativeError) <= 1e-3*math.Max(0.01, m.Info.RelativeError)
 	p.head.Input = section
 	if res.missing > 0 {
 		p.head.Facts = append(p.head.Facts, fact{"missing cells", thousands(res.missing)})

@@ -369,6 +369,32 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// TestFits: data that a model was not fitted to is told apart, where that can
+// be.
+func TestFits(t *testing.T) {
+	_, x := made(30, 12, 3, 3)
+	model, err := nmf.Fit(t.Context(), x, 3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other := made(30, 12, 3, 4)
+	kl := *model
+	kl.Info.LossName = "kl"
+	for name, c := range map[string]struct {
+		in   *Input
+		want string
+	}{
+		"its own":   {&Input{Model: model, X: FromMatrix[float64](x)}, `"fits":true`},
+		"other":     {&Input{Model: model, X: FromMatrix[float64](other)}, `"fits":false`},
+		"known":     {&Input{Model: model, X: FromMatrix[float64](other), Fitted: true}, `"fits":true`},
+		"not known": {&Input{Model: &kl, X: FromMatrix[float64](other)}, `"fits":true`},
+	} {
+		if !strings.Contains(pageText(t, c.in), c.want) {
+			t.Errorf("%s: the page does not say %s", name, c.want)
+		}
+	}
+}
+
 // TestSameBytes: the same input gives the same page.
 func TestSameBytes(t *testing.T) {
 	model, x := made(300, 40, 4, 6)

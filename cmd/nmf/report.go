@@ -110,7 +110,7 @@ func (f *reportFlags) begin(a *app, name string, drawing report.Drawing, x repor
 	if f.Report == "" {
 		return nil, nil
 	}
-	in := &report.Input{Name: filepath.Base(filepath.Clean(name)), X: x, Drawing: drawing}
+	in := &report.Input{Name: filepath.Base(filepath.Clean(name)), X: x, Fitted: true, Drawing: drawing}
 	if x == nil {
 		in.Notes = append(in.Notes, "the data does not fit in memory: residuals and originals are not shown")
 	}

@@ -44,7 +44,7 @@ function tiles() {
     ["samples × features", `${count(D.m)} × ${count(D.n)}`],
     ["components", count(D.k)],
     D.input || i.stored_cells < D.m * D.n ? ["density", percent(nonzero / (D.m * D.n)), `${count(nonzero)} cells ${D.input ? "above zero" : "stored"}`] : null,
-    ["relative error", num(i.relative_error, 4), "‖X − WH‖ / ‖X‖"],
+    ["relative error", num(i.relative_error, 4), i.loss_name === "frobenius" ? "‖X − WH‖ / ‖X‖" : "in the measure of the loss"],
     ["KKT residual", num(i.kkt, 2), i.resolved.tol > 0 ? `sought: ${num(i.resolved.tol, 2)}` : ""],
     ["took", duration(i.seconds), plural(i.iterations, "iteration")],
   ];
