@@ -226,6 +226,9 @@ func reportInput(a *app, command, model, input, metadata string, draw *drawFlags
 		if err != nil {
 			return nil, err
 		}
+		if m.Info.Resolved.Missing == "nan" {
+			src.options.Missing = data.MissingWords // the model was fitted around cells that are not there
+		}
 		in.Name = filepath.Base(filepath.Clean(src.name()))
 		if m.Info.Precision == "f64" {
 			in.X, err = reportMatrix[float64](a, m, model, src, quiet)
