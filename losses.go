@@ -162,6 +162,9 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		}
 		return model, err
 	}
+	if _, err := cellsMemory[F](sizeOf(x), k, &opt); err != nil {
+		return nil, err
+	}
 	f := &cellsFit[F]{ctx: ctx, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ func Memory[F matrix.Float](rows, columns, stored int, sparse bool, k int, o *Op
 		return 0, err
 	}
 	size := engine.Size{Rows: rows, Cols: columns, Stored: stored, Sparse: sparse}
+	if !opt.plain() {
+		return cellsMemory[F](size, k, &opt)
+	}
 	opt.decideCompression(size, k)
 	side, err := sideBySide[F](size, k, &opt)
 	if err != nil {
@@ -47,6 +50,20 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 		most = max(most, size.Bytes(element)+start.Memory[F](size.Rows, size.Cols, k))
 	}
 	return most
+}
+
+// cellsMemory is the estimate where cells are weighted or missing, or the loss
+// is another than Frobenius. Runs are not made side by side there, so that
+// nothing makes it less.
+func cellsMemory[F matrix.Float](size engine.Size, k int, opt *Options) (float64, error) {
+	l := opt.engineLoss()
+	listed := size.Sparse && (opt.Missing == missingUnstored || opt.Missing == missingZero || l.RestBySums() || l.RestByGram())
+	need := engine.CellsMemory[F](size, k, opt.Runs, opt.Threads, opt.Weights != nil, opt.Missing != "" || opt.Mask != nil, listed)
+	need += float64(opt.Runs) * runBytes
+	if opt.Memory > 0 && need > float64(opt.Memory) {
+		return 0, fmt.Errorf("%w: the fit takes about %.0f bytes, and %d are allowed; take a smaller k", ErrMemory, need, opt.Memory)
+	}
+	return need, nil
 }
 
 // runBytes is what a run leaves when its factors and its trace are dropped.
