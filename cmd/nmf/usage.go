@@ -13,6 +13,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/rank"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -41,6 +42,12 @@ func choicesOf(name string) []string {
 		return []string{"weight", "specificity"}
 	case "kind":
 		return []string{"auto", "weights", "data"}
+	case "criterion":
+		return rank.Criteria()
+	case "draw":
+		return drawKinds()
+	case "figure":
+		return plotFigures()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}
@@ -94,6 +101,16 @@ func decodeCount(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	target.SetInt(n)
 	return nil
+}
+
+// decodeComponents takes a whole number, or auto.
+func decodeComponents(ctx *kong.DecodeContext, target reflect.Value) error {
+	if t := ctx.Scan.Peek(); t.String() == "auto" {
+		ctx.Scan.Pop()
+		target.SetInt(kAuto)
+		return nil
+	}
+	return decodeCount(ctx, target)
 }
 
 // decodeNumber takes a decimal number.
