@@ -1,6 +1,6 @@
 // Package data reads and writes matrices in the formats that people have:
-// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, 10x folders. Row and column
-// names travel with the matrix.
+// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, MATLAB, HDF5, 10x folders.
+// Row and column names travel with the matrix.
 //
 // One file a format: a format is a value of type format, handed to register in
 // an init function of its file. See docs/adding.md.
@@ -42,7 +42,8 @@ type ReadOptions struct {
 	// Format names a format ("npy", "csv", …); "" goes by extension and
 	// content.
 	Format string
-	// Key names the array within a .npz; "" takes the only array.
+	// Key names the matrix within a file of several: the array of a .npz, the
+	// variable of a .mat, the path within HDF5; "" takes the only one.
 	Key string
 	// Transpose turns the matrix round after reading.
 	Transpose bool

@@ -348,9 +348,7 @@ func (p *mtxReader[F]) coordinate() (*Table[F], error) {
 		return nil, err
 	}
 	t := &Table[F]{X: x}
-	if repeats > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("%s given more than once %s summed", count(repeats, "cell"), were(repeats)))
-	}
+	t.noteRepeats(repeats)
 	return t, nil
 }
 

@@ -60,7 +60,7 @@ func withGuess(err error, head []byte) error {
 	if npy.IsNPY(head) {
 		return err
 	}
-	if e, ok := err.(*Error); ok && e.Hint == "" {
+	if e, ok := err.(*Error); ok && (e.Hint == "" || errors.Is(err, ErrFormat)) {
 		if f := formatOfGuess(head); f != nil {
 			e.Hint = fmt.Sprintf("it looks like %[1]s: rename the file or say --format %[1]s", f.name)
 		}

@@ -33,8 +33,9 @@ const (
 
 // npzReader reads one archive.
 type npzReader[F matrix.Float] struct {
-	a     *npy.Archive
-	notes []string
+	a *npy.Archive
+	// repeats counts the cells that were summed.
+	repeats int
 }
 
 func readNPZ[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
@@ -47,7 +48,7 @@ func readNPZ[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
 	if err != nil {
 		return nil, npyError(err)
 	}
-	t.Notes = append(p.notes, t.Notes...)
+	t.noteRepeats(p.repeats)
 	return t, nil
 }
 
@@ -95,10 +96,6 @@ func (p *npzReader[F]) hasAll(keys ...string) bool {
 		}
 	}
 	return true
-}
-
-func (p *npzReader[F]) note(format string, args ...any) {
-	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
 // onlyMatrix finds the array that can only be meant: the one of numbers with
@@ -270,19 +267,6 @@ func malformed(format string, args ...any) error {
 	return &Error{Found: fmt.Sprintf(format, args...), Err: ErrFormat}
 }
 
-// checkFilled refuses a dimension that no array in the file bears out and that
-// is out of all proportion to the cells there are: memory is needed for it.
-func checkFilled(dim int, what string, cells int) error {
-	const always, perCell = 1 << 20, 16
-	if dim > max(always, perCell*cells) {
-		return &Error{
-			Found: fmt.Sprintf("the shape has %d %ss, but only %d cells are stored", dim, what, cells),
-			Hint:  "leave out empty rows and columns", Err: ErrFormat,
-		}
-	}
-	return nil
-}
-
 // indices reads an array of integers with one axis.
 func indices[I int32 | int64](a *npy.Archive, key string) ([]I, error) {
 	array, err := npy.ReadMember[I](a, key)
@@ -332,55 +316,16 @@ func (p *npzReader[F]) compressed(rows, cols int, row, column string) (*matrix.C
 	if err != nil {
 		return nil, err
 	}
-	x := &matrix.CSR[F]{Rows: rows, Cols: cols, RowPtr: make([]int, rows+1)}
-	if err := setPointers(x.RowPtr, indptr, len(index), row); err != nil {
+	c := compressedParts[F]{
+		rows: rows, cols: cols, row: row, column: column, pointers: "indptr",
+		indptr: indptr, index: index, values: values,
+	}
+	x, repeats, err := c.csr()
+	if err != nil {
 		return nil, err
 	}
-	// Like scipy we take what lies behind the last pointer for spare room.
-	cells := x.RowPtr[rows]
-	x.ColIdx, x.Val = index[:cells:cells], values[:cells:cells]
-	if err := checkFilled(cols, column, cells); err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		for _, j := range x.ColIdx[x.RowPtr[i]:x.RowPtr[i+1]] {
-			if j < 0 || int(j) >= cols {
-				return nil, malformed("%s %d: index %d with %d %ss", row, i+1, j, cols, column)
-			}
-		}
-	}
-	return p.sorted(x)
-}
-
-// setPointers copies indptr, which must rise from 0 and stay within the cells.
-func setPointers(dst []int, indptr []int64, cells int, row string) error {
-	last := int64(0)
-	for i, at := range indptr {
-		switch {
-		case i == 0 && at != 0:
-			return malformed("indptr starts at %d, not 0", at)
-		case at < last:
-			return malformed("%s %d: indptr falls from %d to %d", row, i, last, at)
-		case at > int64(cells):
-			return malformed("%s %d: indptr is %d with %d indices", row, i, at, cells)
-		}
-		dst[i], last = int(at), at
-	}
-	return nil
-}
-
-// sorted sorts the indices within rows and sums those given more than once.
-func (p *npzReader[F]) sorted(x *matrix.CSR[F]) (*matrix.CSR[F], error) {
-	if x.Check() == nil {
-		return x, nil
-	}
-	rows := make([]int32, len(x.ColIdx))
-	for i := range x.Rows {
-		for c := x.RowPtr[i]; c < x.RowPtr[i+1]; c++ {
-			rows[c] = int32(i)
-		}
-	}
-	return p.triplets(x.Rows, x.Cols, rows, x.ColIdx, x.Val)
+	p.repeats += repeats
+	return x, nil
 }
 
 func (p *npzReader[F]) triplets(rows, cols int, i, j []int32, values []F) (*matrix.CSR[F], error) {
@@ -388,9 +333,7 @@ func (p *npzReader[F]) triplets(rows, cols int, i, j []int32, values []F) (*matr
 	if err != nil {
 		return nil, &Error{Found: err.Error(), Err: ErrFormat}
 	}
-	if repeats > 0 {
-		p.note("%s given more than once %s summed", count(repeats, "cell"), were(repeats))
-	}
+	p.repeats += repeats
 	return x, nil
 }
 

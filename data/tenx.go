@@ -32,6 +32,9 @@ var (
 	tenXBarcodes = []string{"barcodes.tsv.gz", "barcodes.tsv"}
 )
 
+// tenXTurned is the note of every reader of 10x data.
+const tenXTurned = "features x cells were turned to cells x features"
+
 // isTenX takes a folder for 10x where it has any of the members: that others
 // are missing is then an error that can be named.
 func isTenX(path string) bool {
@@ -93,7 +96,7 @@ func readTenX[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
 	if len(barcodes) != cells {
 		return nil, &Error{File: barcodesPath, Found: fmt.Sprintf("the file has %s, the matrix %s", count(len(barcodes), "barcode"), count(cells, "cell")), Err: ErrFormat}
 	}
-	t.Notes = append(t.Notes, "features x cells were turned to cells x features")
+	t.addNote(tenXTurned)
 	t.nameTenX(features, barcodes)
 	return t, nil
 }

@@ -13,7 +13,7 @@ import (
 type inputFlags struct {
 	Transpose bool   `group:"Input" help:"Turn the input round: its rows are features, its columns samples."`
 	Format    string `group:"Input" type:"choice" placeholder:"NAME" help:"Format of the input, where name and content do not tell it."`
-	Key       string `group:"Input" placeholder:"NAME" help:"Array within an .npz file. Default: the only one."`
+	Key       string `group:"Input" placeholder:"NAME" help:"Matrix within a file of several: array of an .npz, variable of a .mat, path in HDF5. Default: the only one."`
 	Header    *bool  `group:"Input" negatable:"" help:"Whether the first line of a CSV or TSV file names the columns. Found out unless told."`
 	RowNames  *bool  `group:"Input" negatable:"" help:"Whether the first column of a CSV or TSV file names the rows. Found out unless told."`
 	Delimiter string `group:"Input" placeholder:"CHAR" help:"What separates fields in a CSV or TSV file: a character, or tab or space. Found out unless given."`

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/partsof/nmf/internal/hdf5"
 	"github.com/partsof/nmf/internal/npy"
 )
 
@@ -33,8 +35,14 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second at the end of each command otherwise
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "libhdf5" {
+				return false, fmt.Errorf("no condition %q", name)
+			}
+			return hdf5.Available() == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer,
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "decode": decodeFiles,
 		},
 	})
 }
@@ -99,6 +107,15 @@ func cutFile(ts *testscript.TestScript, _ bool, args []string) {
 // tackOn adds text to the end of a file: tack FILE TEXT.
 func tackOn(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+args[1]), 0o644))
+}
+
+// decodeFiles makes of files in base64 what they stand for: decode FILE...
+func decodeFiles(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		content, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(ts.ReadFile(name), "\n", ""))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(name), content, 0o644))
+	}
 }
 
 // makeNewer makes a model one of a version to come: newer FILE.
