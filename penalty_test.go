@@ -1,10 +1,13 @@
 package nmf_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os/exec"
 	"testing"
 
 	"github.com/partsof/nmf"
@@ -230,4 +233,140 @@ func testPenalties[F matrix.Float](t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTransformPenalised: Transform of the training rows gives the model's W
+// where rows do not depend on each other.
+func TestTransformPenalised(t *testing.T) {
+	x := lowRank[float64](90, 40, 4, 0.3, 6)
+	for _, scale := range []float64{1, 0x1p-300} {
+		for name, p := range asks(90, false) {
+			// With orthogonal a row can have several solutions.
+			if p.L21+p.Smooth+p.Graph+p.Sparseness+p.Orthogonal > 0 || p.Held != nil || scale != 1 && p.Upper != 0 {
+				continue
+			}
+			ofH := nmf.Penalty{L2: 0.1}
+			if scale != 1 {
+				// The same problem in another unit: both factors in its root.
+				p.L1, p.L2, ofH.L2 = p.L1*math.Pow(scale, 1.5), p.L2*scale, 0
+			}
+			y := x.Clone()
+			for i, v := range y.Data {
+				y.Data[i] = v * scale
+			}
+			m := fit(t, y, 4, &nmf.Options{PenaltyW: p, PenaltyH: ofH})
+			w, err := m.Transform(t.Context(), y, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := weightsApart(m.W, w); d > 1e-3 {
+				t.Errorf("%s, unit %g: weights are %g away", name, scale, d)
+			}
+		}
+	}
+}
+
+// TestPenaltySameBits: what is asked of the factors does not depend on the
+// number of threads.
+func TestPenaltySameBits(t *testing.T) {
+	x := lowRank[float32](300, 150, 6, 0.3, 8)
+	for _, name := range []string{"all", "sparseness", "simplex", "graph"} {
+		var want string
+		for _, threads := range []int{1, 2, 7} {
+			got := bits(fit(t, x, 6, &nmf.Options{Threads: threads, MaxIter: 8, Seed: 3,
+				PenaltyW: asks(300, false)[name], PenaltyH: asks(150, true)["l2"]}))
+			if want == "" {
+				want = got
+			} else if got != want {
+				t.Errorf("%s: %d threads give other bits", name, threads)
+			}
+		}
+	}
+}
+
+// TestPartialStart: what of a start is not given comes from the init.
+func TestPartialStart(t *testing.T) {
+	x := lowRank[float64](30, 20, 3, 0.1, 9)
+	w := matrix.NewDense[float64](30, 1)
+	for i := range 30 {
+		w.Set(i, 0, math.NaN())
+	}
+	h := matrix.NewDense[float64](1, 20)
+	for j := range 20 {
+		h.Set(0, j, math.NaN())
+	}
+	plain := fit(t, x, 3, &nmf.Options{Init: "random", Seed: 4, MaxIter: 3})
+	same := fit(t, x, 3, &nmf.Options{Init: "random", Seed: 4, MaxIter: 3, W: w, H: h})
+	if bits(plain) != bits(same) {
+		t.Error("a start of which nothing is given changes the fit")
+	}
+	for j := range 20 {
+		h.Set(0, j, float64(j))
+	}
+	if bits(plain) == bits(fit(t, x, 3, &nmf.Options{Init: "random", Seed: 4, MaxIter: 3, H: h})) {
+		t.Error("one given component does not change the fit")
+	}
+}
+
+// TestElasticNetBesideScikitLearn compares the objective, recomputed from its
+// factors, with what scikit-learn's coordinate descent ends with from the same
+// start and the same alpha_W, alpha_H and l1_ratio.
+func TestElasticNetBesideScikitLearn(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import sklearn").Run() != nil {
+		t.Skip("no python3 with scikit-learn: not compared with it")
+	}
+	const m, n, k = 40, 25, 3
+	x := lowRank[float64](m, n, k, 0.3, 10)
+	w0, h0 := lowRank[float64](m, k, k, 0.5, 11), lowRank[float64](k, n, k, 0.5, 12)
+	input, err := json.Marshal(map[string]any{"x": rowsOf(x), "w": rowsOf(w0), "h": rowsOf(h0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := `
+import json, sys, numpy as np
+from sklearn.decomposition import NMF
+d = {k: np.array(v) for k, v in json.load(sys.stdin).items()}
+f = NMF(3, init="custom", solver="cd", alpha_W=.02, alpha_H=.03, l1_ratio=.4, max_iter=5000, tol=1e-9)
+w = f.fit_transform(d["x"], W=d["w"].copy(), H=d["h"].copy())
+print(json.dumps({"w": w.tolist(), "h": f.components_.tolist()}))`
+	cmd := exec.Command(python, "-c", script)
+	cmd.Stdin = bytes.NewReader(input)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var theirs struct{ W, H [][]float64 }
+	if err := json.Unmarshal(out, &theirs); err != nil {
+		t.Fatal(err)
+	}
+	o := &nmf.Options{W: w0, H: h0, Tol: 1e-8, LossTol: -1, MaxIter: 5000,
+		PenaltyW: nmf.Penalty{L1: 0.02 * 0.4, L2: 0.02 * 0.6}, PenaltyH: nmf.Penalty{L1: 0.03 * 0.4, L2: 0.03 * 0.6}}
+	ours := fit(t, x, k, o)
+	turned := make([][]float64, n)
+	for j := range turned {
+		for l := range k {
+			turned[j] = append(turned[j], theirs.H[l][j])
+		}
+	}
+	want := penaltyValue(o.PenaltyW, n, theirs.W) + penaltyValue(o.PenaltyH, m, turned)
+	for i := range m {
+		for j, v := range x.Row(i) {
+			for l := range k {
+				v -= theirs.W[i][l] * theirs.H[l][j]
+			}
+			want += v * v / 2
+		}
+	}
+	if math.Abs(ours.Info.Loss-want) > 1e-5*want {
+		t.Errorf("the objective is %.10g, scikit-learn's %.10g", ours.Info.Loss, want)
+	}
+}
+
+func rowsOf(d *matrix.Dense[float64]) [][]float64 {
+	rows := make([][]float64, d.Rows)
+	for i := range rows {
+		rows[i] = d.Row(i)
+	}
+	return rows
 }

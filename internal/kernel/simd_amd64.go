@@ -89,8 +89,11 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 }
 
 func (r *routines[F]) ops() *Ops[F] {
-	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, Pack: r.doPack, Unpack: r.doUnpack,
-		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate}
+	o := twin[F]()
+	o.Tier = r.tier
+	o.MulAdd, o.Gather, o.Pack, o.Unpack = r.doMulAdd, r.doGather, r.doPack, r.doUnpack
+	o.Sweep, o.Residual, o.Extrapolate = r.doSweep, r.doResidual, r.doExtrapolate
+	return o
 }
 
 // rowChunk is the number of rows of c that are finished before the next are
