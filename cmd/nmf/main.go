@@ -29,6 +29,7 @@ type commands struct {
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
 	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
 	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
+	Muscles     musclesCmd     `cmd:"" help:"Find the synergies of muscles in electromyograms."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`

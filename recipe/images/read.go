@@ -304,13 +304,7 @@ func fromTable[F matrix.Float](path string, t *data.Table[F], shape Shape, grid 
 	if err := grid.Check(path, n/shape.Channels, "columns of pixels"); err != nil {
 		return nil, err
 	}
-	var x *matrix.Dense[F]
-	switch m := t.X.(type) {
-	case *matrix.Dense[F]:
-		x = m
-	case *matrix.CSR[F]:
-		x = m.Dense()
-	}
+	x := recipe.Dense(t.X)
 	if rows == 0 {
 		return nil, &data.Error{File: path, Found: "holds no images", Err: recipe.ErrInput}
 	}

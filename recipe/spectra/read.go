@@ -116,10 +116,7 @@ func (s *Set[F]) load(path string, o *Options) (x *matrix.Dense[F], noData bool,
 		}
 		s.Table = *t
 		s.Wavelengths, s.Unit = wavelengths(t.ColumnNames)
-		if sparse, ok := t.X.(*matrix.CSR[F]); ok {
-			return sparse.Dense(), false, nil
-		}
-		return t.X.(*matrix.Dense[F]), false, nil
+		return recipe.Dense(t.X), false, nil
 	}
 	if len(a.Shape) != 3 {
 		return nil, false, bad(fmt.Sprintf("an array of %d axes", len(a.Shape)), "a cube has three: height x width x bands")
