@@ -1,6 +1,7 @@
 // Package data reads and writes matrices in the formats that people have:
-// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, MATLAB, HDF5, 10x folders.
-// Row and column names travel with the matrix.
+// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, lists of cells, Parquet,
+// MATLAB, HDF5, 10x folders, pictures, genotypes. Row and column names travel
+// with the matrix.
 //
 // One file a format: a format is a value of type format, handed to register in
 // an init function of its file. See docs/adding.md.
@@ -52,8 +53,35 @@ type ReadOptions struct {
 	Header, RowNames Choice
 	// Delimiter separates the fields of a text table; 0 finds it out.
 	Delimiter rune
+	// Missing says which cells of a text table become NaN: by default none, such
+	// a cell is an error.
+	Missing Missing
 	// Threads bounds the goroutines that parse text; 0 is GOMAXPROCS.
 	Threads int
+}
+
+// Missing says what stands for a missing value in a text table.
+type Missing int
+
+const (
+	// MissingNone: nothing does.
+	MissingNone Missing = iota
+	// MissingEmpty: an empty cell does.
+	MissingEmpty
+	// MissingWords: an empty cell does, and NaN, NA, N/A, null, none and a lone
+	// point, in any case.
+	MissingWords
+)
+
+// takes reports whether a trimmed field stands for a missing value.
+func (m Missing) takes(field []byte) bool {
+	switch m {
+	case MissingEmpty:
+		return len(field) == 0
+	case MissingWords:
+		return len(field) <= len("null") && isMissing(string(field))
+	}
+	return false
 }
 
 // WriteOptions says how to write a file. The zero value goes by the

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,8 +24,18 @@ import (
 type doorFlags struct {
 	SaveInput string `group:"Output" placeholder:"FILE" help:"Write the prepared matrix too: nmf fit makes the same model of it."`
 	solveFlags
+	cellFlags
 	machineFlags
 	outputFlags
+}
+
+// reading says how to read a matrix.
+func (f *doorFlags) reading(command string, in *inputFlags) (*data.ReadOptions, error) {
+	o, err := in.readOptions(command, f.Threads)
+	if err == nil {
+		f.cellFlags.read(source{options: o})
+	}
+	return o, err
 }
 
 // gridFlags say how the pixels of a matrix lie in a picture.
@@ -59,7 +70,7 @@ func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output 
 	if err := d.usePreset(ctx, preset); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.machineFlags.check(d.command)); err != nil {
+	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.cellFlags.check(d.command), f.machineFlags.check(d.command)); err != nil {
 		return nil, err
 	}
 	if f.SaveInput != "" {
@@ -115,7 +126,9 @@ func presetFlags(o *nmf.Options) map[string]string {
 		return flags
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for name, value := range map[string]string{"solver": o.Solver, "init": o.Init, "compression": o.Compression} {
+	for name, value := range map[string]string{
+		"solver": o.Solver, "init": o.Init, "compression": o.Compression, "loss": o.Loss, "dispersion-by": o.DispersionBy, "missing": o.Missing,
+	} {
 		if value != "" {
 			flags[name] = value
 		}
@@ -126,6 +139,7 @@ func presetFlags(o *nmf.Options) map[string]string {
 		}
 	}
 	for name, value := range map[string]float64{
+		"beta": o.Beta, "power": o.Power, "dispersion": o.Dispersion, "delta": o.Delta,
 		"tol": o.Tol, "loss-tol": o.LossTol, "target-error": o.TargetError, "upper-w": o.PenaltyW.Upper, "upper-h": o.PenaltyH.Upper,
 		"sparseness-w": o.PenaltyW.Sparseness, "sparseness-h": o.PenaltyH.Sparseness,
 	} {
@@ -155,7 +169,7 @@ func fitFlagNames(app *kong.Application) map[string]bool {
 	names := map[string]bool{}
 	for _, n := range app.Children {
 		for _, f := range n.Flags {
-			if n.Name == "fit" && f.Group != nil && (f.Group.Key == "Fit" || f.Group.Key == "Penalties") && len(f.Name) > 1 {
+			if n.Name == "fit" && f.Group != nil && len(f.Name) > 1 && slices.Contains([]string{"Fit", "Loss", "Cells", "Penalties"}, f.Group.Key) {
 				names[f.Name] = true
 			}
 		}
@@ -186,11 +200,25 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err != nil {
 		return nil, err
 	}
+	if err := d.loadCells(a, o); err != nil {
+		return nil, err
+	}
 	model, err := fitTable(a, t, d.k, o, d.Quiet)
 	if err != nil {
 		return nil, inFile(input, err)
 	}
 	return model, saveModel(a, model, d.out, d.Quiet)
+}
+
+// loadCells reads what counts how much: files of the prepared matrix's shape.
+func (d *door) loadCells(a *app, o *nmf.Options) error {
+	cells, err := d.cellFlags.load(a, false, d.Threads, d.Quiet)
+	if err != nil {
+		return err
+	}
+	cells.apply(o)
+	o.Missing = d.cellFlags.missing()
+	return nil
 }
 
 // again prints the command of nmf fit that makes the same model.

@@ -7,16 +7,18 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
+	"github.com/partsof/nmf/rank"
 )
 
 // solveFlags say how to factorize.
 type solveFlags struct {
-	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals)."`
+	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals, or newton for losses that are not quadratic)."`
 	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvd, or random with several runs, with mu, or with K above the smaller side)."`
 	Seed            uint64  `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Seed of all random numbers. The same seed gives the same model."`
 	Runs            int     `group:"Fit" type:"count" default:"1" placeholder:"N" help:"Starts; the one with the least loss is kept. Run i has the seed SEED+i."`
@@ -30,6 +32,7 @@ type solveFlags struct {
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
 	InitW           string  `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
 	InitH           string  `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
+	lossFlags
 	penaltyFlags
 	Memory string `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
 }
@@ -70,23 +73,31 @@ func checkK(command string, k int) error {
 	return nil
 }
 
-// options gives the library's options, with the files that flags name.
-func (f *solveFlags) options(a *app, threads int, quiet bool) (o *nmf.Options, err error) {
-	o = f.fitOptions(threads)
-	if o.W, err = given(a, f.InitW, threads, quiet); err != nil {
-		return nil, err
+// options gives the library's options, with what is in the files that flags
+// name.
+func (f *solveFlags) options(a *app, threads int, quiet bool) (*nmf.Options, error) {
+	o := f.fitOptions(threads)
+	return o, f.load(a, o, quiet)
+}
+
+// load reads the files of starts, penalties and constraints into o.
+func (f *solveFlags) load(a *app, o *nmf.Options, quiet bool) (err error) {
+	if o.W, err = given(a, f.InitW, o.Threads, quiet); err != nil {
+		return err
 	}
-	if o.H, err = given(a, f.InitH, threads, quiet); err != nil {
-		return nil, err
+	if o.H, err = given(a, f.InitH, o.Threads, quiet); err != nil {
+		return err
 	}
-	return o, f.penaltyFlags.apply(a, o, quiet)
+	return f.penaltyFlags.apply(a, o, quiet)
 }
 
 // fitOptions gives the options that are not in files.
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
-	return &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
+	o := &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
 		NoExtrapolation: f.NoExtrapolation, Compression: f.Compression, Memory: parseBytes(f.Memory), Threads: threads}
+	f.lossFlags.apply(o)
+	return o
 }
 
 // orNever gives what the library takes for "never" where the flag is 0.
@@ -100,11 +111,16 @@ func orNever(tol float64) float64 {
 // kMissing is the default of -k: no number that anybody means.
 const kMissing = math.MinInt32
 
+// kAuto is -k auto.
+const kAuto = kMissing + 1
+
 type fitCmd struct {
 	Input  string `arg:"" optional:"" needed:"" help:"Matrix to factorize, samples x features: a file, a 10x folder, or - for standard input."`
-	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components."`
+	K      int    `short:"k" group:"Fit" type:"components" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components, or auto: the one that nmf rank recommends."`
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
+	labelFlags
 	solveFlags
+	cellFlags
 	inputFlags
 	machineFlags
 	outputFlags
@@ -113,9 +129,12 @@ type fitCmd struct {
 func (c *fitCmd) examples() [][2]string {
 	return [][2]string{
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
+		{"nmf fit counts.csv -k auto -o model.npz", "as many as nmf rank recommends"},
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
+		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
+		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
 	}
 }
 
@@ -131,9 +150,19 @@ func (c *fitCmd) Run(a *app) error {
 	if c.K == kMissing {
 		return usagef("fit", "the number of components is missing: say -k K, such as -k 10")
 	}
-	if err := errors.Join(c.solveFlags.check("fit", c.K), c.machineFlags.check("fit")); err != nil {
+	k := c.K
+	if k == kAuto {
+		k = 1
+		if p, err := c.penaltyPath("fit"); err != nil {
+			return err
+		} else if p.values != nil {
+			return usagef("fit", "-k auto and --%s with several values exclude each other: say -k K", p.name)
+		}
+	}
+	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit")); err != nil {
 		return err
 	}
+	c.cellFlags.read(in)
 	if c.Output == "" {
 		c.Output = defaultModelPath(c.Input)
 	}
@@ -148,13 +177,32 @@ func (c *fitCmd) Run(a *app) error {
 }
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
-	t, err := readTable[F](a, in, c.Quiet)
+	o := c.fitOptions(c.Threads)
+	t, done, err := openTable[F](a, in, c.K, o, c.Quiet)
 	if err != nil {
 		return err
 	}
-	o, err := c.options(a, c.Threads, c.Quiet)
+	defer done()
+	if err := c.solveFlags.load(a, o, c.Quiet); err != nil {
+		return err
+	}
+	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
 	if err != nil {
 		return err
+	}
+	cells.apply(o)
+	o.Missing = c.cellFlags.missing()
+	rows, _ := t.X.Dims()
+	labels, err := c.labels(a, t.RowNames, rows, c.Quiet)
+	if err != nil {
+		return err
+	}
+	var chosen *rank.Recommendation
+	if c.K == kAuto {
+		if chosen, err = chooseK(a, t, o, c.Quiet); err != nil {
+			return rankError(in.name(), err)
+		}
+		c.K = chosen.K
 	}
 	along, err := c.penaltyPath("fit")
 	if err != nil {
@@ -170,13 +218,31 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err := saveModel(a, model, out, c.Quiet); err != nil {
 		return err
 	}
+	var agreed *rank.Agreement
+	if labels != nil {
+		g := rank.Agree(rank.Dominant(model), labels)
+		agreed = &g
+	}
 	if c.JSON {
-		err = a.printJSON(withoutTrace(model.Info))
+		err = a.printJSON(fitResult{withoutTrace(model.Info), chosen, agreed})
 	} else if !c.Quiet {
 		a.summarize(in.name(), describe(t.X), &model.Info)
+		if chosen != nil {
+			a.printf("chosen  %s\n", strings.Join(wrap(chosen.Why, min(helpWidth, terminalWidth())-8), "\n        "))
+		}
+		if agreed != nil {
+			a.printf("labels  %s\n", agreementText(agreed))
+		}
 		a.printf("model   %s, look at it with: nmf top %s\n", out.path, shellWord(out.path))
 	}
 	return errors.Join(err, cancelled(&model.Info, out))
+}
+
+// fitResult is what a fit prints as JSON.
+type fitResult struct {
+	nmf.Info
+	Recommended *rank.Recommendation `json:"recommended,omitempty"`
+	Agreement   *rank.Agreement      `json:"agreement,omitempty"`
 }
 
 // given reads a factor to start at.
@@ -260,7 +326,7 @@ func (a *app) summarize(input, x string, i *nmf.Info) {
 	r := &i.Resolved
 	a.printf("fit     k = %d with %s from %s, %s: %s in %s on %s\n", i.K, r.Solver, r.Init, i.Precision,
 		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
-	a.printf("error   relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained\n", i.RelativeError, percent(explained(i.RelativeError)))
+	a.printf("%s\n", lossText(i.LossName, i.RelativeError, i.Loss))
 	a.printf("end     %s\n", statusText(i))
 	if i.Resolved.Runs > 1 {
 		a.printf("runs    %s\n", runsText(i))
@@ -318,6 +384,8 @@ func describe[F matrix.Float](x matrix.Matrix[F]) string {
 		}
 	case *matrix.CSR[F]:
 		nonzero, kind = countNonzero(x.Val), "sparse"
+	case *matrix.Streamed[F]:
+		return fmt.Sprintf("%s x %s, dense, block by block", plural(rows, "sample"), plural(cols, "feature"))
 	}
 	return fmt.Sprintf("%s x %s, %s, %s of the cells above zero", plural(rows, "sample"), plural(cols, "feature"), kind,
 		percent(float64(nonzero)/(float64(rows)*float64(cols))))

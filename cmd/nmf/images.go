@@ -30,7 +30,7 @@ type imagesCmd struct {
 	Montage     string `group:"Output" placeholder:"FILE" help:"Picture of all components to write, a .png; none for none. Default: named after the model."`
 	Light       bool   `group:"Output" help:"Draw it on a light ground, grey components as ink."`
 	Reconstruct string `group:"Output" placeholder:"FOLDER" help:"Write every image as the model has it, a .png each."`
-	Weights     string `group:"Output" placeholder:"FILE" help:"Write the weights of the images, W, as a table."`
+	SaveWeights string `group:"Output" placeholder:"FILE" help:"Write the weights of the images, W, as a table."`
 
 	Columns string `group:"Input" placeholder:"A-B" help:"Columns of a matrix that are pixels, counted from 1. Default: all."`
 	gridFlags
@@ -70,7 +70,7 @@ func (c *imagesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Montage, err = d.beside(c.Montage, ".png"); err != nil {
 		return err
 	}
-	if err := errors.Join(checkTables(c.Weights), checkFolder(c.Reconstruct)); err != nil {
+	if err := errors.Join(checkTables(c.SaveWeights), checkFolder(c.Reconstruct)); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -91,7 +91,7 @@ func (c *imagesCmd) imageOptions() (*images.Options, error) {
 	if o.Columns, err = images.ParseRange(c.Columns); err != nil {
 		return nil, usagef("images", "--%v", optionText(err))
 	}
-	o.Read, err = c.readOptions("images", c.Threads)
+	o.Read, err = c.reading("images", &c.inputFlags)
 	return o, errors.Join(err, notNegative("images", "width", c.Width), notNegative("images", "height", c.Height))
 }
 
@@ -114,8 +114,8 @@ func findParts[F matrix.Float](a *app, c *imagesCmd, d *door, o *images.Options)
 			return err
 		}
 	}
-	if c.Weights != "" {
-		if err := writeWeights(c.Weights, model); err != nil {
+	if c.SaveWeights != "" {
+		if err := writeWeights(c.SaveWeights, model); err != nil {
 			return err
 		}
 	}

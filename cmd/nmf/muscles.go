@@ -81,7 +81,7 @@ func (c *musclesCmd) Run(a *app, ctx *kong.Context) error {
 	}
 	o := &muscles.Options{Envelopes: c.Envelopes, Rate: c.Rate, HighPass: orNever(c.HighPass), LowPass: orNever(c.LowPass), Order: c.Order,
 		Cycles: c.Cycles, Points: c.Points, Average: c.Average, Normalise: c.Normalise}
-	if o.Read, err = c.readOptions("muscles", c.Threads); err != nil {
+	if o.Read, err = c.reading("muscles", &c.inputFlags); err != nil {
 		return err
 	}
 	if c.Plot, err = d.beside(c.Plot, ".svg"); err != nil {
@@ -148,6 +148,9 @@ func tryNumbers[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.Set
 	for k := 1; k <= min(rows, cols); k++ {
 		o, err := d.options(a, d.Threads, d.Quiet)
 		if err != nil {
+			return nil, err
+		}
+		if err := d.loadCells(a, o); err != nil {
 			return nil, err
 		}
 		m, err := fitTable(a, &set.Table, k, o, d.Quiet)

@@ -64,7 +64,7 @@ func (c *spectraCmd) Run(a *app, ctx *kong.Context) error {
 		return err
 	}
 	o := &spectra.Options{KeepBrightness: c.KeepBrightness, Clip: c.Clip, Grid: c.grid(), BandsFirst: c.BandsFirst}
-	o.Read, err = c.readOptions("spectra", c.Threads)
+	o.Read, err = c.reading("spectra", &c.inputFlags)
 	if err := errors.Join(err, notNegative("spectra", "width", c.Width), notNegative("spectra", "height", c.Height)); err != nil {
 		return err
 	}

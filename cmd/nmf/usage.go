@@ -13,6 +13,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/rank"
 	"github.com/partsof/nmf/recipe/muscles"
 )
 
@@ -22,6 +23,12 @@ func choicesOf(name string) []string {
 	switch name {
 	case "solver":
 		return nmf.Solvers()
+	case "loss":
+		return nmf.Losses()
+	case "missing":
+		return append(nmf.MissingKinds(), "empty")
+	case "dispersion-by":
+		return []string{"global", "feature"}
 	case "init":
 		return nmf.Inits()
 	case "compression":
@@ -40,6 +47,8 @@ func choicesOf(name string) []string {
 		return []string{"row", "column"}
 	case "kind":
 		return []string{"auto", "weights", "data"}
+	case "criterion":
+		return rank.Criteria()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}
@@ -93,6 +102,16 @@ func decodeCount(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	target.SetInt(n)
 	return nil
+}
+
+// decodeComponents takes a whole number, or auto.
+func decodeComponents(ctx *kong.DecodeContext, target reflect.Value) error {
+	if t := ctx.Scan.Peek(); t.String() == "auto" {
+		ctx.Scan.Pop()
+		target.SetInt(kAuto)
+		return nil
+	}
+	return decodeCount(ctx, target)
 }
 
 // decodeNumber takes a decimal number.

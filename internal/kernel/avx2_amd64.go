@@ -14,15 +14,70 @@ func mulAdd6x2F32AVX2(m int, p int, a *float32, rs int, cs int, b *float32, ldb 
 //go:noescape
 func gather2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots2F32AVX2 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter2F32AVX2 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather4F32AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots4F32AVX2 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter4F32AVX2 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather6F32AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots6F32AVX2 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter6F32AVX2 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
+// gatherQuotient2F32AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient4F32AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gram4x2F32AVX2 adds weighted outer products of rows to 2 vectors of 4 rows of g.
+//
+//go:noescape
+func gram4x2F32AVX2(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// mirrorF32AVX2 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF32AVX2(n int, src *float32, dst *float32, ld int)
+
+// scanF32AVX2 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF32AVX2(n int, x *float32) (top float32, sum float64, sumSq float64)
 
 // sweepF32AVX2 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -54,6 +109,111 @@ func extrapolateF32AVX2(rows int, n int, beta *float32, fresh *float32, old *flo
 //go:noescape
 func peakF32AVX2(n int, x *float32)
 
+// expF32AVX2 writes e^x to y.
+//
+//go:noescape
+func expF32AVX2(n int, x *float32, y *float32)
+
+// logF32AVX2 writes ln x to y.
+//
+//go:noescape
+func logF32AVX2(n int, x *float32, y *float32)
+
+// powF32AVX2 writes x^p to y, of which x^p at 0 and at infinity are given.
+//
+//go:noescape
+func powF32AVX2(n int, p float32, zero float32, infinite float32, x *float32, y *float32)
+
+// mulF32AVX2 writes x*y to z.
+//
+//go:noescape
+func mulF32AVX2(n int, x *float32, y *float32, z *float32)
+
+// rootF32AVX2 writes √x to y.
+//
+//go:noescape
+func rootF32AVX2(n int, x *float32, y *float32)
+
+// inverseF32AVX2 writes 1/x to y.
+//
+//go:noescape
+func inverseF32AVX2(n int, x *float32, y *float32)
+
+// inverseRootF32AVX2 writes 1/√x to y.
+//
+//go:noescape
+func inverseRootF32AVX2(n int, x *float32, y *float32)
+
+// inverseSquareF32AVX2 writes x^-2 to y.
+//
+//go:noescape
+func inverseSquareF32AVX2(n int, x *float32, y *float32)
+
+// quotientF32AVX2 writes x/max(r, tiny) to t.
+//
+//go:noescape
+func quotientF32AVX2(n int, tiny float32, x *float32, r *float32, t *float32)
+
+// terms0F32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms0F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// termsHalfF32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsHalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms1F32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms1F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms3HalfF32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms3HalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms2F32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms2F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// termsAnyF32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsAnyF32AVX2(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+
+// divergence0F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence1F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceHalfF32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence3HalfF32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence2F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceAnyF32AVX2 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF32AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+
 // mulAdd6x2F64AVX2 adds a·b to c for 2 vectors of columns and one block of sums, 6 rows at a time.
 //
 //go:noescape
@@ -64,15 +224,70 @@ func mulAdd6x2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb 
 //go:noescape
 func gather2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots2F64AVX2 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter2F64AVX2 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather4F64AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots4F64AVX2 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter4F64AVX2 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather6F64AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots6F64AVX2 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter6F64AVX2 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
+// gatherQuotient2F64AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient4F64AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gram4x2F64AVX2 adds weighted outer products of rows to 2 vectors of 4 rows of g.
+//
+//go:noescape
+func gram4x2F64AVX2(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// mirrorF64AVX2 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF64AVX2(n int, src *float64, dst *float64, ld int)
+
+// scanF64AVX2 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF64AVX2(n int, x *float64) (top float64, sum float64, sumSq float64)
 
 // sweepF64AVX2 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -103,3 +318,108 @@ func extrapolateF64AVX2(rows int, n int, beta *float64, fresh *float64, old *flo
 //
 //go:noescape
 func peakF64AVX2(n int, x *float64)
+
+// expF64AVX2 writes e^x to y.
+//
+//go:noescape
+func expF64AVX2(n int, x *float64, y *float64)
+
+// logF64AVX2 writes ln x to y.
+//
+//go:noescape
+func logF64AVX2(n int, x *float64, y *float64)
+
+// powF64AVX2 writes x^p to y, of which x^p at 0 and at infinity are given.
+//
+//go:noescape
+func powF64AVX2(n int, p float64, zero float64, infinite float64, x *float64, y *float64)
+
+// mulF64AVX2 writes x*y to z.
+//
+//go:noescape
+func mulF64AVX2(n int, x *float64, y *float64, z *float64)
+
+// rootF64AVX2 writes √x to y.
+//
+//go:noescape
+func rootF64AVX2(n int, x *float64, y *float64)
+
+// inverseF64AVX2 writes 1/x to y.
+//
+//go:noescape
+func inverseF64AVX2(n int, x *float64, y *float64)
+
+// inverseRootF64AVX2 writes 1/√x to y.
+//
+//go:noescape
+func inverseRootF64AVX2(n int, x *float64, y *float64)
+
+// inverseSquareF64AVX2 writes x^-2 to y.
+//
+//go:noescape
+func inverseSquareF64AVX2(n int, x *float64, y *float64)
+
+// quotientF64AVX2 writes x/max(r, tiny) to t.
+//
+//go:noescape
+func quotientF64AVX2(n int, tiny float64, x *float64, r *float64, t *float64)
+
+// terms0F64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms0F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// termsHalfF64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsHalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms1F64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms1F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms3HalfF64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms3HalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms2F64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms2F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// termsAnyF64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsAnyF64AVX2(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// divergence0F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence1F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceHalfF64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence3HalfF64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence2F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceAnyF64AVX2 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF64AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64

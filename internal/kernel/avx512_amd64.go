@@ -34,40 +34,185 @@ func mulAdd8x2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ld
 //go:noescape
 func gather1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots1F32AVX512 adds to r the inner products of 1 vectors of w with rows of b.
+//
+//go:noescape
+func dots1F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter1F32AVX512 adds 1 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter1F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather2F32AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
 func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots2F32AVX512 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter2F32AVX512 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
 
 // gather3F32AVX512 adds weighted rows of b to 3 vectors of c.
 //
 //go:noescape
 func gather3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots3F32AVX512 adds to r the inner products of 3 vectors of w with rows of b.
+//
+//go:noescape
+func dots3F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter3F32AVX512 adds 3 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter3F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather4F32AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots4F32AVX512 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter4F32AVX512 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
 
 // gather5F32AVX512 adds weighted rows of b to 5 vectors of c.
 //
 //go:noescape
 func gather5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots5F32AVX512 adds to r the inner products of 5 vectors of w with rows of b.
+//
+//go:noescape
+func dots5F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter5F32AVX512 adds 5 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter5F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather6F32AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots6F32AVX512 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter6F32AVX512 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
 
 // gather7F32AVX512 adds weighted rows of b to 7 vectors of c.
 //
 //go:noescape
 func gather7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots7F32AVX512 adds to r the inner products of 7 vectors of w with rows of b.
+//
+//go:noescape
+func dots7F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter7F32AVX512 adds 7 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter7F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather8F32AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
 func gather8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots8F32AVX512 adds to r the inner products of 8 vectors of w with rows of b.
+//
+//go:noescape
+func dots8F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter8F32AVX512 adds 8 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter8F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
+// gatherQuotient1F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 1 vectors of c.
+//
+//go:noescape
+func gatherQuotient1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient2F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient3F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 3 vectors of c.
+//
+//go:noescape
+func gatherQuotient3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient4F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient5F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 5 vectors of c.
+//
+//go:noescape
+func gatherQuotient5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient6F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 6 vectors of c.
+//
+//go:noescape
+func gatherQuotient6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient7F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 7 vectors of c.
+//
+//go:noescape
+func gatherQuotient7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient8F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 8 vectors of c.
+//
+//go:noescape
+func gatherQuotient8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gram8x1F32AVX512 adds weighted outer products of rows to 1 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x1F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// gram8x2F32AVX512 adds weighted outer products of rows to 2 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x2F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// gram8x3F32AVX512 adds weighted outer products of rows to 3 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x3F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// mirrorF32AVX512 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF32AVX512(n int, src *float32, dst *float32, ld int)
+
+// scanF32AVX512 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF32AVX512(n int, x *float32) (top float32, sum float64, sumSq float64)
 
 // sweepF32AVX512 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -99,6 +244,111 @@ func extrapolateF32AVX512(rows int, n int, beta *float32, fresh *float32, old *f
 //go:noescape
 func peakF32AVX512(n int, x *float32)
 
+// expF32AVX512 writes e^x to y.
+//
+//go:noescape
+func expF32AVX512(n int, x *float32, y *float32)
+
+// logF32AVX512 writes ln x to y.
+//
+//go:noescape
+func logF32AVX512(n int, x *float32, y *float32)
+
+// powF32AVX512 writes x^p to y, of which x^p at 0 and at infinity are given.
+//
+//go:noescape
+func powF32AVX512(n int, p float32, zero float32, infinite float32, x *float32, y *float32)
+
+// mulF32AVX512 writes x*y to z.
+//
+//go:noescape
+func mulF32AVX512(n int, x *float32, y *float32, z *float32)
+
+// rootF32AVX512 writes √x to y.
+//
+//go:noescape
+func rootF32AVX512(n int, x *float32, y *float32)
+
+// inverseF32AVX512 writes 1/x to y.
+//
+//go:noescape
+func inverseF32AVX512(n int, x *float32, y *float32)
+
+// inverseRootF32AVX512 writes 1/√x to y.
+//
+//go:noescape
+func inverseRootF32AVX512(n int, x *float32, y *float32)
+
+// inverseSquareF32AVX512 writes x^-2 to y.
+//
+//go:noescape
+func inverseSquareF32AVX512(n int, x *float32, y *float32)
+
+// quotientF32AVX512 writes x/max(r, tiny) to t.
+//
+//go:noescape
+func quotientF32AVX512(n int, tiny float32, x *float32, r *float32, t *float32)
+
+// terms0F32AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms0F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// termsHalfF32AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func termsHalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms1F32AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms1F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms3HalfF32AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms3HalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms2F32AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms2F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// termsAnyF32AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func termsAnyF32AVX512(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+
+// divergence0F32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence1F32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceHalfF32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence3HalfF32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence2F32AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceAnyF32AVX512 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF32AVX512(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+
 // mulAdd16x1F64AVX512 adds a·b to c for 1 vectors of columns and one block of sums, 16 rows at a time.
 //
 //go:noescape
@@ -129,40 +379,185 @@ func mulAdd8x2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ld
 //go:noescape
 func gather1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots1F64AVX512 adds to r the inner products of 1 vectors of w with rows of b.
+//
+//go:noescape
+func dots1F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter1F64AVX512 adds 1 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter1F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather2F64AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
 func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots2F64AVX512 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter2F64AVX512 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
 
 // gather3F64AVX512 adds weighted rows of b to 3 vectors of c.
 //
 //go:noescape
 func gather3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots3F64AVX512 adds to r the inner products of 3 vectors of w with rows of b.
+//
+//go:noescape
+func dots3F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter3F64AVX512 adds 3 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter3F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather4F64AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots4F64AVX512 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter4F64AVX512 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
 
 // gather5F64AVX512 adds weighted rows of b to 5 vectors of c.
 //
 //go:noescape
 func gather5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots5F64AVX512 adds to r the inner products of 5 vectors of w with rows of b.
+//
+//go:noescape
+func dots5F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter5F64AVX512 adds 5 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter5F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather6F64AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots6F64AVX512 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter6F64AVX512 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
 
 // gather7F64AVX512 adds weighted rows of b to 7 vectors of c.
 //
 //go:noescape
 func gather7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots7F64AVX512 adds to r the inner products of 7 vectors of w with rows of b.
+//
+//go:noescape
+func dots7F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter7F64AVX512 adds 7 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter7F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather8F64AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
 func gather8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots8F64AVX512 adds to r the inner products of 8 vectors of w with rows of b.
+//
+//go:noescape
+func dots8F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter8F64AVX512 adds 8 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter8F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
+// gatherQuotient1F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 1 vectors of c.
+//
+//go:noescape
+func gatherQuotient1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient2F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient3F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 3 vectors of c.
+//
+//go:noescape
+func gatherQuotient3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient4F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient5F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 5 vectors of c.
+//
+//go:noescape
+func gatherQuotient5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient6F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 6 vectors of c.
+//
+//go:noescape
+func gatherQuotient6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient7F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 7 vectors of c.
+//
+//go:noescape
+func gatherQuotient7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient8F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 8 vectors of c.
+//
+//go:noescape
+func gatherQuotient8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gram8x1F64AVX512 adds weighted outer products of rows to 1 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x1F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// gram8x2F64AVX512 adds weighted outer products of rows to 2 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x2F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// gram8x3F64AVX512 adds weighted outer products of rows to 3 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x3F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// mirrorF64AVX512 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF64AVX512(n int, src *float64, dst *float64, ld int)
+
+// scanF64AVX512 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF64AVX512(n int, x *float64) (top float64, sum float64, sumSq float64)
 
 // sweepF64AVX512 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -193,3 +588,108 @@ func extrapolateF64AVX512(rows int, n int, beta *float64, fresh *float64, old *f
 //
 //go:noescape
 func peakF64AVX512(n int, x *float64)
+
+// expF64AVX512 writes e^x to y.
+//
+//go:noescape
+func expF64AVX512(n int, x *float64, y *float64)
+
+// logF64AVX512 writes ln x to y.
+//
+//go:noescape
+func logF64AVX512(n int, x *float64, y *float64)
+
+// powF64AVX512 writes x^p to y, of which x^p at 0 and at infinity are given.
+//
+//go:noescape
+func powF64AVX512(n int, p float64, zero float64, infinite float64, x *float64, y *float64)
+
+// mulF64AVX512 writes x*y to z.
+//
+//go:noescape
+func mulF64AVX512(n int, x *float64, y *float64, z *float64)
+
+// rootF64AVX512 writes √x to y.
+//
+//go:noescape
+func rootF64AVX512(n int, x *float64, y *float64)
+
+// inverseF64AVX512 writes 1/x to y.
+//
+//go:noescape
+func inverseF64AVX512(n int, x *float64, y *float64)
+
+// inverseRootF64AVX512 writes 1/√x to y.
+//
+//go:noescape
+func inverseRootF64AVX512(n int, x *float64, y *float64)
+
+// inverseSquareF64AVX512 writes x^-2 to y.
+//
+//go:noescape
+func inverseSquareF64AVX512(n int, x *float64, y *float64)
+
+// quotientF64AVX512 writes x/max(r, tiny) to t.
+//
+//go:noescape
+func quotientF64AVX512(n int, tiny float64, x *float64, r *float64, t *float64)
+
+// terms0F64AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms0F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// termsHalfF64AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func termsHalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms1F64AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms1F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms3HalfF64AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms3HalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms2F64AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func terms2F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// termsAnyF64AVX512 is BetaTerms for this beta.
+//
+//go:noescape
+func termsAnyF64AVX512(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// divergence0F64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence1F64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceHalfF64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence3HalfF64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence2F64AVX512 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceAnyF64AVX512 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF64AVX512(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64

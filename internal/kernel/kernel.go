@@ -103,10 +103,10 @@ type Ops[F Float] struct {
 	// negative. y may be x.
 	Log func(x, y []F)
 
-	// Pow writes x^p to y, for x >= 0 and a finite p. Its error is at most
-	// 1.5 ulp for |p| <= 4 and grows by |p|/16 ulp beyond; 0, 1, 2, 1/2, -1/2,
-	// -1 and -2 are done by multiplications, divisions and square roots
-	// alone. y may be x.
+	// Pow writes x^p to y, for x >= 0 and a finite p, within 1.5 ulp for
+	// |p| <= 100. 0, 1, 2, 1/2, -1/2, -1 and -2 are done by multiplications,
+	// divisions and square roots alone; for another p, x < 0 gives NaN. y may
+	// be x.
 	Pow func(p F, x, y []F)
 
 	// Mul writes x*y to z, which may be x or y.
@@ -131,9 +131,9 @@ type Ops[F Float] struct {
 	//	           +Inf where x = 0 and beta < 0
 	//
 	// No cell loses digits where x is near r: each term, and so the sum, has
-	// a relative error of at most 32 ulp for 0, 1/2, 1, 3/2 and 2. Another
-	// beta is done in float64, for which near 0 and 1 it is
-	// (1+|beta|)/(|beta| |beta-1|) times that, ulp being those of float64.
+	// a relative error of at most 16 ulp for 0, 1/2, 1, 3/2 and 2. Another
+	// beta is done in float64; there it is at most 1e-12
+	// (1+|beta|)/(|beta| |beta-1|). x/r should not overflow.
 	// The sum does not depend on where the slices begin.
 	Divergence func(beta, tiny F, x, r []F) float64
 

@@ -54,8 +54,9 @@ func divergenceOf(beta, x, r float64) float64 {
 	switch beta {
 	case 1:
 		switch {
-		case x == 0:
-			return r
+		case x/r < 0x1p-1022:
+			// x ln(x/r) vanishes beside r.
+			return -d
 		case math.Abs(s) <= near:
 			return d * s * (1 + (1+s)*s*atanhTail(z))
 		}
@@ -85,7 +86,7 @@ func divergenceOf(beta, x, r float64) float64 {
 	// r^beta (e^(beta l) - 1 - beta (e^l - 1)) for l = ln(x/r), from each
 	// power without its first two terms, which cancel.
 	l := logRatio(x, r)
-	a, b := rb*expTail(beta*l), rb*expTail(l)
+	a, b := rb*expTail(beta*l, 17), rb*expTail(l, 17)
 	if math.Abs(beta*l) > 1 {
 		a = power64(beta, x) - rb*(1+beta*l)
 	}
@@ -102,52 +103,5 @@ func logRatio(x, r float64) float64 {
 		z := s * s
 		return 2*s + 2*s*z*atanhTail(z)
 	}
-	if q := x / r; q > 0x1p-1000 && q < 0x1p1000 {
-		return math.Log(q)
-	}
-	return math.Log(x) - math.Log(r)
-}
-
-// expTail is e^t - 1 - t for |t| <= 1.
-func expTail(t float64) float64 {
-	q := 0.0
-	for i := 18; i >= 2; i-- {
-		q = (q*t + 1) / float64(i)
-	}
-	return t * t * q
-}
-
-// scanSums is the number of sums that Scan keeps side by side.
-const scanSums = 16
-
-func scan[F Float](x []F) (largest F, sum, sumSq float64, ok bool) {
-	most := largestFinite[F]()
-	var s, q [scanSums]float64
-	for len(x) > 0 {
-		n := min(scanSums, len(x))
-		for i, v := range x[:n] {
-			if !(v >= 0 && v <= most) {
-				return 0, 0, 0, false
-			}
-			largest = max(largest, v)
-			s[i] += float64(v)
-			q[i] += float64(v) * float64(v)
-		}
-		x = x[n:]
-	}
-	for n := scanSums / 2; n > 0; n /= 2 {
-		for i := range n {
-			s[i] += s[i+n]
-			q[i] += q[i+n]
-		}
-	}
-	return largest, s[0], q[0], true
-}
-
-func largestFinite[F Float]() F {
-	limit := math.MaxFloat64
-	if sizeof[F]() == 4 {
-		limit = math.MaxFloat32
-	}
-	return F(limit)
+	return log64(x / r)
 }

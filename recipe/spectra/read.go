@@ -17,7 +17,7 @@ import (
 // defaults.
 type Options struct {
 	// KeepBrightness leaves spectra as they are. Otherwise each is divided by its
-	// mean, so that what counts is its form.
+	// mean, over bands that are not NaN, so that what counts is its form.
 	KeepBrightness bool
 	// Clip makes values below zero zero.
 	Clip bool
@@ -163,7 +163,7 @@ func (s *Set[F]) prepare(path string, x *matrix.Dense[F], noData bool, o *Option
 	var kept []F
 	holes, dark := 0, 0
 	for i := range x.Rows {
-		sum := 0.0
+		sum, cells := 0.0, 0
 		hole := false
 		for to, j := range s.Bands {
 			v := x.At(i, j)
@@ -177,7 +177,10 @@ func (s *Set[F]) prepare(path string, x *matrix.Dense[F], noData bool, o *Option
 				hole = true
 			}
 			row[to] = v
-			sum += float64(v)
+			if v == v { // else it is missing
+				sum += float64(v)
+				cells++
+			}
 		}
 		switch {
 		case hole:
@@ -187,7 +190,7 @@ func (s *Set[F]) prepare(path string, x *matrix.Dense[F], noData bool, o *Option
 			dark++
 			continue
 		}
-		if mean := sum / float64(len(row)); !o.KeepBrightness && mean > 0 && !math.IsInf(mean, 0) {
+		if mean := sum / float64(cells); !o.KeepBrightness && !math.IsInf(mean, 0) {
 			for j, v := range row {
 				row[j] = F(float64(v) / mean)
 			}
