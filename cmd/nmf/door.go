@@ -56,14 +56,16 @@ type door struct {
 	command string
 	k       int
 	out     modelOutput
+	// inputs are what the command reads, and does not write over.
+	inputs []string
 	// fitFlags are the flags of fit that were given, or that the preset gave.
 	fitFlags []string
 }
 
 // enter fills in the preset and checks what does not need the data. output is
-// where the model goes.
-func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output string) (*door, error) {
-	d := &door{doorFlags: f, command: ctx.Selected().Name, k: k}
+// where the model goes, inputs are the files that the command reads.
+func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output string, inputs ...string) (*door, error) {
+	d := &door{doorFlags: f, command: ctx.Selected().Name, k: k, inputs: inputs}
 	if k == kMissing {
 		return nil, usagef(d.command, "the number of components is missing: say -k K, such as -k 10")
 	}
@@ -77,10 +79,7 @@ func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output 
 		if f.SaveInput == "-" {
 			return nil, usagef(d.command, "--save-input writes a file, not standard output")
 		}
-		if err := data.CheckWrite(f.SaveInput, nil); err != nil {
-			return nil, err
-		}
-		if err := (&tableFlags{Output: f.SaveInput}).spare(); err != nil {
+		if err := d.checkTables(f.SaveInput); err != nil {
 			return nil, err
 		}
 	}
@@ -246,7 +245,7 @@ func (d *door) beside(path, suffix string) (string, error) {
 			return "", fmt.Errorf("%s exists, and no model of its name is beside it: it is left alone; name another model with -o, or remove it", path)
 		}
 	}
-	return path, atomicfile.Check(path)
+	return path, errors.Join(d.notInput(path), atomicfile.Check(path))
 }
 
 // writeWeights writes W as a table, a row a sample.
@@ -254,15 +253,26 @@ func writeWeights[F matrix.Float](path string, m *nmf.Model[F]) error {
 	return data.Write(path, &data.Table[F]{X: m.W, RowNames: m.RowNames, ColumnNames: componentNames(m.K())}, nil)
 }
 
-// checkTables finds out before the work whether tables can be written.
-func checkTables(paths ...string) error {
+// checkTables finds out before the work whether tables can be written; "" is
+// none.
+func (d *door) checkTables(paths ...string) error {
 	for _, p := range paths {
 		if p == "" {
 			continue
 		}
 		f := tableFlags{Output: p}
-		if err := errors.Join(f.check(), f.spare()); err != nil {
+		if err := errors.Join(d.notInput(p), f.check(), f.spare()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// notInput refuses to write over what the command reads.
+func (d *door) notInput(path string) error {
+	for _, in := range d.inputs {
+		if sameFile(path, in) {
+			return usagef(d.command, "the output %s is the input itself: name another file", path)
 		}
 	}
 	return nil

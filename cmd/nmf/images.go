@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -59,7 +60,7 @@ func (c *imagesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Parts {
 		preset = images.Parts()
 	}
-	d, err := c.enter(ctx, preset, c.K, c.Output)
+	d, err := c.enter(ctx, preset, c.K, c.Output, c.Input...)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *imagesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Montage, err = d.beside(c.Montage, ".png"); err != nil {
 		return err
 	}
-	if err := errors.Join(checkTables(c.SaveWeights), checkFolder(c.Reconstruct)); err != nil {
+	if err := errors.Join(d.checkTables(c.SaveWeights), checkFolder(c.Reconstruct)); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -98,7 +99,12 @@ func (c *imagesCmd) imageOptions() (*images.Options, error) {
 func findParts[F matrix.Float](a *app, c *imagesCmd, d *door, o *images.Options) error {
 	set, err := images.Read[F](c.Input, o)
 	if err != nil {
-		return systemError(c.Input[0], err)
+		file := c.Input[0]
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			file = of.Path
+		}
+		return systemError(file, err)
 	}
 	input := strings.Join(c.Input, " ")
 	if len(c.Input) > 1 {

@@ -75,7 +75,7 @@ func (c *musclesCmd) Run(a *app, ctx *kong.Context) error {
 	if k == 0 {
 		k = 1 // for now: the data decide
 	}
-	d, err := c.enter(ctx, muscles.Preset(), k, c.Output)
+	d, err := c.enter(ctx, muscles.Preset(), k, c.Output, c.Input)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *musclesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Plot, err = d.beside(c.Plot, ".svg"); err != nil {
 		return err
 	}
-	if err := errors.Join(checkTables(c.Synergies, c.Activations), notNegative("muscles", "points", c.Points)); err != nil {
+	if err := errors.Join(d.checkTables(c.Synergies, c.Activations), notNegative("muscles", "points", c.Points)); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
