@@ -31,6 +31,8 @@ type solveFlags struct {
 	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
 	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
+	InitW           string  `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
+	InitH           string  `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	lossFlags
 	penaltyFlags
 	Memory string `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
@@ -72,7 +74,25 @@ func checkK(command string, k int) error {
 	return nil
 }
 
-// fitOptions gives the library's options.
+// options gives the library's options, with what is in the files that flags
+// name.
+func (f *solveFlags) options(a *app, threads int, quiet bool) (*nmf.Options, error) {
+	o := f.fitOptions(threads)
+	return o, f.load(a, o, quiet)
+}
+
+// load reads the files of starts, penalties and constraints into o.
+func (f *solveFlags) load(a *app, o *nmf.Options, quiet bool) (err error) {
+	if o.W, err = given(a, f.InitW, o.Threads, quiet); err != nil {
+		return err
+	}
+	if o.H, err = given(a, f.InitH, o.Threads, quiet); err != nil {
+		return err
+	}
+	return f.penaltyFlags.apply(a, o, quiet)
+}
+
+// fitOptions gives the options that are not in files.
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
 	o := &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
@@ -101,8 +121,6 @@ type fitCmd struct {
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	labelFlags
 	solveFlags
-	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
-	InitH string `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	cellFlags
 	reportFlags
 	drawFlags
@@ -172,13 +190,7 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	defer done()
-	if o.W, err = c.given(a, c.InitW); err != nil {
-		return err
-	}
-	if o.H, err = c.given(a, c.InitH); err != nil {
-		return err
-	}
-	if err := c.penaltyFlags.apply(a, o, c.Quiet); err != nil {
+	if err := c.solveFlags.load(a, o, c.Quiet); err != nil {
 		return err
 	}
 	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
@@ -259,20 +271,18 @@ type fitResult struct {
 }
 
 // given reads a factor to start at.
-func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
+func given(a *app, path string, threads int, quiet bool) (*matrix.Dense[float64], error) {
 	if path == "" {
 		return nil, nil
 	}
-	in := source{path, &data.ReadOptions{Threads: c.Threads}}
-	t, err := readTable[float64](a, in, c.Quiet)
+	d, err := readSide(a, path, threads, quiet)
 	if err != nil {
 		return nil, err
 	}
-	d := toDense(t.X)
 	for i := range d.Rows {
 		for j, v := range d.Row(i) {
 			if v < 0 {
-				return nil, inFile(in.name(), &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
+				return nil, inFile(path, &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
 			}
 		}
 	}

@@ -106,8 +106,8 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 		return inFile(c.Root, err)
 	}
 	t := &data.Table[F]{X: x, RowNames: corpus.Names(), ColumnNames: v.Terms}
-	fit := c.fitOptions(c.Threads)
-	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
+	fit, err := c.options(a, c.Threads, c.Quiet)
+	if err != nil {
 		return err
 	}
 	page, err := c.begin(a, c.Root, report.Drawing{Kind: report.Words}, report.FromMatrix[F](x), t.RowNames, x.Rows, c.Quiet)
