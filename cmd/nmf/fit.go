@@ -111,7 +111,7 @@ type fitCmd struct {
 func (c *fitCmd) examples() [][2]string {
 	return [][2]string{
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
-		{"nmf fit counts.csv -k auto -o model.npz", "as many as nmf rank recommends"},
+		{"nmf fit counts.csv -k auto -o model.npz", "what nmf rank says"},
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
