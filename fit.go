@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,16 +14,18 @@ import (
 )
 
 // Fit factorizes x (samples x features) into k components, minimising
-// ½‖X−WH‖²_F over W ≥ 0 and H ≥ 0. Nil options are the defaults.
+// ½‖X−WH‖²_F, or the loss that the options name, over W ≥ 0 and H ≥ 0. Nil
+// options are the defaults.
 //
 // The result is a function of x, k, the options and their seed alone: the same
-// bits for any number of threads. It ends with a W half-step to tolerance,
-// the same that Transform does.
+// bits for any number of threads, and whether X is in memory or a
+// *matrix.Streamed. It ends with a W half-step to tolerance, the same that
+// Transform does.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
 // first iteration is done there is none, and the error is ctx's.
 //
-// Errors wrap ErrNegative or ErrNotFinite in a *CellError, ErrEmpty, ErrRange,
+// Errors wrap ErrNegative, ErrNotFinite or ErrZero in a *CellError, ErrEmpty, ErrRange,
 // ErrShape or ErrOption.
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()
@@ -38,6 +41,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
+	defer data.Close()
 	if data.SumSq == 0 {
 		return nil, allZero[F]()
 	}
@@ -71,15 +75,15 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
 		runs, compression, err = compress(ctx, data, ranks, starter, cfg)
-		if err != nil {
-			return nil, errors.Join(err, startErr)
+		if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
+			return nil, err
 		}
 		starter = startAt(runs)
 	}
 	cfg.BestOnly = true
 	sketched := runs
 	runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
-	if err = errors.Join(err, startErr); err != nil {
+	if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
 		return nil, err
 	}
 	best := engine.Best(runs)
@@ -233,7 +237,8 @@ func sizeOf[F matrix.Float](x matrix.Matrix[F]) engine.Size {
 	if s, ok := x.(*matrix.CSR[F]); ok {
 		return engine.Size{Rows: m, Cols: n, Stored: s.NNZ(), Sparse: true}
 	}
-	return engine.Size{Rows: m, Cols: n, Stored: m * n}
+	_, streamed := x.(*matrix.Streamed[F])
+	return engine.Size{Rows: m, Cols: n, Stored: m * n, Streamed: streamed}
 }
 
 func precision[F matrix.Float]() string {

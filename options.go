@@ -64,7 +64,9 @@ type Options struct {
 	Solver string `json:"solver"`
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
-	// randomized SVD), or "auto", the default: "nndsvd" for a single run of
+	// randomized SVD), "spa" (k samples of X that are far apart, by successive
+	// projection, Gillis & Vavasis 2014: for data where every component has a
+	// sample of its own), or "auto", the default: "nndsvd" for a single run of
 	// "hals" or "bpp" with k at most the smaller side of X and no held entries,
 	// "random" otherwise.
 	// ("nndsvda" fills zeros with the mean of X, so that its start depends on
@@ -89,8 +91,8 @@ type Options struct {
 	// LossTol ends a run when the loss fell by less than this part of itself
 	// an iteration, on average over five. Default 1e-6; negative: never.
 	LossTol float64 `json:"loss_tol"`
-	// TargetError ends a run when ‖X−WH‖/‖X‖ is at most this. Default 0:
-	// never.
+	// TargetError ends a run when the relative error (Info.RelativeError) is at
+	// most this. Default 0: never.
 	TargetError float64 `json:"target_error,omitempty"`
 	// InnerSweeps is the number of times that "hals" and "mu" repeat their
 	// update on the same cross products; "hals" stops earlier where it gains
@@ -103,7 +105,7 @@ type Options struct {
 	// (Tepper & Sapiro 2016; Erichson et al. 2018) and then on X itself, so
 	// that every reported number is that of X: "on", "off", or "auto", the
 	// default, which does it where X is large and both its sides are many
-	// times k.
+	// times k, the loss is Frobenius and every cell counts once.
 	Compression string `json:"compression"`
 	// Memory bounds the bytes that Fit holds, X included, by iterating fewer
 	// runs at a time; the result does not depend on it. Where one run at a time
@@ -163,7 +165,11 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if r.Solver == "" || r.Solver == auto {
 		r.Solver = "hals"
 	}
-	if err := oneOf("solver", r.Solver, Solvers()); err != nil {
+	able := Solvers()
+	if r.plain() {
+		able = append([]string{auto}, solver.Names()...)
+	}
+	if err := oneOf("solver", r.Solver, able); err != nil {
 		return r, err
 	}
 	if r.Compression == "" {

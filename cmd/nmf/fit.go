@@ -14,6 +14,7 @@ import (
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/report"
 )
 
 // solveFlags say how to factorize.
@@ -30,6 +31,8 @@ type solveFlags struct {
 	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
 	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
+	InitW           string  `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
+	InitH           string  `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	lossFlags
 	penaltyFlags
 	Memory string `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
@@ -71,7 +74,25 @@ func checkK(command string, k int) error {
 	return nil
 }
 
-// fitOptions gives the library's options.
+// options gives the library's options, with what is in the files that flags
+// name.
+func (f *solveFlags) options(a *app, threads int, quiet bool) (*nmf.Options, error) {
+	o := f.fitOptions(threads)
+	return o, f.load(a, o, quiet)
+}
+
+// load reads the files of starts, penalties and constraints into o.
+func (f *solveFlags) load(a *app, o *nmf.Options, quiet bool) (err error) {
+	if o.W, err = given(a, f.InitW, o.Threads, quiet); err != nil {
+		return err
+	}
+	if o.H, err = given(a, f.InitH, o.Threads, quiet); err != nil {
+		return err
+	}
+	return f.penaltyFlags.apply(a, o, quiet)
+}
+
+// fitOptions gives the options that are not in files.
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
 	o := &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
@@ -100,9 +121,9 @@ type fitCmd struct {
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	labelFlags
 	solveFlags
-	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
-	InitH string `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	cellFlags
+	reportFlags
+	drawFlags
 	inputFlags
 	machineFlags
 	outputFlags
@@ -113,6 +134,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
 		{"nmf fit counts.csv -k auto -o model.npz", "what nmf rank says"},
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
+		{"nmf fit X.npy -k 10 --report report.html", "with a page to look at"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
@@ -155,6 +177,9 @@ func (c *fitCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := c.reportFlags.check("fit", c.Output, c.Input); err != nil {
+		return err
+	}
 	if c.Precision == "f64" {
 		return fitFile[float64](a, c, in, out)
 	}
@@ -162,18 +187,13 @@ func (c *fitCmd) Run(a *app) error {
 }
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
-	t, err := readTable[F](a, in, c.Quiet)
+	o := c.fitOptions(c.Threads)
+	t, done, err := openTable[F](a, in, c.K, o, c.Quiet)
 	if err != nil {
 		return err
 	}
-	o := c.fitOptions(c.Threads)
-	if o.W, err = c.given(a, c.InitW); err != nil {
-		return err
-	}
-	if o.H, err = c.given(a, c.InitH); err != nil {
-		return err
-	}
-	if err := c.penaltyFlags.apply(a, o, c.Quiet); err != nil {
+	defer done()
+	if err := c.solveFlags.load(a, o, c.Quiet); err != nil {
 		return err
 	}
 	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
@@ -199,7 +219,19 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	if along.values != nil {
+		if c.Report != "" {
+			return usagef("fit", "--report is of one model, and a path of penalties makes several: run nmf report on those")
+		}
 		return fitPath(a, c, in, t, along, o, out)
+	}
+	rows, cols := t.X.Dims()
+	drawing, err := c.drawing("fit", t.ColumnNames, cols)
+	if err != nil {
+		return err
+	}
+	page, err := c.begin(a, in.name(), drawing, report.FromMatrix(t.X), t.RowNames, rows, c.Quiet)
+	if err != nil {
+		return err
 	}
 	model, err := fitTable(a, t, c.K, o, c.Quiet)
 	if err != nil {
@@ -213,6 +245,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		g := rank.Agree(rank.Dominant(model), labels)
 		agreed = &g
 	}
+	if err := c.finish(page, wider(model)); err != nil {
+		return err
+	}
 	if c.JSON {
 		err = a.printJSON(fitResult{withoutTrace(model.Info), chosen, agreed})
 	} else if !c.Quiet {
@@ -224,6 +259,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 			a.printf("labels  %s\n", agreementText(agreed))
 		}
 		a.printf("model   %s, look at it with: nmf top %s\n", out.path, shellWord(out.path))
+		if c.Report != "" {
+			a.printf("report  %s\n", c.Report)
+		}
 	}
 	return errors.Join(err, cancelled(&model.Info, out))
 }
@@ -236,20 +274,18 @@ type fitResult struct {
 }
 
 // given reads a factor to start at.
-func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
+func given(a *app, path string, threads int, quiet bool) (*matrix.Dense[float64], error) {
 	if path == "" {
 		return nil, nil
 	}
-	in := source{path, &data.ReadOptions{Threads: c.Threads}}
-	t, err := readTable[float64](a, in, c.Quiet)
+	d, err := readSide(a, path, threads, quiet)
 	if err != nil {
 		return nil, err
 	}
-	d := toDense(t.X)
 	for i := range d.Rows {
 		for j, v := range d.Row(i) {
 			if v < 0 {
-				return nil, inFile(in.name(), &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
+				return nil, inFile(path, &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
 			}
 		}
 	}
@@ -376,6 +412,8 @@ func describe[F matrix.Float](x matrix.Matrix[F]) string {
 		}
 	case *matrix.CSR[F]:
 		nonzero, kind = countNonzero(x.Val), "sparse"
+	case *matrix.Streamed[F]:
+		return fmt.Sprintf("%s x %s, dense, block by block", plural(rows, "sample"), plural(cols, "feature"))
 	}
 	return fmt.Sprintf("%s x %s, %s, %s of the cells above zero", plural(rows, "sample"), plural(cols, "feature"), kind,
 		percent(float64(nonzero)/(float64(rows)*float64(cols))))

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/recipe"
 	"github.com/partsof/nmf/recipe/topics"
 )
 
@@ -27,9 +28,15 @@ type commands struct {
 	Score       scoreCmd       `cmd:"" help:"Say how well a model reproduces data."`
 	Impute      imputeCmd      `cmd:"" help:"Fill in the missing cells of a matrix by a model."`
 	Top         topCmd         `cmd:"" help:"Show the top features and samples of each component."`
+	Report      reportCmd      `cmd:"" help:"Write an interactive report of a model: one HTML page."`
+	Plot        plotCmd        `cmd:"" help:"Draw a figure of a model for print: SVG or PNG."`
+	View        viewCmd        `cmd:"" help:"Serve the report of a model to a browser on this machine."`
 	Info        infoCmd        `cmd:"" help:"Describe a matrix or a model."`
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
+	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
+	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
+	Muscles     musclesCmd     `cmd:"" help:"Find the synergies of muscles in electromyograms."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
@@ -132,7 +139,7 @@ func (a *app) finish(err error) int {
 		return status.status
 	}
 	fmt.Fprintf(a.stderr, "nmf: %v\n", withAdvice(err))
-	if errors.Is(err, nmf.ErrOption) || errors.Is(err, topics.ErrOptions) {
+	if errors.Is(err, nmf.ErrOption) || errors.Is(err, topics.ErrOptions) || errors.Is(err, recipe.ErrOption) {
 		return 2
 	}
 	return 1

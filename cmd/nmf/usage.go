@@ -14,6 +14,7 @@ import (
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/recipe/muscles"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -40,10 +41,18 @@ func choicesOf(name string) []string {
 		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
 	case "by":
 		return []string{"weight", "specificity"}
+	case "normalise":
+		return muscles.Normalisations()
+	case "order":
+		return []string{"row", "column"}
 	case "kind":
 		return []string{"auto", "weights", "data"}
 	case "criterion":
 		return rank.Criteria()
+	case "draw":
+		return drawKinds()
+	case "figure":
+		return plotFigures()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}

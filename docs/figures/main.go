@@ -1,5 +1,6 @@
 // Command figures draws the pictures of the documentation: the topics of Go's
-// own source tree. Run it in the root of the checkout:
+// own source tree, and what front doors make of data that is drawn here. Run it
+// in the root of the checkout:
 //
 //	go run ./docs/figures
 package main
@@ -7,6 +8,7 @@ package main
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/figure"
 	"github.com/partsof/nmf/recipe/topics"
 )
 
@@ -24,11 +27,22 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	out := filepath.Join("docs", "figures", "topics.svg")
-	if err := drawTopics(filepath.Join(strings.TrimSpace(string(root)), "src"), out); err != nil {
-		log.Fatal(err)
+	source := filepath.Join(strings.TrimSpace(string(root)), "src")
+	for _, f := range []struct {
+		name string
+		draw func(out string) error
+	}{
+		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
+		{"images.png", drawImages},
+		{"spectra.svg", drawSpectra},
+		{"muscles.svg", drawMuscles},
+	} {
+		out := filepath.Join("docs", "figures", f.name)
+		if err := f.draw(out); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("wrote", out)
 	}
-	fmt.Println("wrote", out)
 }
 
 const (
@@ -123,4 +137,12 @@ func escape(s string) string {
 		return ""
 	}
 	return b.String()
+}
+
+func writeChart(path string, c *figure.Chart) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.WriteSVG(f), f.Close())
 }

@@ -28,6 +28,8 @@ type halfStep[F kernel.Float] struct {
 	// it an evaluation fills curve too.
 	metric *metric[F]
 	scaled bool
+	// unmeasured says that the loss is not wanted.
+	unmeasured bool
 	// update improves a tile whose terms have been evaluated; nil leaves it.
 	update func(h *halfStep[F], ws *tileScratch[F])
 }
@@ -150,7 +152,7 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		ws := scratch[wi]
 		a, b := i*t, min((i+1)*t, h.side.rows)
 		h.load(ws, a, b)
-		sums.dot[i] = h.evaluate(ws, true, h.metric != nil)
+		sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
 		h.gradient(ws, sums.each[i])
 		if h.update != nil {
 			h.update(h, ws)
@@ -460,10 +462,34 @@ func (h *halfStep[F]) release(ws *tileScratch[F]) {
 			}
 		}
 	}
+	held := func(i, j int) bool {
+		if h.asked.Held == nil {
+			return false
+		}
+		v := h.asked.Held[(ws.first+i)*ws.k+j]
+		return v == v
+	}
+	if h.asked.Simplex {
+		// The multiplier of a row's sum: the mean of its gradient by the entries.
+		for i := range ws.rows {
+			var level, mass F
+			for j := range ws.k {
+				if !held(i, j) {
+					level += ws.w[j*t+i] * ws.d[j*t+i]
+					mass += ws.w[j*t+i]
+				}
+			}
+			if mass > 0 {
+				for j := range ws.k {
+					ws.d[j*t+i] -= level / mass
+				}
+			}
+		}
+	}
 	if h.asked.Held != nil {
 		for i := range ws.rows {
-			for j, v := range h.asked.Held[(ws.first+i)*ws.k : (ws.first+i+1)*ws.k] {
-				if v == v {
+			for j := range ws.k {
+				if held(i, j) {
 					ws.d[j*t+i] = 0
 				}
 			}
