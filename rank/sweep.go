@@ -85,8 +85,10 @@ type sweep[F matrix.Float] struct {
 	result    *Result
 	parts     []part
 
-	// waiting holds the restarts of each k that is not complete.
+	// waiting holds the restarts of each k that is not complete, batches the
+	// starts of the batches that are kept for such a k.
 	waiting map[int][]*restart
+	batches map[string][]nmf.Start
 	// repeated holds what the repeats of each kind gave, by kind and k.
 	repeated map[string]map[int][][]float64
 
@@ -115,7 +117,7 @@ const (
 // plan lists the parts.
 func (s *sweep[F]) plan() error {
 	m, n := s.x.Dims()
-	s.waiting = map[int][]*restart{}
+	s.waiting, s.batches = map[int][]*restart{}, map[string][]nmf.Start{}
 	s.repeated = map[string]map[int][][]float64{}
 	perFit := 0.0
 	for _, k := range s.o.K {
@@ -319,7 +321,25 @@ func (s *sweep[F]) restarts(ctx context.Context, name string, starts []nmf.Start
 			}
 		}
 	}
+	s.batches[name] = starts
+	s.dropSummedUp()
 	return nil
+}
+
+// dropSummedUp removes the batches whose every k is summed up: they are large.
+func (s *sweep[F]) dropSummedUp() {
+	for name, starts := range s.batches {
+		open := slices.ContainsFunc(starts, func(start nmf.Start) bool { return !s.has(start.K) })
+		if !open {
+			s.state.drop(name)
+			delete(s.batches, name)
+		}
+	}
+}
+
+// has says that a k is among the results.
+func (s *sweep[F]) has(k int) bool {
+	return slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
 }
 
 // fitBatch fits all starts; where they cannot be fitted together each is tried
@@ -414,8 +434,7 @@ func (s *sweep[F]) summedUp(starts []nmf.Start) (bool, error) {
 		found[start.K] = sum
 	}
 	for _, k := range s.o.K {
-		known := slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
-		if sum := found[k]; sum != nil && !known {
+		if sum := found[k]; sum != nil && !s.has(k) {
 			s.accept(sum)
 		}
 	}
@@ -436,10 +455,9 @@ func (s *sweep[F]) accept(sum *summary) {
 
 // sumUp turns the restarts of a k into its numbers, and forgets them.
 func (s *sweep[F]) sumUp(k int) error {
-	known := slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
 	runs := s.waiting[k]
 	delete(s.waiting, k)
-	if known {
+	if s.has(k) {
 		return nil
 	}
 	var failures []string

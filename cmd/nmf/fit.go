@@ -157,6 +157,9 @@ func (c *fitCmd) Run(a *app) error {
 	k := c.K
 	if k == kAuto {
 		k = 1
+		if c.InitW+c.InitH != "" {
+			return usagef("fit", "-k auto and a given start exclude each other: say -k K")
+		}
 		if p, err := c.penaltyPath("fit"); err != nil {
 			return err
 		} else if p.values != nil {
