@@ -33,6 +33,9 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	if o == nil {
 		o = new(Options)
 	}
+	if err := inMemory(x); err != nil {
+		return nil, err
+	}
 	m, n := x.Dims()
 	opt, err := o.resolve(m)
 	if err != nil {
@@ -64,6 +67,15 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	}
 	s.finish()
 	return s.result, nil
+}
+
+// inMemory refuses an X that is read block by block: its rows and blocks are
+// drawn anew again and again.
+func inMemory[F matrix.Float](x matrix.Matrix[F]) error {
+	if _, streamed := x.(*matrix.Streamed[F]); streamed {
+		return fmt.Errorf("%w: X is read block by block, and its samples and blocks must be drawn anew again and again; take a part of the samples that fits in memory", ErrInput)
+	}
+	return nil
 }
 
 func defaultLoss(loss string) string {

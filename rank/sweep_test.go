@@ -239,6 +239,8 @@ func TestSweepRefuses(t *testing.T) {
 		{x, &Options{K: []int{2}, Labels: []int{1}}, nmf.ErrShape},
 		{d, &Options{K: []int{2}, Criteria: []string{"poisson"}}, ErrInput},
 		{d, &Options{K: []int{2}, Criteria: []string{"bcv"}, Fit: nmf.Options{Mask: mask}}, ErrInput},
+		{&matrix.Streamed[float64]{Rows: 9, Cols: 9}, &Options{K: []int{2}}, ErrInput},
+		{x, &Options{K: []int{2}, Fit: nmf.Options{Init: "spa"}}, nmf.ErrOption},
 		{matrix.NewDense[float64](0, 3), &Options{K: []int{2}}, nmf.ErrEmpty},
 		{matrix.NewDense[float64](5, 3), &Options{K: []int{2}}, nmf.ErrEmpty},
 	} {

@@ -188,7 +188,7 @@ func (c *fitCmd) Run(a *app) error {
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
 	o := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.K, o, c.Quiet)
+	t, done, err := openTable[F](a, in, max(1, c.K), o, c.Quiet)
 	if err != nil {
 		return err
 	}
