@@ -2,7 +2,6 @@ package rank
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"github.com/partsof/nmf"
@@ -96,7 +95,7 @@ type block[F matrix.Float] struct {
 // predict gives the loss of the block as the model of D predicts it, and that of
 // the mean.
 func (b *block[F]) predict(ctx context.Context, model *nmf.Model[F], threads int) (total, base float64, err error) {
-	loss, err := cellLoss(&model.Info.Resolved)
+	loss, err := lossOf(&model.Info)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -130,11 +129,8 @@ func (b *block[F]) predict(ctx context.Context, model *nmf.Model[F], threads int
 			for j, weight := range weights {
 				y += weight * float64(v.At(q, j))
 			}
-			if model.Info.Resolved.Loss == "is" {
-				x = math.Max(x, least)
-			}
-			total += loss(x, max(y, least))
-			base += loss(x, b.mean)
+			total += loss.Value(x, max(y, least), b.columns[q])
+			base += loss.Value(x, b.mean, b.columns[q])
 		}
 	}
 	return total, base, nil

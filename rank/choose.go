@@ -83,13 +83,13 @@ var criteria = []Criterion{
 		Value:  func(k *K) float64 { return float64(k.Amari) },
 		choose: lastNear(0.01, func(k *K) float64 { return -float64(k.Amari) })},
 	{Name: bootstrap, Title: "bootstrap", Family: "perturbation", Better: "high",
-		About:  "cosine of the components with those of resampled samples (Efron 1979); the last k where every component has at least 0.9",
+		About:  "cosine of the components with those of resampled samples (Efron 1979); the last k where every component has at least 0.8",
 		Value:  func(k *K) float64 { return float64(k.BootstrapMin) },
-		choose: lastAtLeast(0.9, func(k *K) float64 { return float64(k.BootstrapMin) })},
+		choose: lastAtLeast(0.8, func(k *K) float64 { return float64(k.BootstrapMin) })},
 	{Name: poissonCV, Title: "Poisson resampling", Family: "perturbation", Better: "high",
-		About:  "cosine of the components with those of resampled counts; the last k where every component has at least 0.9",
+		About:  "cosine of the components with those of resampled counts; the last k where every component has at least 0.8",
 		Value:  func(k *K) float64 { return float64(k.PoissonMin) },
-		choose: lastAtLeast(0.9, func(k *K) float64 { return float64(k.PoissonMin) })},
+		choose: lastAtLeast(0.8, func(k *K) float64 { return float64(k.PoissonMin) })},
 }
 
 // All lists the criteria.

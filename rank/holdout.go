@@ -151,7 +151,7 @@ const floor = 1e-6
 // that of one number for all, the mean of the cells that the model was fitted
 // to: 1 is no better than that, 0 is perfect.
 func (c *cells[F]) heldOutError(model *nmf.Model[F], held *matrix.Mask) (float64, error) {
-	loss, err := cellLoss(&model.Info.Resolved)
+	loss, err := lossOf(&model.Info)
 	if err != nil {
 		return 0, err
 	}
@@ -179,11 +179,8 @@ func (c *cells[F]) heldOutError(model *nmf.Model[F], held *matrix.Mask) (float64
 			for j, w := range weights {
 				y += w * float64(model.H.At(j, int(col)))
 			}
-			if model.Info.Resolved.Loss == "is" {
-				x = max(x, least)
-			}
-			total += loss(x, max(y, least))
-			base += loss(x, null)
+			total += loss.Value(x, max(y, least), int(col))
+			base += loss.Value(x, null, int(col))
 		}
 	}
 	if base == 0 {

@@ -5,76 +5,39 @@ import (
 	"math"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/matrix"
 )
 
-// cellLoss gives the loss of one cell with the value x where the model says y,
-// for a model's loss and its parameters.
-func cellLoss(o *nmf.Options) (func(x, y float64) float64, error) {
+// lossOf is the loss of a model, with its parameters.
+func lossOf(info *nmf.Info) (*loss.Loss, error) {
+	o := &info.Resolved
 	switch o.Loss {
 	case "", "frobenius":
-		return betaLoss(2), nil
+		return &loss.Loss{Kind: loss.Beta, Beta: 2}, nil
 	case "kl":
-		return betaLoss(1), nil
+		return &loss.Loss{Kind: loss.Beta, Beta: 1}, nil
 	case "is":
-		return betaLoss(0), nil
+		return &loss.Loss{Kind: loss.Beta, Beta: 0}, nil
 	case "beta":
-		return betaLoss(o.Beta), nil
+		return &loss.Loss{Kind: loss.Beta, Beta: o.Beta}, nil
 	case "tweedie":
-		return betaLoss(2 - o.Power), nil
+		return &loss.Loss{Kind: loss.Beta, Beta: 2 - o.Power}, nil
 	case "negbinomial":
-		return negativeBinomialLoss(o.Dispersion), nil
+		l := &loss.Loss{Kind: loss.NegBinomial, Theta: []float64{1 / o.Dispersion}}
+		if info.Dispersions != nil {
+			l.Theta = make([]float64, len(info.Dispersions))
+			for j, alpha := range info.Dispersions {
+				l.Theta[j] = 1 / alpha
+			}
+		}
+		return l, nil
 	case "huber":
-		return huberLoss(o.Delta), nil
+		return &loss.Loss{Kind: loss.Huber, Delta: o.Delta}, nil
 	case "l1":
-		return func(x, y float64) float64 { return math.Abs(x - y) }, nil
+		return &loss.Loss{Kind: loss.Absolute, Delta: o.Delta}, nil
 	}
 	return nil, fmt.Errorf("%w: no prediction can be judged by the loss %q", ErrInput, o.Loss)
-}
-
-// betaLoss is the β-divergence d_β(x|y) (Févotte & Idier 2011, eq. 2).
-func betaLoss(beta float64) func(x, y float64) float64 {
-	switch beta {
-	case 2:
-		return func(x, y float64) float64 { return (x - y) * (x - y) / 2 }
-	case 1:
-		return func(x, y float64) float64 {
-			if x == 0 {
-				return y
-			}
-			return x*math.Log(x/y) - x + y
-		}
-	case 0:
-		return func(x, y float64) float64 { return x/y - math.Log(x/y) - 1 }
-	}
-	return func(x, y float64) float64 {
-		return (math.Pow(x, beta) + (beta-1)*math.Pow(y, beta) - beta*x*math.Pow(y, beta-1)) / (beta * (beta - 1))
-	}
-}
-
-// negativeBinomialLoss is half the deviance of counts whose variance is
-// y + α·y² (Gouvert, Oberlin & Févotte 2020, up to the factor).
-func negativeBinomialLoss(alpha float64) func(x, y float64) float64 {
-	if alpha <= 0 {
-		return betaLoss(1)
-	}
-	return func(x, y float64) float64 {
-		d := -(x + 1/alpha) * math.Log((1+alpha*x)/(1+alpha*y))
-		if x > 0 {
-			d += x * math.Log(x/y)
-		}
-		return d
-	}
-}
-
-func huberLoss(delta float64) func(x, y float64) float64 {
-	return func(x, y float64) float64 {
-		r := math.Abs(x - y)
-		if delta <= 0 || r <= delta {
-			return r * r / 2
-		}
-		return delta * (r - delta/2)
-	}
 }
 
 // likelihood turns the loss of a fit over n observed cells into −2·log of the
@@ -90,8 +53,8 @@ func huberLoss(delta float64) func(x, y float64) float64 {
 //   - l1: Laplace errors of one unknown scale, 2n·ln(loss/n); one.
 //
 // The other losses are no likelihood without more being known: ok is false.
-func likelihood(loss string, value, n float64) (minus2log float64, parameters int, ok bool) {
-	switch loss {
+func likelihood(lossName string, value, n float64) (minus2log float64, parameters int, ok bool) {
+	switch lossName {
 	case "", "frobenius":
 		return n * math.Log(2*value/n), 1, true
 	case "kl", "is":

@@ -150,5 +150,14 @@ func (d *Data[F]) cause(ctx context.Context) error {
 // Mean is the mean over all cells.
 func (d *Data[F]) Mean() float64 { return d.Sum / (float64(d.Rows) * float64(d.Cols)) }
 
+// CopyRow copies row i, with its zeros, to dst.
+func (d *Data[F]) CopyRow(i int, dst []float64) { d.row(i, dst) }
+
+// RowSums gives the sum of row i and that of its squares.
+func (d *Data[F]) RowSums(i int) (sum, sumSq float64) {
+	_, sum, sumSq, _ = d.ops.Scan(d.stored(i))
+	return sum, sumSq
+}
+
 // Norm is the Frobenius norm of X.
 func (d *Data[F]) Norm() float64 { return math.Sqrt(d.SumSq) }
