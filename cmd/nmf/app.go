@@ -13,6 +13,8 @@ type app struct {
 	stdout     *bufio.Writer
 	stderr     io.Writer
 	interrupts *interrupts
+	// steps shows what is done beside a fit.
+	steps *progress
 }
 
 func newApp() *app {

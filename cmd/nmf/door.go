@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,7 +116,7 @@ func presetFlags(o *nmf.Options) map[string]string {
 		return flags
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for name, value := range map[string]string{"solver": o.Solver, "init": o.Init, "compression": o.Compression} {
+	for name, value := range map[string]string{"loss": o.Loss, "solver": o.Solver, "init": o.Init, "compression": o.Compression} {
 		if value != "" {
 			flags[name] = value
 		}
@@ -155,7 +156,7 @@ func fitFlagNames(app *kong.Application) map[string]bool {
 	names := map[string]bool{}
 	for _, n := range app.Children {
 		for _, f := range n.Flags {
-			if n.Name == "fit" && f.Group != nil && (f.Group.Key == "Fit" || f.Group.Key == "Penalties") && len(f.Name) > 1 {
+			if n.Name == "fit" && f.Group != nil && slices.Contains([]string{"Fit", "Loss", "Penalties"}, f.Group.Key) && len(f.Name) > 1 {
 				names[f.Name] = true
 			}
 		}

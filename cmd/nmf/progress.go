@@ -52,7 +52,11 @@ func (p *progress) report(it nmf.Progress) {
 		return
 	}
 	p.shown = now
-	line := p.line(it, now.Sub(p.began))
+	p.draw(p.line(it, now.Sub(p.began)))
+}
+
+// draw shows a line.
+func (p *progress) draw(line string) {
 	if !p.terminal {
 		fmt.Fprintln(p.out, "nmf: "+line)
 		return
@@ -60,6 +64,26 @@ func (p *progress) report(it nmf.Progress) {
 	line = cut(line, p.width-1)
 	fmt.Fprint(p.out, "\r", padRight(line, p.drawn))
 	p.drawn = displayWidth(line)
+}
+
+// step shows what work of several fits is at: on a terminal a line that is
+// redrawn, which "" takes off; elsewhere a plain line a second.
+func (a *app) step(quiet bool, text string) {
+	if a.steps == nil {
+		a.steps = newProgress(quiet)
+	}
+	p := a.steps
+	if p == nil {
+		return
+	}
+	if text == "" {
+		p.clear()
+		return
+	}
+	if now := time.Now(); now.Sub(p.shown) >= p.every {
+		p.shown = now
+		p.draw(text)
+	}
 }
 
 // clear takes the line off the terminal.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/recipe/signatures"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -33,6 +34,8 @@ func choicesOf(name string) []string {
 		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
 	case "by":
 		return []string{"weight", "specificity"}
+	case "refit":
+		return signatures.Refits()
 	case "order":
 		return []string{"row", "column"}
 	case "kind":
