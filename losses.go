@@ -19,6 +19,7 @@ const (
 	negBinomial = "negbinomial"
 	huber       = "huber"
 	absolute    = "l1"
+	newton      = "newton"
 )
 
 // Losses lists the values of Options.Loss.
@@ -80,6 +81,9 @@ func (o *Options) resolveLoss(m, n int) error {
 		return err
 	}
 	if o.plain() {
+		if o.Solver == newton {
+			return fmt.Errorf("%w: the solver newton is of other losses; with the Frobenius loss it is one of auto, hals, bpp, mu", ErrOption)
+		}
 		return nil
 	}
 	if o.Compression == on {

@@ -492,7 +492,7 @@ func TestScenario8Rank(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range r.K {
-		t.Logf("k %d: silhouettes %.3f least, %.3f mean; resampled %.3f least, %.3f mean; error %.5f", k.K, k.SilhouetteMin, k.SilhouetteMean, k.PoissonMin, k.PoissonMean, k.RelativeError)
+		t.Logf("k %d: silhouettes %.3f least, %.3f mean; error %.5f", k.K, k.SilhouetteMin, k.SilhouetteMean, k.RelativeError)
 	}
 	t.Log(r.Recommended.Why)
 	if r.Recommended.K != 3 {
