@@ -13,6 +13,7 @@ import (
 func TestPresetFlags(t *testing.T) {
 	for _, preset := range []*nmf.Options{
 		nil,
+		{Loss: "kl"},
 		{Solver: "mu", Init: "random", Runs: 7, MaxIter: 12, Tol: -1, LossTol: 1e-9, TargetError: 0.25, InnerSweeps: 3},
 		{NoExtrapolation: true, Compression: "off", PenaltyW: nmf.Penalty{Simplex: true}, PenaltyH: nmf.Penalty{Sparseness: 0.7}},
 		{PenaltyW: nmf.Penalty{L1: 1e-7, L2: 2, L21: 3, Orthogonal: 4, Upper: 5}, PenaltyH: nmf.Penalty{L1: 0.1, Smooth: 6, SmoothOrder: 2, L2: 7}},
@@ -32,12 +33,12 @@ func TestPresetFlags(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := nmf.Options{Solver: "auto", Init: "auto", Runs: 1, MaxIter: 500, Tol: 1e-4, LossTol: 1e-6, Compression: "auto"}
+		want := nmf.Options{Loss: "frobenius", Solver: "auto", Init: "auto", Runs: 1, MaxIter: 500, Tol: 1e-4, LossTol: 1e-6, Compression: "auto"}
 		if preset != nil {
 			for _, s := range []struct {
 				to   *string
 				from string
-			}{{&want.Solver, preset.Solver}, {&want.Init, preset.Init}, {&want.Compression, preset.Compression}} {
+			}{{&want.Loss, preset.Loss}, {&want.Solver, preset.Solver}, {&want.Init, preset.Init}, {&want.Compression, preset.Compression}} {
 				if s.from != "" {
 					*s.to = s.from
 				}

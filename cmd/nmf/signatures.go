@@ -107,10 +107,10 @@ func parseK(command, text string) ([]int, error) {
 	if err != nil {
 		return nil, usagef(command, "-k %q is neither a number nor a range such as 1:8", text)
 	}
-	if err := errors.Join(checkK(command, a), checkK(command, b)); err != nil {
+	if err := checkK(command, min(a, b)); err != nil {
 		return nil, err
 	}
-	if b < a || b-a >= 1000 {
+	if b < a || b-a >= 1000 || checkK(command, b) != nil {
 		return nil, usagef(command, "-k %q: a range goes up, over at most 1000 numbers", text)
 	}
 	var ks []int
@@ -143,6 +143,11 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, ks []int,
 	if c.Reference != "" {
 		if known, err = signatures.ReadSet[F](c.Reference); err != nil {
 			return systemError(c.Reference, err)
+		}
+		if c.named() {
+			if _, err := known.Pick(c.Attribute); err != nil {
+				return usagef("signatures", "--attribute: %s", optionText(err))
+			}
 		}
 	}
 	f := &found[F]{x: toDense(t.X)}
@@ -230,7 +235,9 @@ func (f *found[F]) attributed(c *signaturesCmd, known *signatures.Set[F]) (*sign
 		return &signatures.Set[F]{Names: f.names, H: f.model.H}, nil
 	}
 	switch {
-	case len(c.Attribute) == 0, len(c.Attribute) == 1 && c.Attribute[0] == "found":
+	case c.named():
+		return known.Pick(c.Attribute)
+	case len(c.Attribute) == 0 || c.Attribute[0] == "found":
 		in := map[string]bool{}
 		for _, m := range f.matches {
 			for _, p := range m.Parts {
@@ -238,14 +245,13 @@ func (f *found[F]) attributed(c *signaturesCmd, known *signatures.Set[F]) (*sign
 			}
 		}
 		return known.Pick(slices.DeleteFunc(slices.Clone(known.Names), func(n string) bool { return !in[n] }))
-	case len(c.Attribute) == 1 && c.Attribute[0] == "all":
-		return known, nil
 	}
-	set, err := known.Pick(c.Attribute)
-	if err != nil {
-		return nil, usagef("signatures", "--attribute: %s", optionText(err))
-	}
-	return set, nil
+	return known, nil
+}
+
+// named says that --attribute lists signatures by name.
+func (c *signaturesCmd) named() bool {
+	return len(c.Attribute) > 1 || len(c.Attribute) == 1 && c.Attribute[0] != "found" && c.Attribute[0] != "all"
 }
 
 // write writes the picture and the tables that are asked for.

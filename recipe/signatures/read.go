@@ -447,7 +447,7 @@ func number(file string, r record, j int, sample string, channel int) (float64, 
 	case err != nil || math.IsInf(v, 0) || strings.ContainsAny(text, "xXpP_"):
 		e.Found = fmt.Sprintf("%q where a count belongs%s", text, of)
 	case v < 0:
-		e.Found, e.Err = fmt.Sprintf("%s mutations%s: a catalogue holds counts, of at least 0", text, of), nmf.ErrNegative
+		e.Found, e.Err = fmt.Sprintf("%s mutations%s: a catalogue holds counts, of at least 0", text, of), recipe.ErrInput
 	default:
 		return v, nil
 	}

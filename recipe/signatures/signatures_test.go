@@ -169,7 +169,7 @@ func TestReadErrors(t *testing.T) {
 		{"doublet", change("A[C>A]A", "AC>CA"), "(it is one of the 78 doublets)", recipe.ErrInput},
 		{"strand", change("A[C>A]A", "T:A[C>A]A"), "(it has a strand before it)", recipe.ErrInput},
 		{"penta", change("A[C>A]A", "AA[C>A]AA"), "(it has a context of five bases)", recipe.ErrInput},
-		{"negative", change("A[C>A]A\t1", "A[C>A]A\t-1"), `-1 mutations (channel A[C>A]A, sample "a"): a catalogue holds counts`, nmf.ErrNegative},
+		{"negative", change("A[C>A]A\t1", "A[C>A]A\t-1"), `-1 mutations (channel A[C>A]A, sample "a"): a catalogue holds counts`, recipe.ErrInput},
 		{"missing", change("A[C>A]A\t1\t2", "A[C>A]A\t1\tNA"), `the count is missing (channel A[C>A]A, sample "b")`, data.ErrMissing},
 		{"text", change("A[C>A]A\t1", "A[C>A]A\tmany"), `"many" where a count belongs`, data.ErrFormat},
 		{"ragged", change("A[C>A]A\t1\t2", "A[C>A]A\t1"), "the line has 2 fields, and the table 3", data.ErrFormat},
