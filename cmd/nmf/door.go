@@ -48,6 +48,8 @@ type door struct {
 	out     modelOutput
 	// fitFlags are the flags of fit that were given, or that the preset gave.
 	fitFlags []string
+	// adjust, unless nil, changes the options last.
+	adjust func(o *nmf.Options)
 }
 
 // enter fills in the preset and checks what does not need the data. output is
@@ -187,6 +189,9 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err != nil {
 		return nil, err
 	}
+	if d.adjust != nil {
+		d.adjust(o)
+	}
 	model, err := fitTable(a, t, d.k, o, d.Quiet)
 	if err != nil {
 		return nil, inFile(input, err)
@@ -220,6 +225,20 @@ func (d *door) beside(path, suffix string) (string, error) {
 		}
 	}
 	return path, atomicfile.Check(path)
+}
+
+// folderBeside is beside for a folder of outputs, which it makes.
+func (d *door) folderBeside(path string) (string, error) {
+	switch path {
+	case none:
+		return "", nil
+	case "":
+		path = strings.TrimSuffix(d.out.path, ".npz")
+		if _, err := os.Lstat(path); err == nil && !d.out.replaces {
+			return "", fmt.Errorf("%s exists, and no model of its name is beside it: it is left alone; name another model with -o, or remove it", path)
+		}
+	}
+	return path, checkFolder(path)
 }
 
 // writeWeights writes W as a table, a row a sample.

@@ -29,6 +29,7 @@ type commands struct {
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
 	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
+	Audio       audioCmd       `cmd:"" help:"Take sound apart: notes, drums, speakers."`
 	Signatures  signaturesCmd  `cmd:"" help:"Find the mutational signatures of a catalogue."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/recipe/audio"
 	"github.com/partsof/nmf/recipe/signatures"
 )
 
@@ -40,6 +41,10 @@ func choicesOf(name string) []string {
 		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
 	case "by":
 		return []string{"weight", "specificity"}
+	case "spectrum":
+		return []string{"auto", "magnitude", "power"}
+	case "window":
+		return audio.Windows()
 	case "refit":
 		return signatures.Refits()
 	case "order":

@@ -33,6 +33,7 @@ func main() {
 		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
 		{"images.png", drawImages},
 		{"signatures.svg", drawSignatures},
+		{"audio.svg", drawAudio},
 	} {
 		out := filepath.Join("docs", "figures", f.name)
 		if err := f.draw(out); err != nil {
