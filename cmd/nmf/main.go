@@ -31,6 +31,7 @@ type commands struct {
 	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
 	Audio       audioCmd       `cmd:"" help:"Take sound apart: notes, drums, speakers."`
 	Signatures  signaturesCmd  `cmd:"" help:"Find the mutational signatures of a catalogue."`
+	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`

@@ -34,6 +34,7 @@ func main() {
 		{"images.png", drawImages},
 		{"signatures.svg", drawSignatures},
 		{"audio.svg", drawAudio},
+		{"spectra.svg", drawSpectra},
 	} {
 		out := filepath.Join("docs", "figures", f.name)
 		if err := f.draw(out); err != nil {

@@ -1,13 +1,13 @@
 package audio
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math"
 	"strings"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/figure"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -57,7 +57,7 @@ func Plot[F matrix.Float](w io.Writer, m *nmf.Model[F], r *Recording[F], onsets 
 		if i > 0 {
 			fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#b6bac0"/>`, activityLeft+first, activityLeft+first, plotTop, height-plotFoot)
 		}
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="end">%s</text>`+"\n", activityLeft+first+width, foot, escape(text))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="end">%s</text>`+"\n", activityLeft+first+width, foot, figure.Escape(text))
 		first += width
 	}
 	b.WriteString("</svg>\n")
@@ -129,10 +129,4 @@ func drawArea(b *strings.Builder, values []float64, x, y, width int, colour stri
 		fmt.Fprintf(b, "L%.1f %.1f", float64(x)+float64(width)*float64(i)/float64(max(1, len(values)-1)), float64(y+rowHeight)-v*rowHeight)
 	}
 	fmt.Fprintf(b, `L%d %dZ"/><line x1="%d" x2="%d" y1="%d" y2="%d" stroke="#b6bac0"/>`+"\n", x+width, y+rowHeight, x, x+width, y+rowHeight, y+rowHeight)
-}
-
-func escape(s string) string {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder does not fail
-	return b.String()
 }

@@ -1,11 +1,12 @@
 package signatures
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math"
 	"strings"
+
+	"github.com/partsof/nmf/internal/figure"
 )
 
 // Bars is one signature to draw.
@@ -72,10 +73,10 @@ func drawPanel(b *strings.Builder, s Bars, y int) {
 	for i, name := range Substitutions {
 		x := plotLeft + 16*i*barStep
 		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="6" fill="%s"/>`, x+1, y+plotTop-12, 16*barStep-2, colours[i])
-		fmt.Fprintf(b, `<text x="%d" y="%d" font-size="11" text-anchor="middle" fill="#22262b">%s</text>`+"\n", x+8*barStep, y+plotTop-16, escape(name))
+		fmt.Fprintf(b, `<text x="%d" y="%d" font-size="11" text-anchor="middle" fill="#22262b">%s</text>`+"\n", x+8*barStep, y+plotTop-16, figure.Escape(name))
 	}
-	fmt.Fprintf(b, `<text x="4" y="%d" font-size="12" font-weight="bold" fill="#22262b">%s</text>`, y+12, escape(s.Title))
-	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="10" fill="#44484d">%s</text>`+"\n", plotLeft, y+panelHeight-6, escape(s.Note))
+	fmt.Fprintf(b, `<text x="4" y="%d" font-size="12" font-weight="bold" fill="#22262b">%s</text>`, y+12, figure.Escape(s.Title))
+	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="10" fill="#44484d">%s</text>`+"\n", plotLeft, y+panelHeight-6, figure.Escape(s.Note))
 }
 
 // axis gives a round end of an axis and the distance of its lines.
@@ -94,9 +95,3 @@ func axis(most float64) (top, step float64) {
 }
 
 func percentText(v float64) string { return fmt.Sprintf("%.3g%%", 100*v) }
-
-func escape(s string) string {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder does not fail
-	return b.String()
-}
