@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -162,7 +163,7 @@ func holdTemplates[F matrix.Float](a *app, c *audioCmd, d *door, r *audio.Record
 		return nil, nil, systemError(c.Templates[0], err)
 	}
 	if t.Rate != r.Rate {
-		return nil, nil, fmt.Errorf("%s: the sampling rate is %d Hz, and that of %s %d Hz; bring all files to one rate first", c.Templates[0], t.Rate, c.Input[0], r.Rate)
+		return nil, nil, audio.OtherRate(c.Templates[0], t.Rate, c.Input[0], r.Rate)
 	}
 	fit, err := d.options(a, d.Threads, d.Quiet)
 	if err != nil {
@@ -209,6 +210,9 @@ func (c *audioCmd) optionsFor(t *audio.Transform) *audio.Options {
 
 func writeAudio[F matrix.Float](c *audioCmd, m *nmf.Model[F], r *audio.Recording[F], names []string, groups [][]int, onsets []audio.Onset) error {
 	if c.Sounds != "" {
+		if err := os.MkdirAll(c.Sounds, 0o777); err != nil {
+			return err
+		}
 		for i, p := range r.Parts {
 			for g, s := range audio.Separate(m, r, i, groups, c.MaskPower) {
 				path := filepath.Join(c.Sounds, p.Name+"."+names[g]+".wav")

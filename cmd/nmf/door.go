@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"reflect"
@@ -227,16 +228,18 @@ func (d *door) beside(path, suffix string) (string, error) {
 	return path, atomicfile.Check(path)
 }
 
-// folderBeside is beside for a folder of outputs, which it makes.
+// folderBeside is beside for a folder of outputs, which is made when they are
+// written. An empty one that is there already is as good as none.
 func (d *door) folderBeside(path string) (string, error) {
 	switch path {
 	case none:
 		return "", nil
 	case "":
 		path = strings.TrimSuffix(d.out.path, ".npz")
-		if _, err := os.Lstat(path); err == nil && !d.out.replaces {
+		if held, err := os.ReadDir(path); (err == nil && len(held) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)) && !d.out.replaces {
 			return "", fmt.Errorf("%s exists, and no model of its name is beside it: it is left alone; name another model with -o, or remove it", path)
 		}
+		return path, nil
 	}
 	return path, checkFolder(path)
 }

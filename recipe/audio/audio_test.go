@@ -3,8 +3,10 @@ package audio_test
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -366,6 +368,37 @@ func TestLearnRefuses(t *testing.T) {
 	cancel()
 	if _, err := audio.Learn(ctx, rec, 2, audio.Preset()); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+func TestPlot(t *testing.T) {
+	rec, err := audio.New[float32]([]string{"a <", "b"}, []*sound.Sound{noise(8000, 1, 2000, 1), noise(8000, 1, 1000, 2)}, &audio.Options{Size: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := nmf.Fit(context.Background(), rec.X, 3, audio.Preset())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := audio.Plot(&b, m, rec, []audio.Onset{{Part: 1, Component: 2, Seconds: 0.05}}); err != nil {
+		t.Fatal(err)
+	}
+	paths := 0
+	for d := xml.NewDecoder(&b); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "path" {
+			paths++
+		}
+	}
+	if paths != 6 {
+		t.Errorf("%d curves of 3 components", paths)
 	}
 }
 

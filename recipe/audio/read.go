@@ -81,12 +81,18 @@ func Read[F matrix.Float](paths []string, o *Options) (*Recording[F], error) {
 			return nil, err
 		}
 		if i > 0 && s.Rate != sounds[0].Rate {
-			return nil, &data.Error{File: path, Found: fmt.Sprintf("the sampling rate is %d Hz, and that of %s %d Hz", s.Rate, paths[0], sounds[0].Rate),
-				Hint: "bring all files to one rate first", Err: recipe.ErrInput}
+			return nil, OtherRate(path, s.Rate, paths[0], sounds[0].Rate)
 		}
 		sounds[i] = s
 	}
 	return New[F](paths, sounds, o)
+}
+
+// OtherRate is the error about a file with another sampling rate than the one
+// before.
+func OtherRate(path string, rate int, before string, want int) error {
+	return &data.Error{File: path, Found: fmt.Sprintf("the sampling rate is %d Hz, and that of %s %d Hz", rate, before, want),
+		Hint: "bring all files to one rate first", Err: recipe.ErrInput}
 }
 
 // readError names the file, in the words of package data.
