@@ -14,6 +14,7 @@ import (
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/recipe/audio"
+	singlecell "github.com/partsof/nmf/recipe/cells"
 	"github.com/partsof/nmf/recipe/signatures"
 )
 
@@ -41,6 +42,8 @@ func choicesOf(name string) []string {
 		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
 	case "by":
 		return []string{"weight", "specificity"}
+	case "flavour":
+		return singlecell.Flavours()
 	case "spectrum":
 		return []string{"auto", "magnitude", "power"}
 	case "window":
