@@ -19,6 +19,9 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 		return nil, 0, err
 	}
 	data = engine.NewData(x, threads)
+	if err := data.Failure(); err != nil {
+		return nil, 0, err
+	}
 	if data.BadRow >= 0 {
 		return nil, 0, badCell(x, data.BadRow, rowNames, columnNames)
 	}
@@ -27,9 +30,10 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 	}
 	u = unit(data.Largest)
 	if u != 1 {
+		data.Close()
 		data = engine.NewData(scaled(x, 1/u), threads)
 	}
-	return data, u, nil
+	return data, u, data.Failure()
 }
 
 // checkLayout refuses a matrix that is not one.
@@ -42,6 +46,10 @@ func checkLayout[F matrix.Float](x matrix.Matrix[F]) error {
 	case *matrix.CSR[F]:
 		if err := x.Check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrShape, err)
+		}
+	case *matrix.Streamed[F]:
+		if x.Read == nil {
+			return fmt.Errorf("%w: a matrix that is read when needed has nothing to read it with", ErrShape)
 		}
 	}
 	return nil
@@ -58,6 +66,13 @@ func badCell[F matrix.Float](x matrix.Matrix[F], i int, rowNames, columnNames []
 		cols, vals := x.Row(i)
 		p := firstBad(vals)
 		e.Column, e.Value = int(cols[p]), float64(vals[p])
+	case *matrix.Streamed[F]:
+		row := make([]F, x.Cols)
+		if err := x.Read(i, row); err != nil {
+			return err
+		}
+		e.Column = max(0, firstBad(row))
+		e.Value = float64(row[e.Column])
 	}
 	if !isFinite(e.Value) {
 		e.Err = ErrNotFinite
@@ -115,6 +130,14 @@ func scaled[F matrix.Float](x matrix.Matrix[F], by float64) matrix.Matrix[F] {
 		return &matrix.Dense[F]{Rows: x.Rows, Cols: x.Cols, Stride: x.Stride, Data: times(x.Data)}
 	case *matrix.CSR[F]:
 		return &matrix.CSR[F]{Rows: x.Rows, Cols: x.Cols, RowPtr: x.RowPtr, ColIdx: x.ColIdx, Val: times(x.Val)}
+	case *matrix.Streamed[F]:
+		return &matrix.Streamed[F]{Rows: x.Rows, Cols: x.Cols, Read: func(first int, dst []F) error {
+			err := x.Read(first, dst)
+			for i, v := range dst {
+				dst[i] = F(float64(v) * by)
+			}
+			return err
+		}}
 	}
 	panic("nmf: unknown kind of matrix")
 }

@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,6 +145,7 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 	if err != nil {
 		return nil, err
 	}
+	defer data.Close()
 	if data.SumSq == 0 {
 		return nil, allZero[F]()
 	}
@@ -168,7 +170,7 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 		return w, h, err
 	})
 	runs, err := engine.Minimize(ctx, data, g.ranks(), starter, cfg)
-	if err = errors.Join(err, *startErr); err != nil || ctx.Err() != nil {
+	if err = cmp.Or(data.Failure(), errors.Join(err, *startErr)); err != nil || ctx.Err() != nil {
 		return nil, err
 	}
 	return g.models(runs), nil
@@ -179,6 +181,9 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts []Start, options []Options) ([]*Model[F], error) {
 	began := time.Now()
 	common := options[0]
+	if err := inMemory(x, &common); err != nil {
+		return nil, err
+	}
 	v, err := observe(x, &common)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 // ½‖X−WH‖²_F over W ≥ 0 and H ≥ 0. Nil options are the defaults.
 //
 // The result is a function of x, k, the options and their seed alone: the same
-// bits for any number of threads. It ends with a W half-step to tolerance,
-// the same that Transform does.
+// bits for any number of threads, and whether X is in memory or a
+// *matrix.Streamed. It ends with a W half-step to tolerance, the same that
+// Transform does.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
 // first iteration is done there is none, and the error is ctx's.
@@ -38,6 +40,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
+	defer data.Close()
 	if data.SumSq == 0 {
 		return nil, allZero[F]()
 	}
@@ -71,15 +74,15 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
 		runs, compression, err = compress(ctx, data, ranks, starter, cfg)
-		if err != nil {
-			return nil, errors.Join(err, startErr)
+		if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
+			return nil, err
 		}
 		starter = startAt(runs)
 	}
 	cfg.BestOnly = true
 	sketched := runs
 	runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
-	if err = errors.Join(err, startErr); err != nil {
+	if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
 		return nil, err
 	}
 	best := engine.Best(runs)
@@ -144,8 +147,7 @@ func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o 
 	return w, h, err
 }
 
-// given puts the entries that are given in the place of a start's; NaN leaves
-// one as it is.
+// given puts the entries that are given in the place of a start's.
 func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
 	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
 		if v == v {
@@ -234,7 +236,8 @@ func sizeOf[F matrix.Float](x matrix.Matrix[F]) engine.Size {
 	if s, ok := x.(*matrix.CSR[F]); ok {
 		return engine.Size{Rows: m, Cols: n, Stored: s.NNZ(), Sparse: true}
 	}
-	return engine.Size{Rows: m, Cols: n, Stored: m * n}
+	_, streamed := x.(*matrix.Streamed[F])
+	return engine.Size{Rows: m, Cols: n, Stored: m * n, Streamed: streamed}
 }
 
 func precision[F matrix.Float]() string {

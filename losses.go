@@ -144,10 +144,22 @@ func (o *Options) engineLoss() *loss.Loss {
 	return &loss.Loss{Kind: loss.Beta, Beta: 2}
 }
 
+// inMemory refuses an X that is read block by block where a fit is not of
+// complete data with the Frobenius loss.
+func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
+	if _, streamed := x.(*matrix.Streamed[F]); !streamed {
+		return nil
+	}
+	return fmt.Errorf("%w: %s needs X in memory; only the Frobenius loss of complete data is fitted block by block", ErrOption, o.fitKind())
+}
+
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
 func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
+	if err := inMemory(x, &opt); err != nil {
+		return nil, err
+	}
 	v, err := observe(x, &opt)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,21 @@ func Memory[F matrix.Float](rows, columns, stored int, sparse bool, k int, o *Op
 	if err != nil {
 		return 0, err
 	}
-	size := engine.Size{Rows: rows, Cols: columns, Stored: stored, Sparse: sparse}
+	return needed[F](engine.Size{Rows: rows, Cols: columns, Stored: stored, Sparse: sparse}, k, opt)
+}
+
+// MemoryOf is Memory for a matrix that is there: of a *matrix.Streamed the
+// blocks count that are in memory.
+func MemoryOf[F matrix.Float](x matrix.Matrix[F], k int, o *Options) (bytes float64, err error) {
+	rows, columns := x.Dims()
+	opt, err := o.resolve(rows, columns, k)
+	if err != nil {
+		return 0, err
+	}
+	return needed[F](sizeOf(x), k, opt)
+}
+
+func needed[F matrix.Float](size engine.Size, k int, opt Options) (bytes float64, err error) {
 	opt.decideCompression(size, k)
 	side, err := sideBySide[F](size, k, &opt)
 	if err != nil {

@@ -165,7 +165,11 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if r.Solver == "" || r.Solver == auto {
 		r.Solver = "hals"
 	}
-	if err := oneOf("solver", r.Solver, Solvers()); err != nil {
+	able := Solvers()
+	if r.plain() {
+		able = append([]string{auto}, solver.Names()...)
+	}
+	if err := oneOf("solver", r.Solver, able); err != nil {
 		return r, err
 	}
 	if r.Compression == "" {

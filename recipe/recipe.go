@@ -102,3 +102,11 @@ func ReadArray[F matrix.Float](path string) (*npy.Array[F], error) {
 	}
 	return a, nil
 }
+
+// Dense gives a matrix that is not sparse, copied where x is.
+func Dense[F matrix.Float](x matrix.Matrix[F]) *matrix.Dense[F] {
+	if s, sparse := x.(*matrix.CSR[F]); sparse {
+		return s.Dense()
+	}
+	return x.(*matrix.Dense[F])
+}

@@ -13,8 +13,6 @@ type app struct {
 	stdout     *bufio.Writer
 	stderr     io.Writer
 	interrupts *interrupts
-	// steps shows what is done beside a fit.
-	steps *progress
 }
 
 func newApp() *app {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,7 +69,7 @@ func (c *audioCmd) Run(a *app, ctx *kong.Context) error {
 		}
 		k = k*len(c.Templates) + c.Free
 	}
-	d, err := c.enter(ctx, audio.Preset(), k, c.Output)
+	d, err := c.enter(ctx, audio.Preset(), k, c.Output, slices.Concat(c.Input, c.Templates)...)
 	if err != nil {
 		return err
 	}
@@ -90,13 +91,8 @@ func (c *audioCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Sounds, err = d.folderBeside(c.Sounds); err != nil {
 		return err
 	}
-	if err := checkTables(c.Activations, c.SaveTemplates); err != nil {
+	if err := errors.Join(d.checkTables(c.Activations, c.SaveTemplates), d.checkFiles(c.Onsets)); err != nil {
 		return err
-	}
-	if c.Onsets != "" {
-		if err := atomicfile.Check(c.Onsets); err != nil {
-			return err
-		}
 	}
 	if c.Precision == "f64" {
 		return takeApart[float64](a, c, d)
@@ -169,9 +165,10 @@ func holdTemplates[F matrix.Float](a *app, c *audioCmd, d *door, r *audio.Record
 	if err != nil {
 		return nil, nil, err
 	}
-	a.step(c.Quiet, "learning templates of "+strings.Join(c.Templates, " "))
+	steps := newProgress(c.Quiet)
+	steps.step("learning templates of " + strings.Join(c.Templates, " "))
 	h, err := audio.Learn(context.Background(), t, c.K, fit)
-	a.step(c.Quiet, "")
+	steps.clear()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -216,7 +213,7 @@ func writeAudio[F matrix.Float](c *audioCmd, m *nmf.Model[F], r *audio.Recording
 		for i, p := range r.Parts {
 			for g, s := range audio.Separate(m, r, i, groups, c.MaskPower) {
 				path := filepath.Join(c.Sounds, p.Name+"."+names[g]+".wav")
-				if err := atomicfile.Write(path, func(w io.Writer) error { return sound.WriteWAV(w, s) }); err != nil {
+				if err := atomicfile.Write(path, func(w io.Writer) error { _, err := sound.WriteWAV(w, s); return err }); err != nil {
 					return err
 				}
 			}

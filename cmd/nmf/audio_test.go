@@ -16,7 +16,7 @@ import (
 func writeSound(ts *testscript.TestScript, _ bool, args []string) {
 	rate, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	s := &audio.Sound{Rate: rate, Channels: make([][]float64, 1)}
+	s := &audio.Sound{Rate: rate, Channels: make([][]float64, 1), Encoding: audio.Encoding{Bits: 32, Float: true}}
 	for _, text := range args[2:] {
 		f, err := strconv.ParseFloat(text, 64)
 		ts.Check(err)
@@ -26,6 +26,7 @@ func writeSound(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	var b bytes.Buffer
-	ts.Check(audio.WriteWAV(&b, s))
+	_, err = audio.WriteWAV(&b, s)
+	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o644))
 }

@@ -57,20 +57,16 @@ func (c *cellsCmd) Run(a *app, ctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := c.enter(ctx, singlecell.Preset(c.Counts), c.K, c.Output)
+	c.cellFlags.read(in)
+	d, err := c.enter(ctx, singlecell.Preset(c.Counts), c.K, c.Output, c.Input)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(notNegative("cells", "genes", c.Genes), notNegative("cells", "n", c.N), checkTables(c.Scores, c.Usages)); err != nil {
+	if err := errors.Join(notNegative("cells", "genes", c.Genes), notNegative("cells", "n", c.N), d.checkTables(c.Scores, c.Usages), d.checkFiles(c.Programs)); err != nil {
 		return err
 	}
 	if c.Clip < 0 {
 		return usagef("cells", "--clip is %v; it must be at least 0, where 0 is no bound", c.Clip)
-	}
-	if c.Programs != "" {
-		if err := atomicfile.Check(c.Programs); err != nil {
-			return err
-		}
 	}
 	if c.Precision == "f64" {
 		return findPrograms[float64](a, c, d, in)

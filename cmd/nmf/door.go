@@ -25,8 +25,18 @@ import (
 type doorFlags struct {
 	SaveInput string `group:"Output" placeholder:"FILE" help:"Write the prepared matrix too: nmf fit makes the same model of it."`
 	solveFlags
+	cellFlags
 	machineFlags
 	outputFlags
+}
+
+// reading says how to read a matrix.
+func (f *doorFlags) reading(command string, in *inputFlags) (*data.ReadOptions, error) {
+	o, err := in.readOptions(command, f.Threads)
+	if err == nil {
+		f.cellFlags.read(source{options: o})
+	}
+	return o, err
 }
 
 // gridFlags say how the pixels of a matrix lie in a picture.
@@ -47,6 +57,8 @@ type door struct {
 	command string
 	k       int
 	out     modelOutput
+	// inputs are what the command reads, and does not write over.
+	inputs []string
 	// fitFlags are the flags of fit that were given, or that the preset gave.
 	fitFlags []string
 	// adjust, unless nil, changes the options last.
@@ -54,26 +66,23 @@ type door struct {
 }
 
 // enter fills in the preset and checks what does not need the data. output is
-// where the model goes.
-func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output string) (*door, error) {
-	d := &door{doorFlags: f, command: ctx.Selected().Name, k: k}
+// where the model goes, inputs are the files that the command reads.
+func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output string, inputs ...string) (*door, error) {
+	d := &door{doorFlags: f, command: ctx.Selected().Name, k: k, inputs: inputs}
 	if k == kMissing {
 		return nil, usagef(d.command, "the number of components is missing: say -k K, such as -k 10")
 	}
 	if err := d.usePreset(ctx, preset); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.machineFlags.check(d.command)); err != nil {
+	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.cellFlags.check(d.command), f.machineFlags.check(d.command)); err != nil {
 		return nil, err
 	}
 	if f.SaveInput != "" {
 		if f.SaveInput == "-" {
 			return nil, usagef(d.command, "--save-input writes a file, not standard output")
 		}
-		if err := data.CheckWrite(f.SaveInput, nil); err != nil {
-			return nil, err
-		}
-		if err := (&tableFlags{Output: f.SaveInput}).spare(); err != nil {
+		if err := d.checkTables(f.SaveInput); err != nil {
 			return nil, err
 		}
 	}
@@ -119,7 +128,9 @@ func presetFlags(o *nmf.Options) map[string]string {
 		return flags
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for name, value := range map[string]string{"loss": o.Loss, "solver": o.Solver, "init": o.Init, "compression": o.Compression} {
+	for name, value := range map[string]string{
+		"solver": o.Solver, "init": o.Init, "compression": o.Compression, "loss": o.Loss, "dispersion-by": o.DispersionBy, "missing": o.Missing,
+	} {
 		if value != "" {
 			flags[name] = value
 		}
@@ -130,6 +141,7 @@ func presetFlags(o *nmf.Options) map[string]string {
 		}
 	}
 	for name, value := range map[string]float64{
+		"beta": o.Beta, "power": o.Power, "dispersion": o.Dispersion, "delta": o.Delta,
 		"tol": o.Tol, "loss-tol": o.LossTol, "target-error": o.TargetError, "upper-w": o.PenaltyW.Upper, "upper-h": o.PenaltyH.Upper,
 		"sparseness-w": o.PenaltyW.Sparseness, "sparseness-h": o.PenaltyH.Sparseness,
 	} {
@@ -159,7 +171,7 @@ func fitFlagNames(app *kong.Application) map[string]bool {
 	names := map[string]bool{}
 	for _, n := range app.Children {
 		for _, f := range n.Flags {
-			if n.Name == "fit" && f.Group != nil && slices.Contains([]string{"Fit", "Loss", "Penalties"}, f.Group.Key) && len(f.Name) > 1 {
+			if n.Name == "fit" && f.Group != nil && len(f.Name) > 1 && slices.Contains([]string{"Fit", "Loss", "Cells", "Penalties"}, f.Group.Key) {
 				names[f.Name] = true
 			}
 		}
@@ -190,6 +202,9 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err != nil {
 		return nil, err
 	}
+	if err := d.loadCells(a, o); err != nil {
+		return nil, err
+	}
 	if d.adjust != nil {
 		d.adjust(o)
 	}
@@ -198,6 +213,17 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 		return nil, inFile(input, err)
 	}
 	return model, saveModel(a, model, d.out, d.Quiet)
+}
+
+// loadCells reads what counts how much: files of the prepared matrix's shape.
+func (d *door) loadCells(a *app, o *nmf.Options) error {
+	cells, err := d.cellFlags.load(a, false, d.Threads, d.Quiet)
+	if err != nil {
+		return err
+	}
+	cells.apply(o)
+	o.Missing = d.cellFlags.missing()
+	return nil
 }
 
 // again prints the command of nmf fit that makes the same model.
@@ -225,7 +251,7 @@ func (d *door) beside(path, suffix string) (string, error) {
 			return "", fmt.Errorf("%s exists, and no model of its name is beside it: it is left alone; name another model with -o, or remove it", path)
 		}
 	}
-	return path, atomicfile.Check(path)
+	return path, errors.Join(d.notInput(path), atomicfile.Check(path))
 }
 
 // folderBeside is beside for a folder of outputs, which is made when they are
@@ -249,15 +275,42 @@ func writeWeights[F matrix.Float](path string, m *nmf.Model[F]) error {
 	return data.Write(path, &data.Table[F]{X: m.W, RowNames: m.RowNames, ColumnNames: componentNames(m.K())}, nil)
 }
 
-// checkTables finds out before the work whether tables can be written.
-func checkTables(paths ...string) error {
+// checkTables finds out before the work whether tables can be written; "" is
+// none.
+func (d *door) checkTables(paths ...string) error {
 	for _, p := range paths {
 		if p == "" {
 			continue
 		}
 		f := tableFlags{Output: p}
-		if err := errors.Join(f.check(), f.spare()); err != nil {
+		if err := errors.Join(d.notInput(p), f.check(), f.spare()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkFiles finds out before the work whether text files can be written.
+func (d *door) checkFiles(paths ...string) error {
+	for _, p := range paths {
+		switch p {
+		case "":
+			continue
+		case "-":
+			return usagef(d.command, "tables are written to files, not to standard output")
+		}
+		if err := errors.Join(d.notInput(p), (&tableFlags{Output: p}).spare(), atomicfile.Check(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notInput refuses to write over what the command reads.
+func (d *door) notInput(path string) error {
+	for _, in := range d.inputs {
+		if sameFile(path, in) {
+			return usagef(d.command, "the output %s is the input itself: name another file", path)
 		}
 	}
 	return nil

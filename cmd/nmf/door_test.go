@@ -13,8 +13,9 @@ import (
 func TestPresetFlags(t *testing.T) {
 	for _, preset := range []*nmf.Options{
 		nil,
-		{Loss: "kl"},
 		{Solver: "mu", Init: "random", Runs: 7, MaxIter: 12, Tol: -1, LossTol: 1e-9, TargetError: 0.25, InnerSweeps: 3},
+		{Loss: "tweedie", Power: 1.5, Solver: "mu"},
+		{Loss: "negbinomial", Dispersion: 0.5, DispersionBy: "feature"},
 		{NoExtrapolation: true, Compression: "off", PenaltyW: nmf.Penalty{Simplex: true}, PenaltyH: nmf.Penalty{Sparseness: 0.7}},
 		{PenaltyW: nmf.Penalty{L1: 1e-7, L2: 2, L21: 3, Orthogonal: 4, Upper: 5}, PenaltyH: nmf.Penalty{L1: 0.1, Smooth: 6, SmoothOrder: 2, L2: 7}},
 		{PenaltyW: nmf.Penalty{Smooth: 1, SmoothOrder: 1, Sparseness: 0.5}, PenaltyH: nmf.Penalty{Simplex: true, Orthogonal: 1, L21: 1}},
@@ -38,7 +39,7 @@ func TestPresetFlags(t *testing.T) {
 			for _, s := range []struct {
 				to   *string
 				from string
-			}{{&want.Loss, preset.Loss}, {&want.Solver, preset.Solver}, {&want.Init, preset.Init}, {&want.Compression, preset.Compression}} {
+			}{{&want.Solver, preset.Solver}, {&want.Init, preset.Init}, {&want.Compression, preset.Compression}, {&want.Loss, preset.Loss}, {&want.DispersionBy, preset.DispersionBy}} {
 				if s.from != "" {
 					*s.to = s.from
 				}
@@ -54,6 +55,7 @@ func TestPresetFlags(t *testing.T) {
 				}
 			}
 			want.TargetError, want.InnerSweeps, want.NoExtrapolation = preset.TargetError, preset.InnerSweeps, preset.NoExtrapolation
+			want.Power, want.Dispersion = preset.Power, preset.Dispersion
 			want.PenaltyW, want.PenaltyH = preset.PenaltyW, preset.PenaltyH
 		}
 		if diff := cmp.Diff(want, *got); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -30,7 +31,7 @@ type imagesCmd struct {
 	Montage     string `group:"Output" placeholder:"FILE" help:"Picture of all components to write, a .png; none for none. Default: named after the model."`
 	Light       bool   `group:"Output" help:"Draw it on a light ground, grey components as ink."`
 	Reconstruct string `group:"Output" placeholder:"FOLDER" help:"Write every image as the model has it, a .png each."`
-	Weights     string `group:"Output" placeholder:"FILE" help:"Write the weights of the images, W, as a table."`
+	SaveWeights string `group:"Output" placeholder:"FILE" help:"Write the weights of the images, W, as a table."`
 
 	Columns string `group:"Input" placeholder:"A-B" help:"Columns of a matrix that are pixels, counted from 1. Default: all."`
 	gridFlags
@@ -59,7 +60,7 @@ func (c *imagesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Parts {
 		preset = images.Parts()
 	}
-	d, err := c.enter(ctx, preset, c.K, c.Output)
+	d, err := c.enter(ctx, preset, c.K, c.Output, c.Input...)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *imagesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Montage, err = d.beside(c.Montage, ".png"); err != nil {
 		return err
 	}
-	if err := errors.Join(checkTables(c.Weights), checkFolder(c.Reconstruct)); err != nil {
+	if err := errors.Join(d.checkTables(c.SaveWeights), checkFolder(c.Reconstruct)); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -91,14 +92,19 @@ func (c *imagesCmd) imageOptions() (*images.Options, error) {
 	if o.Columns, err = images.ParseRange(c.Columns); err != nil {
 		return nil, usagef("images", "--%v", optionText(err))
 	}
-	o.Read, err = c.readOptions("images", c.Threads)
+	o.Read, err = c.reading("images", &c.inputFlags)
 	return o, errors.Join(err, notNegative("images", "width", c.Width), notNegative("images", "height", c.Height))
 }
 
 func findParts[F matrix.Float](a *app, c *imagesCmd, d *door, o *images.Options) error {
 	set, err := images.Read[F](c.Input, o)
 	if err != nil {
-		return systemError(c.Input[0], err)
+		file := c.Input[0]
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			file = of.Path
+		}
+		return systemError(file, err)
 	}
 	input := strings.Join(c.Input, " ")
 	if len(c.Input) > 1 {
@@ -114,8 +120,8 @@ func findParts[F matrix.Float](a *app, c *imagesCmd, d *door, o *images.Options)
 			return err
 		}
 	}
-	if c.Weights != "" {
-		if err := writeWeights(c.Weights, model); err != nil {
+	if c.SaveWeights != "" {
+		if err := writeWeights(c.SaveWeights, model); err != nil {
 			return err
 		}
 	}

@@ -201,7 +201,7 @@ func TestDidYouMean(t *testing.T) {
 // front door complete in their flags, and docs/errors.md in the scripts of bad input.
 func TestDocs(t *testing.T) {
 	var cli []byte
-	for _, page := range []string{"cli", "penalties"} {
+	for _, page := range []string{"cli", "penalties", "losses"} {
 		text, err := os.ReadFile("../../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)

@@ -14,31 +14,21 @@ import (
 // the machine, and refuses one that cannot be: the system would end it
 // half-way.
 func boundMemory[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options) error {
-	need, err := memoryOf(x, k, o)
+	need, err := nmf.MemoryOf(x, k, o)
 	limit := totalMemory()
 	if err == nil && o.Memory == 0 && limit > 0 && need > limit {
 		o.Memory = int(limit)
-		_, err = memoryOf(x, k, o)
+		_, err = nmf.MemoryOf(x, k, o)
 	}
 	if !errors.Is(err, nmf.ErrMemory) {
 		return err
 	}
 	single := *o
 	single.Runs, single.Memory = 1, 0
-	if need, err = memoryOf(x, k, &single); err != nil {
+	if need, err = nmf.MemoryOf(x, k, &single); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: a fit with k = %d takes about %s, and %s are there to use: lower -k", nmf.ErrMemory, k, byteText(need), byteText(float64(o.Memory)))
-}
-
-func memoryOf[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options) (float64, error) {
-	rows, cols := x.Dims()
-	stored := 0
-	s, sparse := x.(*matrix.CSR[F])
-	if sparse {
-		stored = s.NNZ()
-	}
-	return nmf.Memory[F](rows, cols, stored, sparse, k, o)
 }
 
 // parseBytes reads a size such as 4GB, 1.5 GiB or 1000000; it is 0 where the

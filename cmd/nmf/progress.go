@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/rank"
 )
 
 // progress shows how a fit goes: one line that is redrawn on a terminal, a
@@ -47,16 +48,35 @@ func newProgress(quiet bool) *progress {
 // report is called for every iteration of every run.
 func (p *progress) report(it nmf.Progress) {
 	p.count(it)
+	p.show(func(elapsed time.Duration) string { return p.line(it, elapsed) })
+}
+
+// sweep is called for every part of a sweep.
+func (p *progress) sweep(s rank.Progress) {
+	p.show(func(elapsed time.Duration) string {
+		line := fmt.Sprintf("%.0f %% done  %s  %s", 100*s.Done, s.What, shortDuration(elapsed))
+		if s.Left > 0 {
+			line += fmt.Sprintf(", about %s left", shortDuration(s.Left))
+		}
+		return line
+	})
+}
+
+// step is called for every part of other work that goes on beside a fit.
+func (p *progress) step(text string) {
+	if p != nil {
+		p.show(func(time.Duration) string { return text })
+	}
+}
+
+// show draws a line, unless the last one is too fresh.
+func (p *progress) show(text func(elapsed time.Duration) string) {
 	now := time.Now()
 	if now.Sub(p.shown) < p.every {
 		return
 	}
 	p.shown = now
-	p.draw(p.line(it, now.Sub(p.began)))
-}
-
-// draw shows a line.
-func (p *progress) draw(line string) {
+	line := text(now.Sub(p.began))
 	if !p.terminal {
 		fmt.Fprintln(p.out, "nmf: "+line)
 		return
@@ -64,26 +84,6 @@ func (p *progress) draw(line string) {
 	line = cut(line, p.width-1)
 	fmt.Fprint(p.out, "\r", padRight(line, p.drawn))
 	p.drawn = displayWidth(line)
-}
-
-// step shows what work of several fits is at: on a terminal a line that is
-// redrawn, which "" takes off; elsewhere a plain line a second.
-func (a *app) step(quiet bool, text string) {
-	if a.steps == nil {
-		a.steps = newProgress(quiet)
-	}
-	p := a.steps
-	if p == nil {
-		return
-	}
-	if text == "" {
-		p.clear()
-		return
-	}
-	if now := time.Now(); now.Sub(p.shown) >= p.every {
-		p.shown = now
-		p.draw(text)
-	}
 }
 
 // clear takes the line off the terminal.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -21,7 +20,7 @@ import (
 
 type signaturesCmd struct {
 	Input  string `arg:"" name:"catalogue" optional:"" needed:"" help:"Table of counts: 96 channels such as A[C>A]G in lines or columns, samples in the others."`
-	K      string `short:"k" group:"Fit" needed:"" placeholder:"K" help:"Number of signatures, or a range such as 1:8, of which the last that is stable is taken."`
+	K      string `short:"k" group:"Fit" needed:"" placeholder:"K" help:"Number of signatures, or several, such as 1:8, of which the last that is stable is taken; auto is 1 to 16, at most half the samples."`
 	Output string `short:"o" group:"Output" default:"signatures.npz" placeholder:"FILE" help:"Model to write, an .npz file."`
 
 	Reference string   `group:"Signatures" placeholder:"FILE" help:"Table of known signatures, such as COSMIC's: new ones are named after them."`
@@ -54,11 +53,15 @@ func (c *signaturesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Input == "" {
 		return usagef("signatures", "the catalogue is missing")
 	}
-	ks, err := parseK("signatures", c.K)
+	if c.K == "" {
+		return usagef("signatures", "the number of components is missing: say -k K, such as -k 4, or a range such as -k 1:8")
+	}
+	// How many auto tries depends on the catalogue.
+	ks, err := parseRanks("signatures", c.K, signatures.NChannels, signatures.NChannels)
 	if err != nil {
 		return err
 	}
-	d, err := c.enter(ctx, signatures.Preset(), ks[0], c.Output)
+	d, err := c.enter(ctx, signatures.Preset(), ks[0], c.Output, c.Input, c.Reference)
 	if err != nil {
 		return err
 	}
@@ -71,16 +74,8 @@ func (c *signaturesCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Plot, err = d.beside(c.Plot, ".svg"); err != nil {
 		return err
 	}
-	for _, path := range []string{c.Signatures, c.Activities, c.Attributions} {
-		if path == "" {
-			continue
-		}
-		if path == "-" {
-			return usagef("signatures", "tables are written to files, not to standard output")
-		}
-		if err := errors.Join(atomicfile.Check(path), (&tableFlags{Output: path}).spareInputs("signatures", "", c.Input)); err != nil {
-			return err
-		}
+	if err := d.checkFiles(c.Signatures, c.Activities, c.Attributions); err != nil {
+		return err
 	}
 	delimiter, err := parseDelimiter("signatures", c.Delimiter)
 	if err != nil {
@@ -88,36 +83,9 @@ func (c *signaturesCmd) Run(a *app, ctx *kong.Context) error {
 	}
 	read := &data.ReadOptions{Delimiter: delimiter, Threads: c.Threads}
 	if c.Precision == "f64" {
-		return findSignatures[float64](a, c, d, ks, read)
+		return findSignatures[float64](a, c, d, read)
 	}
-	return findSignatures[float32](a, c, d, ks, read)
-}
-
-// parseK takes a number of components or a range FROM:TO.
-func parseK(command, text string) ([]int, error) {
-	if text == "" {
-		return nil, usagef(command, "the number of components is missing: say -k K, such as -k 4, or a range such as -k 1:8")
-	}
-	from, to, isRange := strings.Cut(text, ":")
-	a, err := strconv.Atoi(from)
-	b := a
-	if isRange && err == nil {
-		b, err = strconv.Atoi(to)
-	}
-	if err != nil {
-		return nil, usagef(command, "-k %q is neither a number nor a range such as 1:8", text)
-	}
-	if err := checkK(command, min(a, b)); err != nil {
-		return nil, err
-	}
-	if b < a || b-a >= 1000 || checkK(command, b) != nil {
-		return nil, usagef(command, "-k %q: a range goes up, over at most 1000 numbers", text)
-	}
-	var ks []int
-	for k := a; k <= b; k++ {
-		ks = append(ks, k)
-	}
-	return ks, nil
+	return findSignatures[float32](a, c, d, read)
 }
 
 // found is what a run of the command has to show.
@@ -134,7 +102,7 @@ type found[F matrix.Float] struct {
 	attribution *signatures.Attribution[F]
 }
 
-func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, ks []int, read *data.ReadOptions) error {
+func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, read *data.ReadOptions) error {
 	t, err := signatures.Read[F](c.Input, read)
 	if err != nil {
 		return systemError(c.Input, err)
@@ -151,6 +119,10 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, ks []int,
 		}
 	}
 	f := &found[F]{x: toDense(t.X)}
+	ks, err := parseRanks("signatures", c.K, f.x.Rows, f.x.Cols)
+	if err != nil {
+		return err
+	}
 	options, err := d.options(a, d.Threads, d.Quiet)
 	if err != nil {
 		return err
@@ -160,7 +132,7 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, ks []int,
 		a.note(c.Quiet, "%s: not all numbers are whole: they are resampled as if they were counts", c.Input)
 	}
 	if len(ks) > 1 {
-		if f.rank, err = chooseSignatures(a, c, t, signatures.RankOptions(options, ks)); err != nil {
+		if f.rank, err = chooseSignatures(c, t, signatures.RankOptions(options, ks)); err != nil {
 			return inFile(c.Input, err)
 		}
 		d.k = f.rank.Recommended.K
@@ -171,7 +143,7 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, ks []int,
 	f.names = signatures.Names(f.model.K())
 	whole := cancelled(&f.model.Info, d.out)
 	if whole == nil {
-		if err := f.judge(a, c, known, options); err != nil {
+		if err := f.judge(c, known, options); err != nil {
 			return inFile(c.Input, err)
 		}
 	}
@@ -185,10 +157,12 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, ks []int,
 }
 
 // chooseSignatures sweeps over numbers of signatures.
-func chooseSignatures[F matrix.Float](a *app, c *signaturesCmd, t *data.Table[F], o *rank.Options) (result *rank.Result, err error) {
-	o.Progress = func(p rank.Progress) { a.step(c.Quiet, fmt.Sprintf("%s, %.0f %% done", p.What, 100*p.Done)) }
+func chooseSignatures[F matrix.Float](c *signaturesCmd, t *data.Table[F], o *rank.Options) (result *rank.Result, err error) {
+	if p := newProgress(c.Quiet); p != nil {
+		o.Progress = p.sweep
+		defer p.clear()
+	}
 	result, err = rank.Sweep(context.Background(), t.X, o)
-	a.step(c.Quiet, "")
 	if err == nil && result.Recommended.K == 0 {
 		err = errors.New("no number of signatures is stable; say one with -k")
 	}
@@ -196,9 +170,10 @@ func chooseSignatures[F matrix.Float](a *app, c *signaturesCmd, t *data.Table[F]
 }
 
 // judge resamples, names and refits.
-func (f *found[F]) judge(a *app, c *signaturesCmd, known *signatures.Set[F], o *nmf.Options) (err error) {
+func (f *found[F]) judge(c *signaturesCmd, known *signatures.Set[F], o *nmf.Options) (err error) {
 	ctx := context.Background()
-	defer a.step(c.Quiet, "")
+	steps := newProgress(c.Quiet)
+	defer steps.clear()
 	refitted, err := signatures.Refit(ctx, f.x, f.model.H, "nnls", c.Threads)
 	if err != nil {
 		return err
@@ -206,7 +181,7 @@ func (f *found[F]) judge(a *app, c *signaturesCmd, known *signatures.Set[F], o *
 	f.refitError = signatures.RelativeError(f.x, refitted, f.model.H)
 	if c.Resamples > 0 {
 		f.stability, err = signatures.Resample(ctx, f.x, f.model, c.Resamples, o, func(done int) {
-			a.step(c.Quiet, fmt.Sprintf("resampled catalogue %d of %d", done, c.Resamples))
+			steps.step(fmt.Sprintf("resampled catalogue %d of %d", done, c.Resamples))
 		})
 		if err != nil {
 			return err
@@ -224,7 +199,7 @@ func (f *found[F]) judge(a *app, c *signaturesCmd, known *signatures.Set[F], o *
 	if err != nil {
 		return err
 	}
-	a.step(c.Quiet, fmt.Sprintf("refitting %s to %s", plural(len(set.Names), "signature"), plural(f.x.Rows, "sample")))
+	steps.step(fmt.Sprintf("refitting %s to %s", plural(len(set.Names), "signature"), plural(f.x.Rows, "sample")))
 	f.attribution, err = signatures.Attribute(ctx, f.x, set, c.Refit, c.Intervals, c.Seed, c.Threads)
 	return err
 }

@@ -59,12 +59,12 @@ func (c *spectraCmd) Run(a *app, ctx *kong.Context) error {
 	case c.ReferenceAbundances != "" && c.Reference == "":
 		return usagef("spectra", "--reference-abundances goes with --reference, by whose endmembers the components are matched")
 	}
-	d, err := c.enter(ctx, spectra.Preset(), c.K, c.Output)
+	d, err := c.enter(ctx, spectra.Preset(), c.K, c.Output, c.Input)
 	if err != nil {
 		return err
 	}
 	o := &spectra.Options{KeepBrightness: c.KeepBrightness, Clip: c.Clip, Grid: c.grid(), BandsFirst: c.BandsFirst}
-	o.Read, err = c.readOptions("spectra", c.Threads)
+	o.Read, err = c.reading("spectra", &c.inputFlags)
 	if err := errors.Join(err, notNegative("spectra", "width", c.Width), notNegative("spectra", "height", c.Height)); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c *spectraCmd) Run(a *app, ctx *kong.Context) error {
 	if c.Maps, err = d.beside(c.Maps, ".png"); err != nil {
 		return err
 	}
-	if err := checkTables(c.Abundances, c.Endmembers); err != nil {
+	if err := d.checkTables(c.Abundances, c.Endmembers); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {

@@ -13,8 +13,10 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/rank"
 	"github.com/partsof/nmf/recipe/audio"
 	singlecell "github.com/partsof/nmf/recipe/cells"
+	"github.com/partsof/nmf/recipe/muscles"
 	"github.com/partsof/nmf/recipe/signatures"
 )
 
@@ -50,10 +52,14 @@ func choicesOf(name string) []string {
 		return audio.Windows()
 	case "refit":
 		return signatures.Refits()
+	case "normalise":
+		return muscles.Normalisations()
 	case "order":
 		return []string{"row", "column"}
 	case "kind":
 		return []string{"auto", "weights", "data"}
+	case "criterion":
+		return rank.Criteria()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}
@@ -107,6 +113,16 @@ func decodeCount(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	target.SetInt(n)
 	return nil
+}
+
+// decodeComponents takes a whole number, or auto.
+func decodeComponents(ctx *kong.DecodeContext, target reflect.Value) error {
+	if t := ctx.Scan.Peek(); t.String() == "auto" {
+		ctx.Scan.Pop()
+		target.SetInt(kAuto)
+		return nil
+	}
+	return decodeCount(ctx, target)
 }
 
 // decodeNumber takes a decimal number.

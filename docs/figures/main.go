@@ -35,6 +35,7 @@ func main() {
 		{"signatures.svg", drawSignatures},
 		{"audio.svg", drawAudio},
 		{"spectra.svg", drawSpectra},
+		{"muscles.svg", drawMuscles},
 	} {
 		out := filepath.Join("docs", "figures", f.name)
 		if err := f.draw(out); err != nil {

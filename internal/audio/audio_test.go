@@ -1,4 +1,4 @@
-package audio_test
+package audio
 
 import (
 	"bytes"
@@ -13,309 +13,320 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mewkiz/flac"
-	"github.com/mewkiz/flac/frame"
-	"github.com/mewkiz/flac/meta"
-
-	"github.com/partsof/nmf/internal/audio"
+	"github.com/partsof/nmf/internal/testdata"
 )
 
-// wav builds a file with the chunks that are given.
-func wav(id string, chunks ...[]byte) []byte {
-	body := []byte("WAVE")
-	for _, c := range chunks {
-		body = append(body, c...)
-	}
-	return append(binary.LittleEndian.AppendUint32([]byte(id), uint32(len(body))), body...)
-}
-
-func chunk(id string, content []byte) []byte {
-	c := append(binary.LittleEndian.AppendUint32([]byte(id), uint32(len(content))), content...)
-	if len(content)%2 == 1 {
-		c = append(c, 0)
-	}
-	return c
-}
-
-func format(kind uint16, channels, rate, bytes, bits int, more ...byte) []byte {
-	f := binary.LittleEndian.AppendUint16(nil, kind)
-	f = binary.LittleEndian.AppendUint16(f, uint16(channels))
-	f = binary.LittleEndian.AppendUint32(f, uint32(rate))
-	f = binary.LittleEndian.AppendUint32(f, uint32(rate*channels*bytes))
-	f = binary.LittleEndian.AppendUint16(f, uint16(channels*bytes))
-	f = binary.LittleEndian.AppendUint16(f, uint16(bits))
-	return append(f, more...)
-}
-
-func extensible(kind uint16, channels, bytes, bits, valid int) []byte {
-	more := binary.LittleEndian.AppendUint16(nil, 22)
-	more = binary.LittleEndian.AppendUint16(more, uint16(valid))
-	more = append(more, 0, 0, 0, 0)
-	more = binary.LittleEndian.AppendUint16(more, kind)
-	more = append(more, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71)
-	return format(0xfffe, channels, 8000, bytes, bits, more...)
-}
-
-// pcm writes numbers that full scale has as ±1.
-func pcm(bytes int, values ...float64) []byte {
-	var out []byte
-	for _, v := range values {
-		if bytes == 1 {
-			out = append(out, byte(int(v*128)+128))
-			continue
-		}
-		n := uint64(int64(v * math.Pow(2, float64(8*bytes-1))))
-		for i := range bytes {
-			out = append(out, byte(n>>(8*i)))
-		}
-	}
-	return out
-}
-
-func floats(bits int, values ...float64) []byte {
-	var out []byte
-	for _, v := range values {
-		if bits == 32 {
-			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(v)))
-		} else {
-			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
-		}
-	}
-	return out
-}
-
-func TestReadWAV(t *testing.T) {
-	values := []float64{0, 0.5, -1, -0.25, 0.75, -0.5}
-	ds64 := append(binary.LittleEndian.AppendUint64(make([]byte, 8), 12), make([]byte, 12)...)
-	unknown := chunk("data", pcm(2, values...))
-	binary.LittleEndian.PutUint32(unknown[4:], 0xffffffff)
-	for name, file := range map[string][]byte{
-		"8":             wav("RIFF", chunk("fmt ", format(1, 2, 8000, 1, 8)), chunk("data", pcm(1, values...))),
-		"16":            wav("RIFF", chunk("fmt ", format(1, 2, 8000, 2, 16)), chunk("data", pcm(2, values...))),
-		"24":            wav("RIFF", chunk("fmt ", format(1, 2, 8000, 3, 24)), chunk("data", pcm(3, values...))),
-		"32":            wav("RIFF", chunk("fmt ", format(1, 2, 8000, 4, 32)), chunk("data", pcm(4, values...))),
-		"64":            wav("RIFF", chunk("fmt ", format(1, 2, 8000, 8, 64)), chunk("data", pcm(8, values...))),
-		"12 in 16":      wav("RIFF", chunk("fmt ", format(1, 2, 8000, 2, 12)), chunk("data", pcm(2, values...))),
-		"float":         wav("RIFF", chunk("fmt ", format(3, 2, 8000, 4, 32)), chunk("data", floats(32, values...))),
-		"double":        wav("RIFF", chunk("fmt ", format(3, 2, 8000, 8, 64)), chunk("data", floats(64, values...))),
-		"extensible 24": wav("RIFF", chunk("fmt ", extensible(1, 2, 3, 24, 20)), chunk("data", pcm(3, values...))),
-		"extensible f":  wav("RIFF", chunk("fmt ", extensible(3, 2, 4, 32, 32)), chunk("data", floats(32, values...))),
-		"other chunks":  wav("RIFF", chunk("LIST", []byte("odd")), chunk("fmt ", format(1, 2, 8000, 2, 16, 0, 0)), chunk("fact", make([]byte, 4)), chunk("data", pcm(2, values...)), chunk("LIST", []byte("more"))),
-		"size unknown":  wav("RIFF", chunk("fmt ", format(1, 2, 8000, 2, 16)), unknown),
-		"RF64":          wav("RF64", chunk("ds64", ds64), chunk("fmt ", format(1, 2, 8000, 2, 16)), unknown, chunk("LIST", []byte("more"))),
-	} {
-		s, err := audio.ReadWAV(bytes.NewReader(file))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if s.Rate != 8000 || len(s.Channels) != 2 || !slices.Equal(s.Channels[0], []float64{0, -1, 0.75}) || !slices.Equal(s.Channels[1], []float64{0.5, -0.25, -0.5}) {
-			t.Errorf("%s: %+v", name, s)
-		}
-	}
-}
-
-func TestReadWAVErrors(t *testing.T) {
-	good := wav("RIFF", chunk("fmt ", format(1, 1, 8000, 2, 16)), chunk("data", pcm(2, 0, 0.5)))
-	for name, c := range map[string]struct {
-		file []byte
-		is   error
-		want string
-	}{
-		"cut":        {good[:len(good)-1], audio.ErrTruncated, "it promises 4 bytes of samples, 3 are there"},
-		"head":       {good[:7], audio.ErrTruncated, "header"},
-		"fmt":        {good[:30], audio.ErrTruncated, "ends in its header"},
-		"no data":    {good[:36], audio.ErrTruncated, "no samples"},
-		"not":        {[]byte("RIFF....AVI ...."), audio.ErrFormat, "no WAV file"},
-		"before":     {wav("RIFF", chunk("data", nil)), audio.ErrFormat, "come before their format"},
-		"mu-law":     {wav("RIFF", chunk("fmt ", format(7, 1, 8000, 1, 8)), chunk("data", nil)), audio.ErrUnsupported, "mu-law"},
-		"odd kind":   {wav("RIFF", chunk("fmt ", format(99, 1, 8000, 1, 8))), audio.ErrUnsupported, "kind 0x63"},
-		"half":       {wav("RIFF", chunk("fmt ", format(3, 1, 8000, 2, 16))), audio.ErrUnsupported, "floats of 16 bits"},
-		"channels":   {wav("RIFF", chunk("fmt ", format(1, 0, 8000, 2, 16))), audio.ErrFormat, "0 channels"},
-		"rate":       {wav("RIFF", chunk("fmt ", format(1, 1, 0, 2, 16))), audio.ErrFormat, "0 samples a second"},
-		"bits":       {wav("RIFF", chunk("fmt ", format(1, 1, 8000, 2, 24))), audio.ErrFormat, "24 bits"},
-		"wide":       {wav("RIFF", chunk("fmt ", format(1, 1, 8000, 9, 72))), audio.ErrFormat, "72 bits"},
-		"short fmt":  {wav("RIFF", chunk("fmt ", make([]byte, 8))), audio.ErrFormat, "8 bytes"},
-		"large fmt":  {wav("RIFF", chunk("fmt ", make([]byte, 1<<17))), audio.ErrFormat, "header of"},
-		"extensible": {wav("RIFF", chunk("fmt ", format(0xfffe, 1, 8000, 2, 16))), audio.ErrFormat, "extensible"},
-		"ds64":       {wav("RF64", chunk("ds64", make([]byte, 4))), audio.ErrFormat, "ds64"},
-	} {
-		_, err := audio.ReadWAV(bytes.NewReader(c.file))
-		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v; want %q", name, err, c.want)
-		}
-	}
-}
-
-func random(rate, channels, n int, seed uint64) *audio.Sound {
-	r := rand.New(rand.NewPCG(seed, 1))
-	s := &audio.Sound{Rate: rate, Channels: make([][]float64, channels)}
-	for c := range s.Channels {
-		for range n {
-			s.Channels[c] = append(s.Channels[c], float64(float32(2*r.Float64()-1)))
-		}
-	}
-	return s
-}
-
-func TestWriteWAV(t *testing.T) {
-	want := random(44100, 3, 1000, 1)
-	want.Channels[0][0] = 7 // does not clip
-	var b bytes.Buffer
-	if err := audio.WriteWAV(&b, want); err != nil {
-		t.Fatal(err)
-	}
-	if size := binary.LittleEndian.Uint32(b.Bytes()[4:]); int(size) != b.Len()-8 {
-		t.Errorf("the file says that it has %d bytes after its first 8, and has %d", size, b.Len()-8)
-	}
-	got, err := audio.ReadWAV(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.Rate != 44100 || len(got.Channels) != 3 {
-		t.Fatalf("%d channels at %d", len(got.Channels), got.Rate)
-	}
-	for c := range want.Channels {
-		if !slices.Equal(got.Channels[c], want.Channels[c]) {
-			t.Errorf("channel %d came back changed", c)
-		}
-	}
-	if err := audio.WriteWAV(&b, &audio.Sound{Rate: 1}); !errors.Is(err, audio.ErrUnsupported) {
-		t.Error(err)
-	}
-}
-
-// encode makes a FLAC file of samples of 16 bits.
-func encode(t testing.TB, s *audio.Sound) []byte {
+func wav(t testing.TB, s *Sound) []byte {
 	t.Helper()
-	const block = 512
 	var b bytes.Buffer
-	e, err := flac.NewEncoder(&b, &meta.StreamInfo{BlockSizeMin: block, BlockSizeMax: block, SampleRate: uint32(s.Rate), NChannels: uint8(len(s.Channels)), BitsPerSample: 16, NSamples: uint64(s.Len())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for at := 0; at < s.Len(); at += block {
-		n := min(block, s.Len()-at)
-		f := &frame.Frame{Header: frame.Header{BlockSize: uint16(n), SampleRate: uint32(s.Rate), Channels: frame.ChannelsLR, BitsPerSample: 16}}
-		for _, c := range s.Channels {
-			sub := &frame.Subframe{SubHeader: frame.SubHeader{Pred: frame.PredVerbatim}, NSamples: n}
-			for _, v := range c[at : at+n] {
-				sub.Samples = append(sub.Samples, int32(math.Round(v*32767)))
-			}
-			f.Subframes = append(f.Subframes, sub)
-		}
-		if err := e.WriteFrame(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := e.Close(); err != nil {
+	if _, err := WriteWAV(&b, s); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-func TestReadFLAC(t *testing.T) {
-	want := random(16000, 2, 1300, 3)
-	file := encode(t, want)
-	path := filepath.Join(t.TempDir(), "x.flac")
-	if err := os.WriteFile(path, file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	got, err := audio.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.Rate != 16000 || len(got.Channels) != 2 || got.Len() != 1300 {
-		t.Fatalf("%d channels of %d at %d", len(got.Channels), got.Len(), got.Rate)
-	}
-	for c := range want.Channels {
-		for i, v := range want.Channels[c] {
-			if got.Channels[c][i] != math.Round(v*32767)/32768 {
-				t.Fatalf("channel %d, sample %d: %v for %v", c, i, got.Channels[c][i], v)
-			}
+// noise is a sound whose samples an integer of the width holds.
+func noise(channels, n, bits int) *Sound {
+	rng := rand.New(rand.NewPCG(1, uint64(bits)))
+	s := &Sound{Rate: 8000, Channels: make([][]float64, channels), Encoding: Encoding{Bits: bits}}
+	for c := range s.Channels {
+		s.Channels[c] = make([]float64, n)
+		for i := range s.Channels[c] {
+			full := int64(1) << (bits - 1)
+			s.Channels[c][i] = float64(rng.Int64N(2*full)-full) / float64(full)
 		}
 	}
-	for _, n := range []int{1, 10, 100} {
-		if _, err := audio.ReadFLAC(bytes.NewReader(file[:len(file)-n])); !errors.Is(err, audio.ErrTruncated) && !errors.Is(err, audio.ErrFormat) {
-			t.Errorf("%d bytes cut off: %v", n, err)
+	return s
+}
+
+func same(t *testing.T, what string, got, want *Sound) {
+	t.Helper()
+	if got.Rate != want.Rate || len(got.Channels) != len(want.Channels) || got.Encoding != want.Encoding {
+		t.Fatalf("%s: %d Hz, %d channels, %v; want %d, %d, %v", what, got.Rate, len(got.Channels), got.Encoding, want.Rate, len(want.Channels), want.Encoding)
+	}
+	for c := range want.Channels {
+		if !slices.Equal(got.Channels[c], want.Channels[c]) {
+			t.Fatalf("%s: channel %d: %.8v, want %.8v", what, c+1, got.Channels[c], want.Channels[c])
 		}
 	}
 }
 
-// TestAgainstFlac reads what the reference encoder writes.
-func TestAgainstFlac(t *testing.T) {
-	if _, err := exec.LookPath("flac"); err != nil {
-		t.Skip("the program flac is absent")
-	}
-	want := random(22050, 2, 5000, 4)
-	for c := range want.Channels {
-		for i := range want.Channels[c] {
-			want.Channels[c][i] = math.Round(30000*math.Sin(float64(i)/(20+float64(c)))) / 32768
+// TestWAVRoundTrip: every encoding, channels and length, exact to the bit.
+func TestWAVRoundTrip(t *testing.T) {
+	for _, e := range []Encoding{{8, false}, {16, false}, {24, false}, {32, false}, {32, true}, {64, true}} {
+		for _, channels := range []int{1, 2, 3, 6} {
+			for _, n := range []int{0, 1, 3, 70001} {
+				bits := e.Bits
+				if e.Float {
+					bits = 20
+				}
+				want := noise(channels, n, bits)
+				want.Encoding = e
+				got, err := Read(bytes.NewReader(wav(t, want)))
+				if err != nil {
+					t.Fatalf("%v, %d channels, %d samples: %v", e, channels, n, err)
+				}
+				same(t, "round trip", got, want)
+			}
 		}
 	}
-	var values []float64
-	for i := range want.Len() {
-		values = append(values, want.Channels[0][i], want.Channels[1][i])
+}
+
+func TestWriteWAVRounds(t *testing.T) {
+	s := &Sound{Rate: 1000, Encoding: Encoding{Bits: 16}, Channels: [][]float64{{1, 1.5, -1, -1.01, 0.5 / (1 << 15), 1.5 / (1 << 15), math.Pi / 4}}}
+	var b bytes.Buffer
+	clipped, err := WriteWAV(&b, s)
+	if err != nil || clipped != 2 {
+		t.Fatalf("%d clipped, %v", clipped, err)
 	}
-	dir := t.TempDir()
-	in := filepath.Join(dir, "x.wav")
-	if err := os.WriteFile(in, wav("RIFF", chunk("fmt ", format(1, 2, 22050, 2, 16)), chunk("data", pcm(2, values...))), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("flac", "-s", "-8", in).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	got, err := audio.Read(filepath.Join(dir, "x.flac"))
+	got, err := Read(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for c := range want.Channels {
-		if !slices.Equal(got.Channels[c], want.Channels[c]) {
-			t.Errorf("channel %d differs", c)
+	want := []float64{32767, 32767, -32768, -32768, 0, 2, 25736}
+	for i, v := range got.Channels[0] {
+		if v*(1<<15) != want[i] {
+			t.Errorf("sample %d: %v, want %v", i+1, v*(1<<15), want[i])
+		}
+	}
+	odd := &Sound{Rate: 1000, Encoding: Encoding{Bits: 20}, Channels: [][]float64{{0.25}}}
+	if got, err := Read(bytes.NewReader(wav(t, odd))); err != nil || got.Encoding.Bits != 24 || got.Channels[0][0] != 0.25 {
+		t.Errorf("20 bits: %v, %v", got, err)
+	}
+}
+
+func TestWriteWAVErrors(t *testing.T) {
+	for _, tt := range []struct {
+		s    Sound
+		says string
+	}{
+		{Sound{Rate: 8000, Encoding: Encoding{Bits: 16}}, "writing 0 channels"},
+		{Sound{Rate: 0, Encoding: Encoding{Bits: 16}, Channels: [][]float64{{0}}}, "sampling rate of 0"},
+		{Sound{Rate: 8000, Encoding: Encoding{Bits: 40}, Channels: [][]float64{{0}}}, "writing 40 bits"},
+		{Sound{Rate: 8000, Encoding: Encoding{16, true}, Channels: [][]float64{{0}}}, "writing 16 bits"},
+		{Sound{Rate: 8000, Encoding: Encoding{Bits: 16}, Channels: [][]float64{{0}, {}}}, "channel 2 has 0 samples"},
+		{Sound{Rate: 8000, Encoding: Encoding{Bits: 16}, Channels: [][]float64{{0, math.NaN()}}}, "sample 2 of channel 1 is NaN"},
+	} {
+		var b bytes.Buffer
+		if _, err := WriteWAV(&b, &tt.s); err == nil || !strings.Contains(err.Error(), tt.says) || b.Len() > 0 {
+			t.Errorf("%v, want %q", err, tt.says)
 		}
 	}
 }
 
 func TestReadErrors(t *testing.T) {
+	whole := wav(t, noise(2, 100, 16))
+	with := func(at int, bytes ...byte) []byte {
+		b := slices.Clone(whole)
+		copy(b[at:], bytes)
+		return b
+	}
+	flac, err := os.ReadFile(filepath.Join("testdata", "tone-16-1.flac"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := slices.Clone(flac)
+	damaged[len(damaged)-20] ^= 1
+	tests := []struct {
+		content []byte
+		err     error
+		says    string
+	}{
+		{nil, ErrTruncated, "the file is empty"},
+		{[]byte("text, not a sound"), ErrFormat, "neither WAV nor FLAC"},
+		{[]byte("OggS----------"), ErrUnsupported, "an Ogg file"},
+		{[]byte("FORM----AIFF--"), ErrUnsupported, "an AIFF file"},
+		{append([]byte("RIFX"), whole[4:]...), ErrUnsupported, "RIFX"},
+		{whole[:12], ErrTruncated, "before its format"},
+		{whole[:30], ErrTruncated, "within its format"},
+		{whole[:36], ErrTruncated, "before its samples"},
+		{whole[:50], ErrTruncated, "its samples take 400 bytes, 6 are there"},
+		{with(20, 6, 0), ErrUnsupported, "in A-law or mu-law"},
+		{with(20, 85, 0), ErrUnsupported, "compressed by method 85"},
+		{with(20, 3, 0), ErrUnsupported, "16 bits a sample"},
+		{with(20, 0xfe, 0xff), ErrUnsupported, "a format of its own"},
+		{with(22, 0, 0), ErrUnsupported, "0 channels"},
+		{with(22, 255, 255), ErrUnsupported, "65535 channels"},
+		{with(24, 0, 0, 0, 0), ErrFormat, "its sampling rate is 0"},
+		{with(32, 5), ErrFormat, "2 channels of 16 bits take 4 bytes, its format says 5"},
+		{with(34, 0), ErrUnsupported, "0 bits a sample"},
+		{with(12, 'd', 'a', 't', 'a'), ErrFormat, "before its format"},
+		{with(12, 'L', 'I', 'S', 'T', 255, 255, 255, 255), ErrTruncated, `within a part of its own ("LIST")`},
+		{flac[:20], ErrTruncated, "within its header"},
+		{flac[:len(flac)-40], ErrTruncated, ""},
+		{damaged, ErrFormat, ""},
+	}
+	for _, tt := range tests {
+		_, err := Read(bytes.NewReader(tt.content))
+		if !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%.30q: %v, want %v, %q", tt.content, err, tt.err, tt.says)
+		}
+	}
+}
+
+// TestReadWAVLayouts reads what other programs write around the samples.
+func TestReadWAVLayouts(t *testing.T) {
+	want := noise(2, 100, 16)
+	whole := wav(t, want)
+	list := append([]byte("LIST\x03\x00\x00\x00abc\x00"), whole[12:]...)
+	unknown := slices.Clone(whole)
+	copy(unknown[40:], "\xff\xff\xff\xff")
+	long := append([]byte("RF64\xff\xff\xff\xffWAVEds64\x1c\x00\x00\x00"), make([]byte, 28)...)
+	binary.LittleEndian.PutUint64(long[28:], 400)
+	long = append(long, unknown[12:]...)
+	for name, content := range map[string][]byte{
+		"a list before":   append(slices.Clone(whole[:12]), list...),
+		"a list after":    append(slices.Clone(whole), "LIST\x02\x00\x00\x00ab"...),
+		"no size":         unknown,
+		"RF64":            long,
+		"RF64, a tail":    append(slices.Clone(long), "junk"...),
+		"a part of frame": append(slices.Clone(unknown), 1),
+	} {
+		got, err := Read(bytes.NewReader(content))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		same(t, name, got, want)
+	}
+}
+
+// program skips a test where a program is absent.
+func program(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("no %s to compare with: %v", name, err)
+	}
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+}
+
+func readFile(t *testing.T, path string) *Sound {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s, err := Read(f)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return s
+}
+
+// TestAgainstSox has sox read what we write and write it anew, extensible
+// formats among it.
+func TestAgainstSox(t *testing.T) {
+	program(t, "sox")
 	dir := t.TempDir()
-	for name, content := range map[string]string{"empty": "", "mp3": "ID3 and so on", "tiny": "RI"} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+	ours, theirs := filepath.Join(dir, "ours.wav"), filepath.Join(dir, "theirs.wav")
+	for _, channels := range []int{1, 2, 4} {
+		for _, bits := range []int{8, 16, 24, 32} {
+			want := noise(channels, 1001, bits)
+			if err := os.WriteFile(ours, wav(t, want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			run(t, "sox", "-D", ours, theirs)
+			same(t, "sox", readFile(t, theirs), want)
+			run(t, "sox", "-D", ours, "-e", "floating-point", "-b", "64", theirs)
+			want.Encoding = Encoding{64, true}
+			same(t, "sox, float", readFile(t, theirs), want)
+		}
+	}
+}
+
+// TestFLACAgainstReference decodes with the reference decoder.
+func TestFLACAgainstReference(t *testing.T) {
+	program(t, "flac")
+	files, err := filepath.Glob(filepath.Join("testdata", "*.flac"))
+	if err != nil || len(files) != 6 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	dir := t.TempDir()
+	for _, bits := range []int{8, 16, 24} {
+		path := filepath.Join(dir, "noise.wav")
+		if err := os.WriteFile(path, wav(t, noise(2, 20000, bits)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := audio.Read(path); !errors.Is(err, audio.ErrTruncated) && !errors.Is(err, audio.ErrUnsupported) {
-			t.Errorf("%s: %v", name, err)
-		}
+		packed := filepath.Join(dir, string(rune('a'+bits))+".flac")
+		run(t, "flac", "-s", "-f", "-o", packed, path)
+		files = append(files, packed)
 	}
-	if _, err := audio.Read(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
+	for _, path := range files {
+		plain := filepath.Join(dir, "plain.wav")
+		run(t, "flac", "-d", "-s", "-f", "-o", plain, path)
+		same(t, path, readFile(t, path), readFile(t, plain))
 	}
 }
 
-func FuzzWAV(f *testing.F) {
-	f.Add(wav("RIFF", chunk("fmt ", format(1, 2, 8000, 2, 16)), chunk("data", pcm(2, 0, 0.5))))
-	f.Add(wav("RIFF", chunk("fmt ", extensible(3, 1, 4, 32, 32)), chunk("data", floats(32, 1))))
-	f.Add(wav("RF64", chunk("ds64", make([]byte, 28)), chunk("fmt ", format(1, 1, 8000, 3, 24)), chunk("data", nil)))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		s, err := audio.ReadWAV(bytes.NewReader(file))
-		if err != nil {
-			return
+func TestReadFLAC(t *testing.T) {
+	for bits, name := range map[int]string{8: "tone-8-1.flac", 16: "tone-16-2.flac", 24: "tone-24-2.flac"} {
+		s := readFile(t, filepath.Join("testdata", name))
+		if s.Rate != 8000 || s.Len() != 300 || s.Encoding != (Encoding{Bits: bits}) {
+			t.Fatalf("%s: %d Hz, %d samples, %v", name, s.Rate, s.Len(), s.Encoding)
 		}
-		for _, c := range s.Channels {
-			if len(c) != s.Len() || len(c) > len(file) {
-				t.Fatalf("%d samples of %d bytes", len(c), len(file))
+		for c := range s.Channels {
+			frequency := 440 + 220*float64(c)
+			for i, v := range s.Channels[c] {
+				want := 0.5 * math.Sin(2*math.Pi*frequency*float64(i)/8000)
+				if len(s.Channels) == 2 && math.Abs(v-want) > 2.0/float64(int(1)<<(bits-1)) {
+					t.Fatalf("%s: channel %d, sample %d: %v, want %v", name, c+1, i+1, v, want)
+				}
 			}
 		}
-	})
+	}
 }
 
-func FuzzFLAC(f *testing.F) {
-	f.Add(encode(f, random(8000, 2, 600, 1)))
-	f.Add([]byte("fLaC"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		s, err := audio.ReadFLAC(bytes.NewReader(file))
-		if err == nil && len(s.Channels) == 0 {
-			t.Fatal("a sound without channels")
+func TestReadShared(t *testing.T) {
+	for _, name := range []string{"mixedf1.wav", "musicf1.wav", "speechf1.wav", "seperatedMusic.wav", "seperatedSpeech.wav"} {
+		path := testdata.Shared(t, "data/audio-speech-music/"+name)
+		s := readFile(t, path)
+		if s.Rate != 16000 || len(s.Channels) != 1 || s.Len() < 15*16000 {
+			t.Errorf("%s: %d Hz, %d channels, %d samples", name, s.Rate, len(s.Channels), s.Len())
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, e := range []Encoding{{8, false}, {24, false}, {32, true}} {
+		for _, channels := range []int{1, 3} {
+			s := noise(channels, 5, 8)
+			s.Encoding = e
+			f.Add(wav(f, s))
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "*.flac"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range files {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		s, err := Read(bytes.NewReader(content))
+		if err != nil {
+			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrUnsupported) {
+				t.Fatalf("an error of no known kind: %v", err)
+			}
+			return
+		}
+		if s.Rate <= 0 || len(s.Channels) == 0 {
+			t.Fatalf("%d Hz, %d channels", s.Rate, len(s.Channels))
+		}
+		for _, c := range s.Channels {
+			if len(c) != s.Len() {
+				t.Fatalf("channels of %d and %d samples", len(c), s.Len())
+			}
 		}
 	})
 }

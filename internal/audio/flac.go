@@ -1,7 +1,6 @@
 package audio
 
 import (
-	"bytes"
 	"crypto/md5"
 	"errors"
 	"fmt"
@@ -10,24 +9,27 @@ import (
 	"github.com/mewkiz/flac"
 )
 
-// ReadFLAC reads a FLAC file, and checks it against the sum that it carries.
-func ReadFLAC(r io.Reader) (s *Sound, err error) {
-	// The decoder is not ours: a forged file must not end the program.
+// readFLAC reads a FLAC stream and checks it against the checksum in its header.
+func readFLAC(r io.Reader) (s *Sound, err error) {
+	// The library panics at some streams that are damaged.
 	defer func() {
 		if p := recover(); p != nil {
-			s, err = nil, fmt.Errorf("%w: damaged FLAC stream: %v", ErrFormat, p)
+			s, err = nil, fmt.Errorf("%w: a damaged FLAC stream: %v", ErrFormat, p)
 		}
 	}()
 	stream, err := flac.New(r)
 	if err != nil {
-		return nil, flacError(err)
+		return nil, flacError(err, "within its header")
 	}
 	info := stream.Info
-	if info.SampleRate == 0 || info.BitsPerSample == 0 || info.NChannels == 0 {
-		return nil, fmt.Errorf("%w: %d channels of %d samples a second with %d bits", ErrFormat, info.NChannels, info.SampleRate, info.BitsPerSample)
+	if info.SampleRate == 0 || info.NChannels == 0 || info.BitsPerSample == 0 {
+		return nil, fmt.Errorf("%w: its FLAC header says %d Hz, %d channels, %d bits", ErrFormat, info.SampleRate, info.NChannels, info.BitsPerSample)
 	}
-	s = &Sound{Rate: int(info.SampleRate), Channels: make([][]float64, info.NChannels)}
-	full := 1 / float64(uint64(1)<<(info.BitsPerSample-1))
+	s = &Sound{Rate: int(info.SampleRate), Channels: make([][]float64, info.NChannels), Encoding: Encoding{Bits: int(info.BitsPerSample)}}
+	for c := range s.Channels {
+		s.Channels[c] = []float64{}
+	}
+	full := float64(int64(1) << (info.BitsPerSample - 1))
 	sum := md5.New()
 	for {
 		frame, err := stream.ParseNext()
@@ -35,30 +37,39 @@ func ReadFLAC(r io.Reader) (s *Sound, err error) {
 			break
 		}
 		if err != nil {
-			return nil, flacError(err)
+			return nil, flacError(err, fmt.Sprintf("after %d samples", s.Len()))
 		}
 		if len(frame.Subframes) != len(s.Channels) {
-			return nil, fmt.Errorf("%w: a frame has %d channels, the file %d", ErrFormat, len(frame.Subframes), len(s.Channels))
+			return nil, fmt.Errorf("%w: a FLAC frame has %s, the header %d", ErrFormat, channelsText(len(frame.Subframes)), len(s.Channels))
 		}
+		if bits := int(frame.BitsPerSample); bits != 0 && bits != int(info.BitsPerSample) {
+			return nil, fmt.Errorf("%w: a FLAC frame has %d bits a sample, the header %d", ErrUnsupported, bits, info.BitsPerSample)
+		}
+		frame.BitsPerSample = info.BitsPerSample
 		frame.Hash(sum)
 		for c, sub := range frame.Subframes {
+			if len(sub.Samples) != len(frame.Subframes[0].Samples) {
+				return nil, fmt.Errorf("%w: the channels of a FLAC frame differ in length", ErrFormat)
+			}
 			for _, v := range sub.Samples {
-				s.Channels[c] = append(s.Channels[c], full*float64(v))
+				s.Channels[c] = append(s.Channels[c], float64(v)/full)
 			}
 		}
 	}
-	if info.NSamples != 0 && uint64(s.Len()) != info.NSamples {
-		return nil, fmt.Errorf("%w: it promises %d samples, %d are there", ErrTruncated, info.NSamples, s.Len())
-	}
-	if info.MD5sum != [16]byte{} && !bytes.Equal(sum.Sum(nil), info.MD5sum[:]) {
-		return nil, fmt.Errorf("%w: the samples have another MD5 sum than the file says", ErrFormat)
+	switch want := info.NSamples; {
+	case want > uint64(s.Len()):
+		return nil, fmt.Errorf("%w: its header promises %d samples, %d are there", ErrTruncated, want, s.Len())
+	case want != 0 && want < uint64(s.Len()):
+		return nil, fmt.Errorf("%w: its header promises %d samples, %d are there", ErrFormat, want, s.Len())
+	case info.MD5sum != [md5.Size]byte{} && info.MD5sum != [md5.Size]byte(sum.Sum(nil)):
+		return nil, fmt.Errorf("%w: the FLAC stream does not have the checksum in its header", ErrFormat)
 	}
 	return s, nil
 }
 
-func flacError(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: its FLAC stream has no end", ErrTruncated)
+func flacError(err error, where string) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: it ends %s", ErrTruncated, where)
 	}
-	return fmt.Errorf("%w: damaged FLAC stream: %v", ErrFormat, err)
+	return fmt.Errorf("%w: a damaged FLAC stream, %s: %v", ErrFormat, where, err)
 }

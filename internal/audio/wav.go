@@ -1,263 +1,336 @@
-// Package audio reads and writes sound: WAV files of all PCM and float kinds,
-// and FLAC files, which are read alone.
 package audio
 
 import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
-// Sound is a recording: samples by channel, full scale from -1 to 1.
-type Sound struct {
-	Rate     int
-	Channels [][]float64
-}
-
-// Len is the number of samples of a channel.
-func (s *Sound) Len() int {
-	if len(s.Channels) == 0 {
-		return 0
-	}
-	return len(s.Channels[0])
-}
-
-// Seconds is how long it takes.
-func (s *Sound) Seconds() float64 { return float64(s.Len()) / float64(s.Rate) }
-
-// Sentinels, found with errors.Is in what readers return.
-var (
-	// ErrFormat: not of the format, or against its rules.
-	ErrFormat = errors.New("not valid")
-	// ErrTruncated: the file ends before what it promises.
-	ErrTruncated = errors.New("is cut short")
-	// ErrUnsupported: valid, of a kind that is not read.
-	ErrUnsupported = errors.New("not supported")
-)
-
+// Format tags of a WAV file (Microsoft, "Multiple channel audio data and WAVE
+// files").
 const (
-	pcm        = 1
-	ieeeFloat  = 3
-	extensible = 0xfffe
-	// unknownSize is what programs write that cannot go back to the header.
-	unknownSize  = 0xffffffff
-	mostChannels = 256
+	tagPCM        = 1
+	tagFloat      = 3
+	tagALaw       = 6
+	tagMuLaw      = 7
+	tagExtensible = 0xfffe
 )
 
-// encodings names some kinds of WAV that are not read.
-var encodings = map[uint16]string{2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x31: "GSM", 0x55: "MP3", 0xff: "AAC"}
+// unknownSize is what programs write that do not know the size yet.
+const unknownSize = math.MaxUint32
 
-// subformat is what follows the kind in an extensible header (Microsoft's
-// KSDATAFORMAT_SUBTYPE).
-var subformat = []byte{0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71}
+// subFormat is the end of the GUID that follows the tag in an extensible format.
+var subFormat = []byte{0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71}
 
-// layout is how samples lie in a WAV file.
-type layout struct {
-	float           bool
-	channels, bytes int
-	rate            int
+func isWAV(head []byte) bool {
+	return len(head) >= 12 && (string(head[:4]) == "RIFF" || string(head[:4]) == "RF64") && string(head[8:12]) == "WAVE"
 }
 
-// ReadWAV reads a WAV file (RIFF or RF64): PCM of 8 to 64 bits, floats of 32 and
-// 64 bits, also with an extensible header.
-func ReadWAV(r io.Reader) (*Sound, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	var head [12]byte
-	if _, err := io.ReadFull(b, head[:]); err != nil {
-		return nil, short(err, "its header has 12 bytes")
+// wavFormat is what the fmt chunk says.
+type wavFormat struct {
+	tag, channels, bits int
+	rate                int
+	frame               int // bytes a sample of all channels
+}
+
+// bytes is the number of bytes that a sample takes.
+func (f *wavFormat) bytes() int { return (f.bits + 7) / 8 }
+
+// readWAV reads a WAV file, chunk by chunk, up to its samples.
+func readWAV(r *bufio.Reader) (*Sound, error) {
+	if _, err := r.Discard(12); err != nil {
+		return nil, cutShort(err, "within its header")
 	}
-	if id := string(head[:4]); id != "RIFF" && id != "RF64" || string(head[8:]) != "WAVE" {
-		return nil, fmt.Errorf("%w: it is no WAV file", ErrFormat)
-	}
-	var l *layout
-	large := uint64(unknownSize)
+	var f *wavFormat
+	long := int64(-1) // the size of the samples in a file beyond 4 GiB
 	for {
-		var chunk [8]byte
-		if _, err := io.ReadFull(b, chunk[:]); err == io.EOF {
-			return nil, fmt.Errorf("%w: it has no samples (no data chunk)", ErrTruncated)
+		var head [8]byte
+		if _, err := io.ReadFull(r, head[:]); err == io.EOF && f == nil {
+			return nil, fmt.Errorf("%w: it ends before its format (fmt)", ErrTruncated)
 		} else if err != nil {
-			return nil, short(err, "it ends in the head of a chunk")
+			return nil, cutShort(noEOF(err), "before its samples (data)")
 		}
-		size := uint64(binary.LittleEndian.Uint32(chunk[4:]))
-		switch string(chunk[:4]) {
-		case "ds64":
-			head, err := take(b, size)
-			if err != nil {
-				return nil, err
+		name, size := string(head[:4]), int64(binary.LittleEndian.Uint32(head[4:]))
+		switch name {
+		case "fmt ", "ds64":
+			const most = 1 << 16
+			if size > most {
+				return nil, fmt.Errorf("%w: its %s takes %d bytes", ErrFormat, name, size)
 			}
-			if len(head) < 16 {
-				return nil, fmt.Errorf("%w: its ds64 chunk has %d bytes", ErrFormat, len(head))
+			content := make([]byte, size+size%2)
+			if _, err := io.ReadFull(r, content); err != nil {
+				return nil, cutShort(noEOF(err), "within its format")
 			}
-			large = binary.LittleEndian.Uint64(head[8:])
-		case "fmt ":
-			head, err := take(b, size)
-			if err != nil {
-				return nil, err
+			if name == "ds64" {
+				if size >= 16 {
+					long = int64(binary.LittleEndian.Uint64(content[8:]))
+				}
+				continue
 			}
-			if l, err = parseLayout(head); err != nil {
+			var err error
+			if f, err = parseFormat(content[:size]); err != nil {
 				return nil, err
 			}
 		case "data":
-			if l == nil {
-				return nil, fmt.Errorf("%w: its samples come before their format", ErrFormat)
+			if f == nil {
+				return nil, fmt.Errorf("%w: its samples come before its format (fmt)", ErrFormat)
 			}
 			if size == unknownSize {
-				size = large
+				size = long // -1 where that is not known either: up to the end
 			}
-			return l.samples(b, size)
+			return f.samples(r, size)
 		default:
-			if _, err := io.CopyN(io.Discard, b, int64(size+size%2)); err != nil {
-				return nil, short(err, "a chunk promises more bytes than are there")
+			if _, err := io.CopyN(io.Discard, r, size+size%2); err != nil {
+				return nil, cutShort(noEOF(err), fmt.Sprintf("within a part of its own (%q)", name))
 			}
 		}
 	}
 }
 
-// short tells a file that ends from one that cannot be read.
-func short(err error, what string) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: %s", ErrTruncated, what)
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// take reads a small chunk.
-func take(r io.Reader, size uint64) ([]byte, error) {
-	if size > 1<<16 {
-		return nil, fmt.Errorf("%w: a header of %d bytes", ErrFormat, size)
+// cutShort makes the end of the input what it is.
+func cutShort(err error, where string) error {
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		return fmt.Errorf("%w: it ends %s", ErrTruncated, where)
 	}
-	buf := make([]byte, size+size%2)
-	if _, err := io.ReadFull(r, buf); err != nil {
-		return nil, short(err, "it ends in its header")
-	}
-	return buf[:size], nil
+	return err
 }
 
-func parseLayout(head []byte) (*layout, error) {
-	if len(head) < 16 {
-		return nil, fmt.Errorf("%w: its format chunk has %d bytes", ErrFormat, len(head))
+// parseFormat understands the fmt chunk.
+func parseFormat(b []byte) (*wavFormat, error) {
+	const plain, extensible = 16, 40
+	if len(b) < plain {
+		return nil, fmt.Errorf("%w: its format takes %d bytes, %d at least are needed", ErrFormat, len(b), plain)
 	}
-	u16 := func(at int) uint16 { return binary.LittleEndian.Uint16(head[at:]) }
-	kind := u16(0)
-	rate := binary.LittleEndian.Uint32(head[4:])
-	l := &layout{channels: int(u16(2)), rate: int(rate)}
-	align, bits := int(u16(12)), int(u16(14))
-	if kind == extensible {
-		if len(head) < 40 || !bytes.Equal(head[26:40], subformat) {
-			return nil, fmt.Errorf("%w: its extensible format names no kind of samples", ErrFormat)
+	little := binary.LittleEndian
+	f := &wavFormat{
+		tag: int(little.Uint16(b)), channels: int(little.Uint16(b[2:])), rate: int(little.Uint32(b[4:])),
+		frame: int(little.Uint16(b[12:])), bits: int(little.Uint16(b[14:])),
+	}
+	if f.tag == tagExtensible {
+		if len(b) < extensible || !bytes.Equal(b[26:40], subFormat) {
+			return nil, fmt.Errorf("%w: a WAV file of a format of its own", ErrUnsupported)
 		}
-		kind = u16(24)
+		f.tag = int(little.Uint16(b[24:]))
 	}
-	if l.channels < 1 || l.channels > mostChannels || rate < 1 || rate > 1<<30 {
-		return nil, fmt.Errorf("%w: %d channels of %d samples a second", ErrFormat, l.channels, rate)
+	switch {
+	case f.tag == tagALaw || f.tag == tagMuLaw:
+		return nil, fmt.Errorf("%w: a WAV file in A-law or mu-law; convert it to PCM", ErrUnsupported)
+	case f.tag != tagPCM && f.tag != tagFloat:
+		return nil, fmt.Errorf("%w: a WAV file compressed by method %d; convert it to PCM", ErrUnsupported, f.tag)
+	case f.tag == tagFloat && f.bits != 32 && f.bits != 64 || f.tag == tagPCM && (f.bits < 1 || f.bits > 32):
+		return nil, fmt.Errorf("%w: a WAV file of %d bits a sample", ErrUnsupported, f.bits)
+	case f.channels < 1 || f.channels > mostChannels:
+		return nil, fmt.Errorf("%w: a WAV file of %d channels", ErrUnsupported, f.channels)
+	case f.rate < 1:
+		return nil, fmt.Errorf("%w: its sampling rate is %d", ErrFormat, f.rate)
+	case f.frame != f.channels*f.bytes():
+		return nil, fmt.Errorf("%w: %s of %d bits take %d bytes, its format says %d", ErrFormat, channelsText(f.channels), f.bits, f.channels*f.bytes(), f.frame)
 	}
-	l.bytes = align / l.channels
-	if align%l.channels != 0 || l.bytes < 1 || l.bytes > 8 || bits > 8*l.bytes || bits <= 8*(l.bytes-1) {
-		return nil, fmt.Errorf("%w: samples of %d bits, %d channels in %d bytes", ErrFormat, bits, l.channels, align)
-	}
-	switch kind {
-	case pcm:
-	case ieeeFloat:
-		l.float = true
-		if l.bytes != 4 && l.bytes != 8 {
-			return nil, fmt.Errorf("%w: floats of %d bits", ErrUnsupported, bits)
-		}
-	default:
-		name := encodings[kind]
-		if name == "" {
-			name = fmt.Sprintf("kind %#x", kind)
-		}
-		return nil, fmt.Errorf("%w: a WAV file of %s; convert it to PCM or flac first", ErrUnsupported, name)
-	}
-	return l, nil
+	return f, nil
 }
 
-// samples reads size bytes of samples, or all that follow where the size is not
-// known.
-func (l *layout) samples(r io.Reader, size uint64) (*Sound, error) {
-	s := &Sound{Rate: l.rate, Channels: make([][]float64, l.channels)}
-	frame := l.bytes * l.channels
-	buf := make([]byte, frame*max(1, (64<<10)/frame))
-	left := size
-	for size == unknownSize || left > 0 {
-		want := uint64(len(buf))
-		if size != unknownSize {
-			want = min(want, left)
+func channelsText(n int) string {
+	if n == 1 {
+		return "1 channel"
+	}
+	return fmt.Sprintf("%d channels", n)
+}
+
+// samples reads size bytes of samples, all there are where size is negative.
+func (f *wavFormat) samples(r io.Reader, size int64) (*Sound, error) {
+	s := &Sound{Rate: f.rate, Channels: make([][]float64, f.channels), Encoding: Encoding{8 * f.bytes(), f.tag == tagFloat}}
+	for c := range s.Channels {
+		s.Channels[c] = []float64{}
+	}
+	block := make([]byte, max(1, (1<<16)/f.frame)*f.frame)
+	for left := size; left != 0; {
+		want := block
+		if left > 0 {
+			want = block[:min(int64(len(block)), left)]
 		}
-		n, err := io.ReadFull(r, buf[:want])
-		left -= uint64(n)
-		for at := 0; at+frame <= n; at += frame {
-			for c := range s.Channels {
-				s.Channels[c] = append(s.Channels[c], l.decode(buf[at+c*l.bytes:]))
+		n, err := io.ReadFull(r, want)
+		if left > 0 {
+			left -= int64(n)
+		}
+		f.append(s, want[:n-n%f.frame])
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			if size < 0 {
+				break
 			}
+			return nil, fmt.Errorf("%w: its samples take %d bytes, %d are there", ErrTruncated, size, size-left)
 		}
-		switch {
-		case err == nil:
-		case (err == io.EOF || err == io.ErrUnexpectedEOF) && size == unknownSize:
-			return s, nil
-		default:
-			return nil, short(err, fmt.Sprintf("it promises %d bytes of samples, %d are there", size, size-left))
+		if err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// decode turns the first sample in b into a number; full scale is 1.
-func (l *layout) decode(b []byte) float64 {
+// append decodes samples of all channels in turn.
+func (f *wavFormat) append(s *Sound, b []byte) {
+	little := binary.LittleEndian
+	width := f.bytes()
+	decode := func(b []byte) float64 { return 0 }
 	switch {
-	case l.float && l.bytes == 4:
-		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
-	case l.float:
-		return math.Float64frombits(binary.LittleEndian.Uint64(b))
-	case l.bytes == 1: // unsigned
-		return (float64(b[0]) - 128) / 128
+	case f.tag == tagFloat && width == 4:
+		decode = func(b []byte) float64 { return float64(math.Float32frombits(little.Uint32(b))) }
+	case f.tag == tagFloat:
+		decode = func(b []byte) float64 { return math.Float64frombits(little.Uint64(b)) }
+	case width == 1:
+		decode = func(b []byte) float64 { return (float64(b[0]) - 1<<7) / (1 << 7) }
+	case width == 2:
+		decode = func(b []byte) float64 { return float64(int16(little.Uint16(b))) / (1 << 15) }
+	case width == 3:
+		decode = func(b []byte) float64 {
+			return float64(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24)>>8) / (1 << 23)
+		}
+	case width == 4:
+		decode = func(b []byte) float64 { return float64(int32(little.Uint32(b))) / (1 << 31) }
 	}
-	var v uint64
-	for i := range l.bytes {
-		v |= uint64(b[i]) << (8 * i)
+	for c := range s.Channels {
+		list := slices.Grow(s.Channels[c], len(b)/f.frame)
+		for at := c * width; at < len(b); at += f.frame {
+			list = append(list, decode(b[at:]))
+		}
+		s.Channels[c] = list
 	}
-	shift := 64 - 8*l.bytes
-	return float64(int64(v<<shift)) / (1 << 63)
 }
 
-// WriteWAV writes a WAV file of 32-bit floats, which neither clip nor round
-// audibly.
-func WriteWAV(w io.Writer, s *Sound) error {
-	channels := len(s.Channels)
-	frame := 4 * channels
-	size := uint64(s.Len()) * uint64(frame)
-	if channels == 0 || size > math.MaxUint32-64 {
-		return fmt.Errorf("%w: a WAV file of %d channels and %d bytes", ErrUnsupported, channels, size)
+// WriteWAV writes a sound in its encoding, FLAC's odd widths in the next whole
+// byte. Integers are rounded to the nearest; what is beyond full scale is cut
+// off there, and clipped gives how many samples were.
+func WriteWAV(w io.Writer, s *Sound) (clipped int, err error) {
+	f, err := s.wavFormat()
+	if err != nil {
+		return 0, err
 	}
-	var head bytes.Buffer
-	put := func(v any) { _ = binary.Write(&head, binary.LittleEndian, v) } // a Buffer does not fail
-	head.WriteString("RIFF")
-	put(uint32(4 + 8 + 18 + 8 + 4 + 8 + size))
-	head.WriteString("WAVEfmt ")
-	put(uint32(18))
-	put([]uint16{ieeeFloat, uint16(channels)})
-	put([]uint32{uint32(s.Rate), uint32(s.Rate * frame)})
-	put([]uint16{uint16(frame), 32, 0})
-	head.WriteString("fact")
-	put([]uint32{4, uint32(s.Len())})
-	head.WriteString("data")
-	put(uint32(size))
-	b := bufio.NewWriterSize(w, 64<<10)
-	if _, err := b.Write(head.Bytes()); err != nil {
-		return err
+	out := bufio.NewWriterSize(w, 1<<16)
+	size := s.Len() * f.frame
+	if _, err := out.Write(f.header(size, s.Len())); err != nil {
+		return 0, err
 	}
-	var sample [4]byte
+	var b []byte
 	for i := range s.Len() {
-		for _, c := range s.Channels {
-			binary.LittleEndian.PutUint32(sample[:], math.Float32bits(float32(c[i])))
-			if _, err := b.Write(sample[:]); err != nil {
-				return err
+		b = b[:0]
+		for _, channel := range s.Channels {
+			var cut bool
+			b, cut = f.encode(b, channel[i])
+			if cut {
+				clipped++
+			}
+		}
+		if _, err := out.Write(b); err != nil {
+			return clipped, err
+		}
+	}
+	if size%2 == 1 {
+		if err := out.WriteByte(0); err != nil {
+			return clipped, err
+		}
+	}
+	return clipped, out.Flush()
+}
+
+// wavFormat is the format of a sound, checked.
+func (s *Sound) wavFormat() (*wavFormat, error) {
+	f := &wavFormat{tag: tagPCM, channels: len(s.Channels), rate: s.Rate, bits: 8 * ((s.Encoding.Bits + 7) / 8)}
+	widths := []int{8, 16, 24, 32}
+	if s.Encoding.Float {
+		f.tag, widths = tagFloat, []int{32, 64}
+	}
+	switch {
+	case !slices.Contains(widths, f.bits):
+		return nil, fmt.Errorf("%w: writing %d bits a sample", ErrUnsupported, s.Encoding.Bits)
+	case f.channels < 1 || f.channels > mostChannels:
+		return nil, fmt.Errorf("%w: writing %s", ErrUnsupported, channelsText(f.channels))
+	case f.rate < 1 || f.rate > math.MaxInt32:
+		return nil, fmt.Errorf("%w: writing at a sampling rate of %d", ErrUnsupported, f.rate)
+	}
+	for c, channel := range s.Channels {
+		if len(channel) != s.Len() {
+			return nil, fmt.Errorf("%w: channel %d has %d samples, the first one %d", ErrFormat, c+1, len(channel), s.Len())
+		}
+		for i, v := range channel {
+			if v-v != 0 {
+				return nil, fmt.Errorf("%w: sample %d of channel %d is %v", ErrFormat, i+1, c+1, v)
 			}
 		}
 	}
-	return b.Flush()
+	f.frame = f.channels * f.bytes()
+	const most = math.MaxUint32 - 1<<10
+	if s.Len() > most/f.frame {
+		return nil, fmt.Errorf("%w: a WAV file holds 4 GiB, this sound takes %d bytes", ErrUnsupported, s.Len()*f.frame)
+	}
+	return f, nil
+}
+
+// header gives all that stands before the samples. More than two channels call
+// for an extensible format; many programs read no other for one or two.
+func (f *wavFormat) header(size, samples int) []byte {
+	little := binary.LittleEndian
+	tag, extra := f.tag, 0
+	if f.channels > 2 {
+		tag, extra = tagExtensible, 24
+	}
+	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt ")
+	b = little.AppendUint32(b, uint32(16+extra))
+	b = little.AppendUint16(b, uint16(tag))
+	b = little.AppendUint16(b, uint16(f.channels))
+	b = little.AppendUint32(b, uint32(f.rate))
+	b = little.AppendUint32(b, uint32(min(f.rate*f.frame, math.MaxUint32)))
+	b = little.AppendUint16(b, uint16(f.frame))
+	b = little.AppendUint16(b, uint16(f.bits))
+	if extra > 0 {
+		b = little.AppendUint16(b, 22)
+		b = little.AppendUint16(b, uint16(f.bits))
+		b = little.AppendUint32(b, 0) // no channel is bound to a place
+		b = little.AppendUint16(b, uint16(f.tag))
+		b = append(b, subFormat...)
+	}
+	if f.tag == tagFloat {
+		b = append(b, "fact"...)
+		b = little.AppendUint32(b, 4)
+		b = little.AppendUint32(b, uint32(samples))
+	}
+	b = append(b, "data"...)
+	b = little.AppendUint32(b, uint32(size))
+	little.PutUint32(b[4:], uint32(len(b)-8+size+size%2))
+	return b
+}
+
+// encode appends a sample.
+func (f *wavFormat) encode(b []byte, v float64) (out []byte, cut bool) {
+	little := binary.LittleEndian
+	if f.tag == tagFloat {
+		if f.bits == 32 {
+			return little.AppendUint32(b, math.Float32bits(float32(v))), false
+		}
+		return little.AppendUint64(b, math.Float64bits(v)), false
+	}
+	full := float64(int64(1) << (f.bits - 1))
+	scaled := math.RoundToEven(v * full)
+	held := min(max(scaled, -full), full-1)
+	n := int64(held)
+	// Full scale itself, 1, is one above the largest integer: no loss to speak of.
+	cut = held != scaled && scaled != full
+	switch f.bits {
+	case 8:
+		return append(b, byte(n+1<<7)), cut
+	case 16:
+		return little.AppendUint16(b, uint16(n)), cut
+	case 24:
+		return append(b, byte(n), byte(n>>8), byte(n>>16)), cut
+	}
+	return little.AppendUint32(b, uint32(n)), cut
 }

@@ -167,7 +167,7 @@ func (s *pair[F]) begin() {
 		t     *Tall[F]
 		asked *penalty.Factor
 	}{{s.w, s.cfg.PenaltyW}, {s.h, s.cfg.PenaltyH}} {
-		if s.positive {
+		if s.positive && (f.asked == nil || !f.asked.Simplex) {
 			fillZeros(f.t)
 		}
 		restoreTall(f.asked, f.t)

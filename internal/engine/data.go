@@ -150,13 +150,21 @@ func (d *Data[F]) cause(ctx context.Context) error {
 // Mean is the mean over all cells.
 func (d *Data[F]) Mean() float64 { return d.Sum / (float64(d.Rows) * float64(d.Cols)) }
 
-// CopyRow copies row i, with its zeros, to dst.
-func (d *Data[F]) CopyRow(i int, dst []float64) { d.row(i, dst) }
-
-// RowSums gives the sum of row i and that of its squares.
-func (d *Data[F]) RowSums(i int) (sum, sumSq float64) {
-	_, sum, sumSq, _ = d.ops.Scan(d.stored(i))
-	return sum, sumSq
+// RowSums gives the sum of every row and that of its squares, and false where X
+// could not be read.
+func (d *Data[F]) RowSums(workers int) (sums, squares []float64, ok bool) {
+	sums, squares = make([]float64, d.Rows), make([]float64, d.Rows)
+	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	for r0 := 0; r0 < d.Rows; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
+			return nil, nil, false
+		}
+		p.run(r1-r0, func(_, i int) {
+			_, sums[r0+i], squares[r0+i], _ = d.ops.Scan(d.stored(r0 + i))
+		})
+	}
+	return sums, squares, true
 }
 
 // Norm is the Frobenius norm of X.

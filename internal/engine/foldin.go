@@ -29,6 +29,14 @@ func (c *Cells[F]) Project(ctx context.Context, w, h *Tall[F], asked *penalty.Fa
 		}
 	}
 	restoreTall(asked, w)
+	if asked != nil && asked.Simplex {
+		for i := range w.Rows {
+			row := w.Row(i)
+			for j := range row {
+				row[j] = 1 / F(w.K)
+			}
+		}
+	}
 	half := &halfStep[F]{cells: c, side: c.left, fixed: h, from: w, to: w, asked: asked, update: newton[F](tol, rowSteps)}
 	if asked == nil && !c.steps.Quadratic() {
 		half.update, half.scaled = polish[F](tol, rowSteps), true

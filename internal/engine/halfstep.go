@@ -460,10 +460,34 @@ func (h *halfStep[F]) release(ws *tileScratch[F]) {
 			}
 		}
 	}
+	held := func(i, j int) bool {
+		if h.asked.Held == nil {
+			return false
+		}
+		v := h.asked.Held[(ws.first+i)*ws.k+j]
+		return v == v
+	}
+	if h.asked.Simplex {
+		// The multiplier of a row's sum: the mean of its gradient by the entries.
+		for i := range ws.rows {
+			var level, mass F
+			for j := range ws.k {
+				if !held(i, j) {
+					level += ws.w[j*t+i] * ws.d[j*t+i]
+					mass += ws.w[j*t+i]
+				}
+			}
+			if mass > 0 {
+				for j := range ws.k {
+					ws.d[j*t+i] -= level / mass
+				}
+			}
+		}
+	}
 	if h.asked.Held != nil {
 		for i := range ws.rows {
-			for j, v := range h.asked.Held[(ws.first+i)*ws.k : (ws.first+i+1)*ws.k] {
-				if v == v {
+			for j := range ws.k {
+				if held(i, j) {
 					ws.d[j*t+i] = 0
 				}
 			}

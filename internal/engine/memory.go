@@ -10,11 +10,21 @@ type Size struct {
 	// Stored is the number of cells that a sparse X stores.
 	Stored int
 	Sparse bool
+	// Streamed says that X is not in memory but for the blocks that a pass is
+	// at.
+	Streamed bool
 }
 
 // Bytes is what X takes as the passes need it: a sparse X and its transposed
-// copy.
+// copy, of a streamed X two blocks.
 func (s Size) Bytes(element int) float64 {
+	if s.Streamed {
+		rows := denseBlock[float32](s.Cols)
+		if element == 8 {
+			rows = denseBlock[float64](s.Cols)
+		}
+		return 2 * float64(min(rows, s.Rows)) * float64(s.Cols) * float64(element)
+	}
 	if !s.Sparse {
 		return float64(s.Rows) * float64(s.Cols) * float64(element)
 	}

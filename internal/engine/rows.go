@@ -46,18 +46,22 @@ func (s *rowSolver[F]) room(n int) {
 }
 
 // rowAsked is what is asked of one row: lin·w + ½·quad·w², w at most upper
-// (where it is above 0), and entries that are held (not NaN).
+// (where it is above 0), entries that are held (not NaN), and a sum of one.
 type rowAsked struct {
 	lin, quad []float64
 	upper     float64
 	held      []float64
+	simplex   bool
 }
+
+// free reports whether entry j may change.
+func (a *rowAsked) free(j int) bool { return a.held == nil || a.held[j] != a.held[j] }
 
 // solve improves rs.w until its KKT residual ‖projected gradient‖/‖num‖ is at
 // most tol, by at most `most` steps. It gives the residual; after tells the
 // gradient at the end when it is wanted.
 func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol float64, most int) float64 {
-	if len(l.idx) == 0 && l.outside == 0 && len(asked.lin) == 0 {
+	if len(l.idx) == 0 && l.outside == 0 && len(asked.lin) == 0 && !asked.simplex {
 		clear(s.w[:s.k])
 		s.keepHeld(asked)
 		return 0
@@ -83,7 +87,7 @@ func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol
 		if !h.search(s, l, asked, value, n) {
 			// Rounding is all that is left to gain here, or the model is of no
 			// use: the multiplicative step cannot raise the loss.
-			if residual < 1e3*kernel.Epsilon[F]() {
+			if residual < 1e3*kernel.Epsilon[F]() || asked.simplex {
 				return residual
 			}
 			h.multiplyLine(s, asked)
@@ -112,17 +116,35 @@ func (s *rowSolver[F]) penalties(asked *rowAsked, w []F) float64 {
 
 // projected fills slope with the gradient and gives the row's KKT residual.
 func (s *rowSolver[F]) projected(asked *rowAsked) float64 {
-	var pg, cc float64
+	var pg, cc, level float64
 	for j := range s.k {
 		g := float64(s.rowDen[j]) - float64(s.rowNum[j])
 		if asked.lin != nil {
 			g += asked.lin[j] + asked.quad[j]*float64(s.w[j])
 		}
-		if asked.held != nil && asked.held[j] == asked.held[j] {
+		if !asked.free(j) {
 			g = 0
 		}
 		s.slope[j] = g
-		w := float64(s.w[j])
+	}
+	if asked.simplex {
+		// The multiplier of the sum: the mean of the gradient by the entries.
+		mass := 0.0
+		for j := range s.k {
+			if asked.free(j) {
+				level += float64(s.w[j]) * s.slope[j]
+				mass += float64(s.w[j])
+			}
+		}
+		if mass > 0 {
+			level /= mass
+		}
+	}
+	for j := range s.k {
+		w, g := float64(s.w[j]), s.slope[j]
+		if asked.free(j) {
+			g -= level
+		}
 		full := asked.upper > 0 && w >= asked.upper
 		if (w > 0 || g < 0) && !(full && g < 0) {
 			pg += g * g
@@ -180,13 +202,17 @@ const (
 func (s *rowSolver[F]) descend(asked *rowAsked) {
 	k := s.k
 	clear(s.delta)
+	if asked.simplex {
+		s.exchange(asked)
+		return
+	}
 	// slope is kept as the gradient of the model at delta.
 	first := 0.0
 	for sweep := range rowSweeps {
 		change := 0.0
 		for j := range k {
 			diagonal := s.g64[j*k+j]
-			if diagonal <= 0 || asked.held != nil && asked.held[j] == asked.held[j] {
+			if diagonal <= 0 || !asked.free(j) {
 				continue
 			}
 			w := float64(s.w[j])
@@ -210,6 +236,51 @@ func (s *rowSolver[F]) descend(asked *rowAsked) {
 		}
 		if change <= rowSweepStop*rowSweepStop*first {
 			return
+		}
+	}
+}
+
+// exchange minimises the model over entries of a fixed sum: by exact steps that
+// move mass from the free entry with the largest gradient to the one with the
+// smallest (sequential minimal optimization, Platt 1998).
+func (s *rowSolver[F]) exchange(asked *rowAsked) {
+	k, upper := s.k, math.Inf(1)
+	if asked.upper > 0 {
+		upper = asked.upper
+	}
+	first := 0.0
+	for step := range rowSweeps * k {
+		to, from := -1, -1
+		for j := range k {
+			at := float64(s.w[j]) + s.delta[j]
+			if asked.free(j) && at < upper && (to < 0 || s.slope[j] < s.slope[to]) {
+				to = j
+			}
+			if asked.free(j) && at > 0 && (from < 0 || s.slope[j] > s.slope[from]) {
+				from = j
+			}
+		}
+		if to < 0 || from < 0 || to == from {
+			return
+		}
+		gap := s.slope[from] - s.slope[to]
+		if step == 0 {
+			first = gap
+		}
+		if gap <= rowSweepStop*1e-4*first {
+			return
+		}
+		move := min(float64(s.w[from])+s.delta[from], upper-float64(s.w[to])-s.delta[to])
+		if curvature := s.g64[to*k+to] + s.g64[from*k+from] - 2*s.g64[to*k+from]; curvature > 0 {
+			move = min(move, gap/curvature)
+		}
+		if !(move > 0) {
+			return
+		}
+		s.delta[to] += move
+		s.delta[from] -= move
+		for j := range k {
+			s.slope[j] += move * (s.g64[to*k+j] - s.g64[from*k+j])
 		}
 	}
 }
@@ -311,7 +382,7 @@ func newton[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 			asked.lin, asked.quad = make([]float64, k), make([]float64, k)
 		}
 		if h.asked != nil {
-			asked.upper = h.asked.Upper
+			asked.upper, asked.simplex = h.asked.Upper, h.asked.Simplex
 		}
 		for i0 := 0; i0 < ws.rows; i0 += lineGroup {
 			i1 := min(i0+lineGroup, ws.rows)

@@ -46,6 +46,11 @@ func TestSVG(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, text := range []string{">a &lt;b&gt; &amp; c<", ">lines<", ">x<", ">y<", ">one<", ">two &amp; a half<", ">left &amp; right<", ">longlonglonglongl…<", "stroke-dasharray", `fill="#123456"`} {
+		if !strings.Contains(b.String(), text) {
+			t.Errorf("no %s in the picture", text)
+		}
+	}
 	for _, bad := range []string{"NaN", "Inf", "%!"} {
 		if strings.Contains(b.String(), bad) {
 			t.Errorf("%s in the picture", bad)

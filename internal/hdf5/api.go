@@ -74,10 +74,10 @@ type api struct {
 
 // groupInfo is the library's H5G_info_t.
 type groupInfo struct {
-	storage int32
-	links   uint64
-	order   int64
-	mounted uint8
+	_     int32  // how links are stored
+	links uint64 // how many there are
+	_     int64  // the greatest order of creation
+	_     uint8  // whether a file is mounted here
 }
 
 // Constants of the library.

@@ -186,6 +186,8 @@ func runs4000[F Float](b *testing.B, o *Ops[F]) {
 		{"Scan", func() { o.Scan(x) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			start := threadTime()
 			for range b.N {
 				c.work()

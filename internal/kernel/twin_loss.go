@@ -86,7 +86,7 @@ func divergenceOf(beta, x, r float64) float64 {
 	// r^beta (e^(beta l) - 1 - beta (e^l - 1)) for l = ln(x/r), from each
 	// power without its first two terms, which cancel.
 	l := logRatio(x, r)
-	a, b := rb*expTail(beta*l), rb*expTail(l)
+	a, b := rb*expTail(beta*l, 17), rb*expTail(l, 17)
 	if math.Abs(beta*l) > 1 {
 		a = power64(beta, x) - rb*(1+beta*l)
 	}
@@ -104,13 +104,4 @@ func logRatio(x, r float64) float64 {
 		return 2*s + 2*s*z*atanhTail(z)
 	}
 	return log64(x / r)
-}
-
-// expTail is e^t - 1 - t for |t| <= 1.
-func expTail(t float64) float64 {
-	q := 0.0
-	for i := 18; i >= 2; i-- {
-		q = (q*t + 1) / float64(i)
-	}
-	return t * t * q
 }

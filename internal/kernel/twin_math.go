@@ -4,12 +4,17 @@ import "math"
 
 // The twins of the elementary functions compute in float64 and round once.
 // Package math's exp and ln have assembly for amd64 that leaves out the largest
-// results and the subnormal numbers, so these are here.
+// results and the subnormal numbers, and whose last digits are not known for
+// every processor: float64 has exp, and ln of subnormal numbers, from a series.
 
 func exp[F Float](x, y []F) {
 	checkRun(len(x), y)
 	for i, v := range x {
-		y[i] = F(exp64(float64(v), 0))
+		if sizeof[F]() == 4 {
+			y[i] = F(math.Exp(float64(v)))
+		} else {
+			y[i] = F(exp64(float64(v), 0))
+		}
 	}
 }
 
@@ -53,6 +58,9 @@ func power[F Float](p, x F) F {
 	case -0.5:
 		return F(1 / math.Sqrt(float64(x)+0))
 	}
+	if sizeof[F]() == 4 {
+		return F(math.Exp(float64(p) * math.Log(float64(x))))
+	}
 	return F(power64(float64(p), float64(x)))
 }
 
@@ -80,18 +88,13 @@ func exp64(x, rest float64) float64 {
 	}
 	n := math.RoundToEven(x * math.Log2E)
 	r := (x - n*ln2Hi) + (rest - n*ln2Lo)
-	return math.Ldexp(1+(r+expTail(r)), int(n))
+	return math.Ldexp(1+(r+expTail(r, 13)), int(n))
 }
 
 // log64 is ln x.
 func log64(x float64) float64 {
-	switch {
-	case x == 0:
-		return math.Inf(-1)
-	case !(x > 0):
-		return math.NaN()
-	case math.IsInf(x, 1):
-		return x
+	if !(x > 0 && x < 0x1p-1022) {
+		return math.Log(x)
 	}
 	hi, lo := logParts(x)
 	return hi + lo
@@ -122,11 +125,35 @@ func logParts(x float64) (hi, lo float64) {
 	return hi, (big - hi) + lo
 }
 
-// atanhTail is (atanh(s)/s - 1)/z for z = s² <= 1/25: the sum of z^i/(2i+3).
-func atanhTail(z float64) float64 {
-	q := 0.0
-	for i := 12; i >= 0; i-- {
-		q = q*z + 1/float64(2*i+3)
+// atanhTail is (atanh(s)/s - 1)/z for z = s² <= 1/25.
+func atanhTail(z float64) float64 { return polynomial(atanhSeries[:], z) }
+
+// expTail is e^t - 1 - t, by so many terms: 13 are enough for |t| < 0.35, 17
+// for |t| <= 1.
+func expTail(t float64, terms int) float64 { return t * t * polynomial(expSeries[:terms], t) }
+
+// The power series of the two: 1/(2i+3) and 1/(i+2)!.
+var (
+	atanhSeries [13]float64
+	expSeries   [17]float64
+)
+
+func init() {
+	factorial := 1.0
+	for i := range expSeries {
+		factorial *= float64(i + 2)
+		expSeries[i] = 1 / factorial
 	}
-	return q
+	for i := range atanhSeries {
+		atanhSeries[i] = 1 / float64(2*i+3)
+	}
+}
+
+// polynomial is the sum of c[i]*x^i.
+func polynomial(c []float64, x float64) float64 {
+	sum := 0.0
+	for i := len(c) - 1; i >= 0; i-- {
+		sum = sum*x + c[i]
+	}
+	return sum
 }

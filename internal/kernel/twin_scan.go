@@ -8,17 +8,21 @@ const scanSums = 16
 
 func scan[F Float](x []F) (largest F, sum, sumSq float64, ok bool) {
 	var s, q [scanSums]float64
-	groups := len(x) / scanSums * scanSums
-	for i := 0; i < groups; i += scanSums {
-		for j, v := range x[i : i+scanSums] {
-			if !sound(v) {
+	most := largestFinite[F]()
+	for len(x) >= scanSums {
+		for j, v := range (*[scanSums]F)(x) {
+			if !(v >= 0 && v <= most) {
 				return 0, 0, 0, false
 			}
-			largest = max(largest, v)
-			s[j] += float64(v)
+			if v > largest {
+				largest = v
+			}
+			w := float64(v)
+			s[j] += w
 			// Not to be fused: every tier adds the same numbers.
-			q[j] += float64(float64(v) * float64(v))
+			q[j] += float64(w * w)
 		}
+		x = x[scanSums:]
 	}
 	for n := scanSums / 2; n > 0; n /= 2 {
 		for i := range n {
@@ -26,7 +30,7 @@ func scan[F Float](x []F) (largest F, sum, sumSq float64, ok bool) {
 			q[i] += q[i+n]
 		}
 	}
-	return scanRest(x[groups:], largest, s[0], q[0])
+	return scanRest(x, largest, s[0], q[0])
 }
 
 // scanRest goes on with the numbers that make no whole group.

@@ -291,3 +291,20 @@ func writeElements[T Number](w io.Writer, data []T) error {
 	}
 	return nil
 }
+
+// ReadPart fills dst with the elements of an array from element `first` on, in
+// the order of the file. r is the whole file whose header is h.
+func ReadPart[T Number](r io.ReaderAt, h Header, first int, dst []T) error {
+	e, err := parseElement(h.Descr)
+	if err != nil {
+		return err
+	}
+	n, err := h.Len()
+	if err != nil {
+		return err
+	}
+	size := int64(e.size)
+	body := io.NewSectionReader(r, h.Size+int64(first)*size, int64(len(dst))*size)
+	d := decoder[T]{r: body, element: e, total: n, done: first}
+	return d.fill(dst)
+}

@@ -24,12 +24,13 @@ const (
 // is exact. Beyond the rank of X components are random.
 func spa[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (w, h *engine.Tall[F], err error) {
 	w, h = Random(x, k, seed)
-	row := make([]float64, x.Cols)
 	for l, i := range extremeRows(x, k, workers) {
-		x.CopyRow(i, row)
-		for j, v := range row {
+		for j, v := range x.RowValues(i) {
 			h.Row(j)[l] = F(v)
 		}
+	}
+	if err := x.Failure(); err != nil {
+		return nil, nil, err
 	}
 	_, err = x.Project(context.Background(), w, h, nil, spaTol, workers)
 	return w, h, err
@@ -41,11 +42,13 @@ func spa[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (w,
 // (uᵀr)², from one product with X a step; that of a row that is about to be
 // taken is computed anew, since the differences cancel.
 func extremeRows[F kernel.Float](x *engine.Data[F], k, workers int) []int {
-	sums, left := make([]float64, x.Rows), make([]float64, x.Rows)
-	for i := range left {
-		sum, sumSq := x.RowSums(i)
+	sums, left, ok := x.RowSums(workers)
+	if !ok {
+		return nil
+	}
+	for i, sum := range sums {
 		if sum > 0 {
-			sums[i], left[i] = sum, sumSq/(sum*sum)
+			left[i] /= sum * sum
 		}
 	}
 	var chosen []int
@@ -90,8 +93,7 @@ func extremeRows[F kernel.Float](x *engine.Data[F], k, workers int) []int {
 // remainder gives the direction of what an orthonormal basis leaves of a row,
 // and false where that is rounding.
 func remainder[F kernel.Float](x *engine.Data[F], i int, sum float64, basis [][]float64) (u []float64, ok bool) {
-	u = make([]float64, x.Cols)
-	x.CopyRow(i, u)
+	u = x.RowValues(i)
 	for j := range u {
 		u[j] /= sum
 	}

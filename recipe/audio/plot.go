@@ -51,7 +51,7 @@ func Plot[F matrix.Float](w io.Writer, m *nmf.Model[F], r *Recording[F], onsets 
 	for i, p := range r.Parts {
 		text := p.Name
 		if len(r.Parts) == 1 {
-			text = fmt.Sprintf("%.3g s", p.Sound.Seconds())
+			text = fmt.Sprintf("%.3g s", seconds(p.Sound))
 		}
 		width := activityWidth * float64(p.Frames) / float64(m.W.Rows)
 		if i > 0 {

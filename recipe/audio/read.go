@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,11 +58,14 @@ type Recording[F matrix.Float] struct {
 	Parts     []Part
 }
 
+// seconds is how long a sound takes.
+func seconds(s *audio.Sound) float64 { return float64(s.Len()) / float64(s.Rate) }
+
 // Seconds is how long all files take.
 func (r *Recording[F]) Seconds() float64 {
 	sum := 0.0
 	for _, p := range r.Parts {
-		sum += p.Sound.Seconds()
+		sum += seconds(p.Sound)
 	}
 	return sum
 }
@@ -73,7 +77,7 @@ func Read[F matrix.Float](paths []string, o *Options) (*Recording[F], error) {
 	}
 	sounds := make([]*audio.Sound, len(paths))
 	for i, path := range paths {
-		s, err := audio.Read(path)
+		s, err := readSound(path)
 		if err != nil {
 			return nil, readError(path, err)
 		}
@@ -86,6 +90,15 @@ func Read[F matrix.Float](paths []string, o *Options) (*Recording[F], error) {
 		sounds[i] = s
 	}
 	return New[F](paths, sounds, o)
+}
+
+func readSound(path string) (*audio.Sound, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return audio.Read(f)
 }
 
 // OtherRate is the error about a file with another sampling rate than the one
@@ -159,7 +172,7 @@ func New[F matrix.Float](names []string, sounds []*audio.Sound, o *Options) (*Re
 	frames := 0
 	for i, s := range sounds {
 		if s.Len() < size {
-			return nil, &data.Error{File: names[i], Found: fmt.Sprintf("the recording has %d samples (%.3g s), fewer than one window of %d", s.Len(), s.Seconds(), size),
+			return nil, &data.Error{File: names[i], Found: fmt.Sprintf("the recording has %d samples (%.3g s), fewer than one window of %d", s.Len(), seconds(s), size),
 				Hint: "take a smaller --size, or a longer recording", Err: recipe.ErrInput}
 		}
 		n := t.Frames(s.Len())

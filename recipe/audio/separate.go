@@ -17,7 +17,7 @@ func Separate[F matrix.Float](m *nmf.Model[F], r *Recording[F], i int, groups []
 	p, t := r.Parts[i], r.Transform
 	out := make([]*audio.Sound, len(groups))
 	for g := range out {
-		out[g] = &audio.Sound{Rate: r.Rate, Channels: make([][]float64, len(p.Sound.Channels))}
+		out[g] = &audio.Sound{Rate: r.Rate, Channels: make([][]float64, len(p.Sound.Channels)), Encoding: audio.Encoding{Bits: 32, Float: true}}
 		for c := range out[g].Channels {
 			out[g].Channels[c] = make([]float64, p.Sound.Len())
 		}

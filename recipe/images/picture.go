@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partsof/nmf/internal/raster"
 	"github.com/partsof/nmf/recipe"
 )
 
@@ -30,13 +31,13 @@ func (s Shape) String() string {
 	return text
 }
 
-// Names gives the columns of the matrix: "r3c5", row and column from 1, with
-// " red", " green", " blue" where there is colour.
+// Names gives the columns of the matrix: "y2x4", row and column from 0 as
+// package data has it, with " red", " green", " blue" where there is colour.
 func (s Shape) Names() []string {
 	names := make([]string, 0, s.Len())
 	for y := range s.Height {
 		for x := range s.Width {
-			name := fmt.Sprintf("r%dc%d", y+1, x+1)
+			name := fmt.Sprintf("y%dx%d", y, x)
 			if s.Channels == 1 {
 				names = append(names, name)
 				continue
@@ -55,41 +56,13 @@ type picture struct {
 
 func newPicture(s Shape) *picture { return &picture{s, make([]float64, s.Len())} }
 
-// fromImage takes the encoded values of an image, 0 to 1, transparent on black;
-// grey is the luma of ITU-R BT.601, as image/color has it.
+// fromImage takes the encoded values of an image, 0 to 1.
 func fromImage(img image.Image, colour bool) *picture {
 	b := img.Bounds()
-	s := Shape{b.Dx(), b.Dy(), 1}
 	if colour {
-		s.Channels = 3
+		return &picture{Shape{b.Dx(), b.Dy(), 3}, raster.AppendRGB[float64](nil, img)}
 	}
-	p := newPicture(s)
-	at := func(x, y int) (r, g, b uint32) {
-		r, g, b, _ = img.At(x, y).RGBA()
-		return r, g, b
-	}
-	if fast, ok := img.(image.RGBA64Image); ok {
-		at = func(x, y int) (r, g, b uint32) {
-			c := fast.RGBA64At(x, y)
-			return uint32(c.R), uint32(c.G), uint32(c.B)
-		}
-	}
-	const white = 0xffff
-	i := 0
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			r, g, bl := at(x, y)
-			if colour {
-				p.pix[i], p.pix[i+1], p.pix[i+2] = float64(r)/white, float64(g)/white, float64(bl)/white
-				i += 3
-				continue
-			}
-			// Weights of color.Gray16Model, which rounds to 16 bits.
-			p.pix[i] = float64((19595*r+38470*g+7471*bl+1<<15)>>16) / white
-			i++
-		}
-	}
-	return p
+	return &picture{Shape{b.Dx(), b.Dy(), 1}, raster.AppendGray[float64](nil, img)}
 }
 
 // toImage draws values, of which white is the largest shown.
@@ -114,6 +87,9 @@ func toImage(values []float64, s Shape, white float64) image.Image {
 	}
 	return img
 }
+
+// maxSide bounds the sides of pictures that are asked for.
+const maxSide = 1 << 15
 
 // Crop is a rectangle to keep. The zero value keeps everything.
 type Crop struct {

@@ -3,31 +3,18 @@ package images
 import (
 	"errors"
 	"fmt"
-	"image"
-	_ "image/gif"
-	_ "image/jpeg"
-	_ "image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/internal/raster"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/recipe"
 )
-
-const (
-	// maxSide and maxPixels bound what a picture's header can make us allocate.
-	maxSide   = 1 << 15
-	maxPixels = 1 << 26
-)
-
-// extensions are those of the pictures that are read.
-var extensions = []string{".png", ".jpg", ".jpeg", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
 
 // Options says how pictures become rows. Nil and the zero value are the
 // defaults.
@@ -66,7 +53,7 @@ func Read[F matrix.Float](paths []string, o *Options) (*Set[F], error) {
 	if o == nil {
 		o = new(Options)
 	}
-	if len(paths) == 1 && !isPicture(paths[0]) && !isFolder(paths[0]) {
+	if len(paths) == 1 && !raster.HasExtension(paths[0]) && !isFolder(paths[0]) {
 		return readMatrix[F](paths[0], o)
 	}
 	if o.Grid != (recipe.Grid{}) || o.Columns != (Range{}) {
@@ -92,10 +79,6 @@ func Read[F matrix.Float](paths []string, o *Options) (*Set[F], error) {
 	s := stack[F](pictures, names)
 	s.White, s.Notes = 1, notes
 	return s, nil
-}
-
-func isPicture(path string) bool {
-	return slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
 }
 
 func isFolder(path string) bool {
@@ -127,7 +110,7 @@ func list(paths []string) (files []file, notes []string, err error) {
 				return fs.SkipDir
 			case hidden || d.IsDir():
 				return nil
-			case !isPicture(p):
+			case !raster.HasExtension(p):
 				others++
 				return nil
 			}
@@ -140,7 +123,7 @@ func list(paths []string) (files []file, notes []string, err error) {
 		}
 		if len(files) == before {
 			return nil, nil, &data.Error{File: path, Err: recipe.ErrInput, Found: fmt.Sprintf("no picture is below it (%d other files)", others),
-				Hint: "pictures end in " + strings.Join(extensions, ", ")}
+				Hint: "pictures end in " + strings.Join(raster.Extensions(), ", ")}
 		}
 		if others > 0 {
 			notes = append(notes, fmt.Sprintf("%s: files that are no pictures were passed over: %d", path, others))
@@ -180,31 +163,13 @@ func readFiles(files []file, o *Options) ([]*picture, error) {
 }
 
 func readFile(path string, o *Options) (*picture, error) {
-	f, err := os.Open(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	bad := func(found, hint string, err error) error {
-		return &data.Error{File: path, Found: found, Hint: hint, Err: errors.Join(recipe.ErrInput, err)}
-	}
-	config, _, err := image.DecodeConfig(f)
-	switch {
-	case errors.Is(err, image.ErrFormat):
-		return nil, bad("is not a picture that is read", "png, jpeg, gif, pgm and ppm are", err)
-	case err != nil:
-		return nil, bad(err.Error(), "it is damaged or cut short: copy or download it again", err)
-	case config.Width < 1 || config.Height < 1:
-		return nil, bad("has no pixels", "leave it out", nil)
-	case config.Width > maxSide || config.Height > maxSide || config.Width*config.Height > maxPixels:
-		return nil, bad(fmt.Sprintf("it is %d x %d; at most %d pixels are read", config.Width, config.Height, maxPixels), "make it smaller first", nil)
-	}
-	if _, err := f.Seek(0, 0); err != nil {
-		return nil, err
-	}
-	img, _, err := image.Decode(f)
+	img, err := raster.Decode(content)
 	if err != nil {
-		return nil, bad(err.Error(), "it is damaged or cut short: copy or download it again", err)
+		return nil, &data.Error{File: path, Found: err.Error(), Hint: "leave it out, or save it again as png", Err: errors.Join(recipe.ErrInput, err)}
 	}
 	p, err := prepare(fromImage(img, o.Colour), o)
 	if err != nil {
@@ -304,13 +269,7 @@ func fromTable[F matrix.Float](path string, t *data.Table[F], shape Shape, grid 
 	if err := grid.Check(path, n/shape.Channels, "columns of pixels"); err != nil {
 		return nil, err
 	}
-	var x *matrix.Dense[F]
-	switch m := t.X.(type) {
-	case *matrix.Dense[F]:
-		x = m
-	case *matrix.CSR[F]:
-		x = m.Dense()
-	}
+	x := recipe.Dense(t.X)
 	if rows == 0 {
 		return nil, &data.Error{File: path, Found: "holds no images", Err: recipe.ErrInput}
 	}
@@ -330,7 +289,11 @@ func fromTable[F matrix.Float](path string, t *data.Table[F], shape Shape, grid 
 		if pictures[i], err = prepare(p, o); err != nil {
 			return nil, &data.Error{File: path, Found: strings.TrimPrefix(err.Error(), recipe.ErrInput.Error()+": "), Hint: "take a smaller crop", Err: err}
 		}
-		white = max(white, slices.Max(pictures[i].pix))
+		for _, v := range pictures[i].pix {
+			if v > white { // not where it is missing
+				white = v
+			}
+		}
 	}
 	s := stack[F](pictures, t.RowNames)
 	s.White, s.Notes, s.Format = white, t.Notes, t.Format

@@ -181,21 +181,26 @@ func (h *envi) size() int64 {
 	return h.offset + int64(h.samples)*int64(h.lines)*int64(h.bands)*enviSizes[h.kind]
 }
 
+// enviExtensions are those that an image has which is named like its header.
+var enviExtensions = []string{"", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".bin"}
+
 // enviFiles finds the image of a header, or the header of an image.
 func enviFiles(path string) (header, image string, ok bool) {
 	if isENVI(path) {
 		base := strings.TrimSuffix(path, filepath.Ext(path))
-		for _, ext := range []string{"", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".bin"} {
+		for _, ext := range enviExtensions {
 			if info, err := os.Stat(base + ext); err == nil && info.Mode().IsRegular() && base+ext != path {
 				return path, base + ext, true
 			}
 		}
 		return path, "", true
 	}
-	for _, header := range []string{path + ".hdr", strings.TrimSuffix(path, filepath.Ext(path)) + ".hdr"} {
-		if header != path && isENVI(header) {
-			return header, path, true
-		}
+	if isENVI(path + ".hdr") {
+		return path + ".hdr", path, true
+	}
+	ext := filepath.Ext(path)
+	if header := strings.TrimSuffix(path, ext) + ".hdr"; slices.Contains(enviExtensions, strings.ToLower(ext)) && isENVI(header) {
+		return header, path, true
 	}
 	return "", "", false
 }

@@ -46,7 +46,7 @@ func ReadReference[F matrix.Float](endmembers, abundances string, s *Set[F]) (*R
 	if err != nil {
 		return nil, err
 	}
-	r := &Reference{Endmembers: dense(t.X), Names: t.RowNames}
+	r := &Reference{Endmembers: recipe.Dense(t.X), Names: t.RowNames}
 	bad := func(file, found, hint string) error {
 		return &data.Error{File: file, Found: found, Hint: hint, Err: recipe.ErrInput}
 	}
@@ -84,7 +84,7 @@ func readAbundances(path string, g recipe.Grid) (*matrix.Dense[float64], error) 
 		if err != nil {
 			return nil, err
 		}
-		return dense(t.X), nil
+		return recipe.Dense(t.X), nil
 	}
 	if len(a.Shape) != 3 || a.Shape[0] != g.Height || a.Shape[1] != g.Width {
 		return nil, &data.Error{File: path, Found: fmt.Sprintf("an array of the shape %v", a.Shape), Hint: fmt.Sprintf("height x width x endmembers, %d x %d, is wanted", g.Height, g.Width), Err: recipe.ErrInput}
@@ -98,13 +98,6 @@ func readAbundances(path string, g recipe.Grid) (*matrix.Dense[float64], error) 
 		}
 	}
 	return d, nil
-}
-
-func dense(x matrix.Matrix[float64]) *matrix.Dense[float64] {
-	if s, ok := x.(*matrix.CSR[float64]); ok {
-		return s.Dense()
-	}
-	return x.(*matrix.Dense[float64])
 }
 
 func columns(d *matrix.Dense[float64], at []int) *matrix.Dense[float64] {

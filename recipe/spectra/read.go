@@ -17,7 +17,7 @@ import (
 // defaults.
 type Options struct {
 	// KeepBrightness leaves spectra as they are. Otherwise each is divided by its
-	// mean, so that what counts is its form.
+	// mean, over bands that are not NaN, so that what counts is its form.
 	KeepBrightness bool
 	// Clip makes values below zero zero.
 	Clip bool
@@ -116,10 +116,7 @@ func (s *Set[F]) load(path string, o *Options) (x *matrix.Dense[F], noData bool,
 		}
 		s.Table = *t
 		s.Wavelengths, s.Unit = wavelengths(t.ColumnNames)
-		if sparse, ok := t.X.(*matrix.CSR[F]); ok {
-			return sparse.Dense(), false, nil
-		}
-		return t.X.(*matrix.Dense[F]), false, nil
+		return recipe.Dense(t.X), false, nil
 	}
 	if len(a.Shape) != 3 {
 		return nil, false, bad(fmt.Sprintf("an array of %d axes", len(a.Shape)), "a cube has three: height x width x bands")
@@ -166,7 +163,7 @@ func (s *Set[F]) prepare(path string, x *matrix.Dense[F], noData bool, o *Option
 	var kept []F
 	holes, dark := 0, 0
 	for i := range x.Rows {
-		sum := 0.0
+		sum, cells := 0.0, 0
 		hole := false
 		for to, j := range s.Bands {
 			v := x.At(i, j)
@@ -180,7 +177,10 @@ func (s *Set[F]) prepare(path string, x *matrix.Dense[F], noData bool, o *Option
 				hole = true
 			}
 			row[to] = v
-			sum += float64(v)
+			if v == v { // else it is missing
+				sum += float64(v)
+				cells++
+			}
 		}
 		switch {
 		case hole:
@@ -190,7 +190,7 @@ func (s *Set[F]) prepare(path string, x *matrix.Dense[F], noData bool, o *Option
 			dark++
 			continue
 		}
-		if mean := sum / float64(len(row)); !o.KeepBrightness && mean > 0 && !math.IsInf(mean, 0) {
+		if mean := sum / float64(cells); !o.KeepBrightness && !math.IsInf(mean, 0) {
 			for j, v := range row {
 				row[j] = F(float64(v) / mean)
 			}
