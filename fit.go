@@ -14,7 +14,8 @@ import (
 )
 
 // Fit factorizes x (samples x features) into k components, minimising
-// ½‖X−WH‖²_F over W ≥ 0 and H ≥ 0. Nil options are the defaults.
+// ½‖X−WH‖²_F, or the loss that the options name, over W ≥ 0 and H ≥ 0. Nil
+// options are the defaults.
 //
 // The result is a function of x, k, the options and their seed alone: the same
 // bits for any number of threads, and whether X is in memory or a
@@ -24,7 +25,7 @@ import (
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
 // first iteration is done there is none, and the error is ctx's.
 //
-// Errors wrap ErrNegative or ErrNotFinite in a *CellError, ErrEmpty, ErrRange,
+// Errors wrap ErrNegative, ErrNotFinite or ErrZero in a *CellError, ErrEmpty, ErrRange,
 // ErrShape or ErrOption.
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()

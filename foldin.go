@@ -43,7 +43,7 @@ func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *proj
 		return true, nil
 	}
 	p.unit = v.unit
-	l, err := o.lossFor(v.unit, v.mean(), m.Info.Dispersions)
+	l, err := o.lossFor(v.unit, v.mean, m.Info.Dispersions)
 	if err != nil {
 		return false, err
 	}

@@ -174,11 +174,14 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		}
 		return model, err
 	}
+	if _, err := cellsMemory[F](sizeOf(x), k, &opt); err != nil {
+		return nil, err
+	}
 	f := &cellsFit[F]{ctx: ctx, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
-	l, err := opt.lossFor(v.unit, v.mean(), nil)
+	l, err := opt.lossFor(v.unit, v.mean, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -211,16 +214,16 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 }
 
 // lossFor is the loss for an X that was divided by unit, whose values above
-// zero have that mean. Parameters that are not known yet are such that a pilot
+// zero have the mean. Parameters that are not known yet are such that a pilot
 // can estimate them.
-func (o *Options) lossFor(unit, mean float64, dispersions []float64) (*loss.Loss, error) {
+func (o *Options) lossFor(unit float64, mean func() float64, dispersions []float64) (*loss.Loss, error) {
 	l := o.engineLoss()
 	if unit != 1 && o.Loss == negBinomial {
 		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, unit)
 	}
 	l.Delta /= unit
 	if (l.Kind == loss.Absolute || l.Kind == loss.Huber) && l.Delta == 0 {
-		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * mean}
+		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * mean()}
 	}
 	if l.Kind == loss.NegBinomial {
 		l.Theta = []float64{1 / max(o.Dispersion, leastDispersion)}

@@ -35,6 +35,9 @@ func MemoryOf[F matrix.Float](x matrix.Matrix[F], k int, o *Options) (bytes floa
 }
 
 func needed[F matrix.Float](size engine.Size, k int, opt Options) (bytes float64, err error) {
+	if !opt.plain() {
+		return cellsMemory[F](size, k, &opt)
+	}
 	opt.decideCompression(size, k)
 	side, err := sideBySide[F](size, k, &opt)
 	if err != nil {
@@ -61,6 +64,20 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 		most = max(most, size.Bytes(element)+start.Memory[F](size.Rows, size.Cols, k))
 	}
 	return most
+}
+
+// cellsMemory is the estimate where cells are weighted or missing, or the loss
+// is another than Frobenius. Runs are not made side by side there, so that
+// nothing makes it less.
+func cellsMemory[F matrix.Float](size engine.Size, k int, opt *Options) (float64, error) {
+	l := opt.engineLoss()
+	listed := size.Sparse && (opt.Missing == missingUnstored || opt.Missing == missingZero || l.RestBySums() || l.RestByGram())
+	need := engine.CellsMemory[F](size, k, opt.Runs, opt.Threads, opt.Weights != nil, opt.Missing != "" || opt.Mask != nil, listed)
+	need += float64(opt.Runs) * runBytes
+	if opt.Memory > 0 && need > float64(opt.Memory) {
+		return 0, fmt.Errorf("%w: the fit takes about %.0f bytes, and %d are allowed; take a smaller k", ErrMemory, need, opt.Memory)
+	}
+	return need, nil
 }
 
 // runBytes is what a run leaves when its factors and its trace are dropped.

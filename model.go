@@ -61,7 +61,11 @@ type Info struct {
 	// StoredCells is the number of cells that X stored: all of a dense X.
 	StoredCells int `json:"stored_cells"`
 	K           int `json:"k"`
-	// Loss is ½‖X−WH‖²_F and penalties. RelativeError is ‖X−WH‖_F/‖X‖_F.
+	// LossName is Options.Loss. Loss is that over the cells that count, and
+	// penalties. RelativeError is ‖X−WH‖_F/‖X‖_F, weighted where cells are, for
+	// the Frobenius loss; for other losses it is the root of the loss without
+	// penalties over that of the mean of X, or over that of zero for the losses
+	// "huber" and "l1".
 	LossName      string  `json:"loss_name"`
 	Loss          float64 `json:"loss"`
 	RelativeError float64 `json:"relative_error"`

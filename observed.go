@@ -141,15 +141,9 @@ func observe[F matrix.Float](x matrix.Matrix[F], o *Options) (*view[F], error) {
 func (s *sorter[F]) finish(v *view[F]) error {
 	ob := &v.observed
 	v.whole = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil && ob.RowWeights == nil && ob.ColumnWeights == nil
-	var largest F
-	for i := range s.m {
-		row := stored(v.x, i)
-		if firstBad(row) >= 0 {
-			return badCell(v.x, i, s.o.RowNames, s.o.ColumnNames)
-		}
-		for _, x := range row {
-			largest = max(largest, x)
-		}
+	largest, bad := engine.Largest(v.x, s.o.Threads)
+	if bad >= 0 {
+		return badCell(v.x, bad, s.o.RowNames, s.o.ColumnNames)
 	}
 	if s.o.engineLoss().NeedsPositive() {
 		if err := s.refuseZeros(v); err != nil {
@@ -238,6 +232,10 @@ func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
 	if weights != nil && allOnes(weights) {
 		weights = nil
 	}
+	v.x, v.observed.Weights = x, weights
+	if weights == nil && s.o.Mask == nil && (s.o.Missing == "" || s.o.Missing == missingError) {
+		return nil
+	}
 	var rows, cols []int32
 	clean := x
 	for i := range s.m {
@@ -254,7 +252,7 @@ func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
 			}
 		}
 	}
-	v.x, v.observed.Weights = clean, weights
+	v.x = clean
 	if len(rows) > 0 {
 		mask, err := matrix.NewMask(s.m, s.n, rows, cols)
 		if err != nil {

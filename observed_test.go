@@ -1,6 +1,7 @@
 package nmf_test
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -452,5 +453,39 @@ func TestTransformOfLosses(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestOnlineStart: a sparse X of many short rows begins with passes over parts;
+// the bits do not depend on the threads, the loss falls, and it ends no worse
+// than by multiplicative updates.
+func TestOnlineStart(t *testing.T) {
+	x := sparsely(counts[float64](2200, 60, 3, 6, 51), 12, 5).Sparse()
+	o := nmf.Options{Loss: "kl", Seed: 4, MaxIter: 15, Tol: -1, LossTol: -1, Threads: 1}
+	one := fit(t, matrix.Matrix[float64](x), 3, &o)
+	checkTrace(t, one)
+	o.Threads = 5
+	if many := fit(t, matrix.Matrix[float64](x), 3, &o); bits(one) != bits(many) {
+		t.Errorf("5 threads change the bits")
+	}
+	o.Solver, o.MaxIter = "mu", 100
+	if mu := fit(t, matrix.Matrix[float64](x), 3, &o); one.Info.Loss > 1.02*mu.Info.Loss {
+		t.Errorf("loss %v after 15 iterations, multiplicative updates have %v after 100", one.Info.Loss, mu.Info.Loss)
+	}
+}
+
+// TestCancelledLoss: a cancelled fit gives the best model so far, with a loss.
+func TestCancelledLoss(t *testing.T) {
+	x := counts[float64](90, 80, 4, 3, 53)
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &nmf.Options{Loss: "kl", Tol: -1, LossTol: -1, MaxIter: 100000}
+	o.Progress = func(p nmf.Progress) {
+		if p.Iteration.Iteration == 3 {
+			cancel()
+		}
+	}
+	m, err := nmf.Fit(ctx, matrix.Matrix[float64](x), 4, o)
+	if err != nil || m.Info.Status != nmf.Cancelled || !(m.Info.Loss > 0) || len(m.Info.Trace) < 3 {
+		t.Fatalf("%v, %+v", err, m)
 	}
 }

@@ -91,8 +91,8 @@ type Options struct {
 	// LossTol ends a run when the loss fell by less than this part of itself
 	// an iteration, on average over five. Default 1e-6; negative: never.
 	LossTol float64 `json:"loss_tol"`
-	// TargetError ends a run when ‖X−WH‖/‖X‖ is at most this. Default 0:
-	// never.
+	// TargetError ends a run when the relative error (Info.RelativeError) is at
+	// most this. Default 0: never.
 	TargetError float64 `json:"target_error,omitempty"`
 	// InnerSweeps is the number of times that "hals" and "mu" repeat their
 	// update on the same cross products; "hals" stops earlier where it gains
@@ -105,7 +105,7 @@ type Options struct {
 	// (Tepper & Sapiro 2016; Erichson et al. 2018) and then on X itself, so
 	// that every reported number is that of X: "on", "off", or "auto", the
 	// default, which does it where X is large and both its sides are many
-	// times k.
+	// times k, the loss is Frobenius and every cell counts once.
 	Compression string `json:"compression"`
 	// Memory bounds the bytes that Fit holds, X included, by iterating fewer
 	// runs at a time; the result does not depend on it. Where one run at a time

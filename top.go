@@ -48,7 +48,7 @@ func (m *Model[F]) Components(features, samples int, by string) ([]Component, er
 	if features < 0 || samples < 0 {
 		return nil, fmt.Errorf("%w: %d features and %d samples of a component", ErrOption, features, samples)
 	}
-	shares, mean := m.Shares(), m.meanComponent()
+	shares, mean := m.Shares(), m.MeanComponent()
 	list := make([]Component, m.K())
 	for j := range list {
 		list[j] = Component{Scale: m.Scales[j], Share: shares[j],
@@ -99,9 +99,9 @@ func first(all []Ranked, n int, key func(Ranked) float64, names []string) []Rank
 	return all
 }
 
-// meanComponent is the mean of the rows of H over the components that are not
-// dead.
-func (m *Model[F]) meanComponent() []float64 {
+// MeanComponent is the mean of the rows of H over the components that are not
+// dead: what BySpecificity compares with.
+func (m *Model[F]) MeanComponent() []float64 {
 	mean := make([]float64, m.H.Cols)
 	alive := 0
 	for j, scale := range m.Scales {

@@ -2,7 +2,9 @@ package data
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -490,5 +492,24 @@ func TestReadSharedCSV(t *testing.T) {
 				t.Errorf("first row %q, first column %q", first(got.RowNames), first(got.ColumnNames))
 			}
 		})
+	}
+}
+
+// TestReadCSVMissing: cells that stand for a missing value become NaN where
+// they are told to.
+func TestReadCSVMissing(t *testing.T) {
+	text := "id,a,b,c\nx,1,,3\ny,NA,5,nan\nz,7,\"\",null\n"
+	got, err := readBytes[float64](t, "a.csv", []byte(text), &ReadOptions{Missing: MissingWords})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float64{1, math.NaN(), 3, math.NaN(), 5, math.NaN(), 7, math.NaN(), math.NaN()}
+	for i, v := range got.X.(*matrix.Dense[float64]).Data {
+		if v != want[i] && !(v != v && want[i] != want[i]) {
+			t.Errorf("cell %d is %v, want %v", i, v, want[i])
+		}
+	}
+	if _, err := readBytes[float64](t, "a.csv", []byte(text), &ReadOptions{Missing: MissingEmpty}); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), `"NA"`) {
+		t.Errorf("%v", err)
 	}
 }

@@ -38,8 +38,18 @@ type Criterion struct {
 	Silent bool
 	// Value is the number of a k that the rule looks at.
 	Value func(k *K) float64
+	// spread is its standard error, nil where there is none.
+	spread func(k *K) float64
 	// choose gives the chosen k, or 0.
 	choose func(ks []K) int
+}
+
+// Spread is the standard error of Value, 0 where it is not known.
+func (c *Criterion) Spread(k *K) float64 {
+	if c.spread == nil || !isFinite(c.spread(k)) {
+		return 0
+	}
+	return c.spread(k)
 }
 
 // criteria, in the order of the tables.
@@ -59,10 +69,12 @@ var criteria = []Criterion{
 	{Name: cv, Title: "cross-validation", Family: "prediction", Better: "low",
 		About:  "error at held-out cells (Wold 1978); the least k within one standard error of the best",
 		Value:  func(k *K) float64 { return float64(k.CVError) },
+		spread: func(k *K) float64 { return float64(k.CVErrorSE) },
 		choose: oneStandardError(func(k *K) (float64, float64) { return float64(k.CVError), float64(k.CVErrorSE) })},
 	{Name: bcv, Title: "bi-cross-validation", Family: "prediction", Better: "low",
 		About:  "error at held-out blocks of samples and features (Owen & Perry 2009); the least k within one standard error of the best",
 		Value:  func(k *K) float64 { return float64(k.BCVError) },
+		spread: func(k *K) float64 { return float64(k.BCVErrorSE) },
 		choose: oneStandardError(func(k *K) (float64, float64) { return float64(k.BCVError), float64(k.BCVErrorSE) })},
 	{Name: coph, Title: "cophenetic correlation", Family: "stability", Better: "high",
 		About:  "how tree-like the consensus of the restarts is (Brunet et al. 2004); the last k within 0.01 of the highest",

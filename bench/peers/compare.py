@@ -19,6 +19,9 @@ import peer
 
 # The iteration of the peer whose error is the target.
 ITERATIONS = {"D1": 200, "D2": 60, "D3": 60, "S1": 60, "S2": 12}
+# Work with a β-divergence: its matrix, β, and the iteration of the peer's
+# multiplicative updates whose divergence is the target.
+DIVERGENCES = {"K1": ("K1", 1, 40), "K2": ("K2", 1, 30), "IS": ("SP", 0, 100), "BETA": ("SP", 0.5, 100)}
 RESTARTS, RESTART_ITERATIONS, WITHIN = "AML", 200, 1e-4
 STARTUP = "STARTUP"
 # A target counts as reached up to the rounding of the error itself.
@@ -88,6 +91,31 @@ class Session:
                     compression=compression, target=theirs["error"], error=error, missed=missed, peer_run=theirs, nmf_run=ours)
         print(f"{name} {precision} start {start} compression {compression}: error {theirs['error']:.6g}"
               f" peer {theirs['seconds']:.3f} s, nmf {ours['seconds']:.3f} s{' MISSED' if missed else ''}", file=sys.stderr, flush=True)
+
+    def divergences(self, name):
+        """Time to the β-divergence that the peer ends with, start by start."""
+        work, beta, iterations = DIVERGENCES[name]
+        k, x = self.ranks(work)[0], peer.load(self.folder, work)
+        # Our relative errors are roots of divergences over that of the mean.
+        mean = np.float64(x.sum(dtype=np.float64)) / (x.shape[0] * x.shape[1])
+        constant = peer.divergence(x, np.full((x.shape[0], 1), mean), np.ones((1, x.shape[1])), beta)
+        loss = {1: ["-loss", "kl"], 0: ["-loss", "is"]}.get(beta, ["-loss", "beta", "-beta", beta])
+        for precision in PRECISIONS:
+            for start in range(STARTS):
+                theirs = run_peer("divergence", self.folder, work, k, start, precision, repr(beta), iterations)
+                with tempfile.TemporaryDirectory(dir=self.folder) as temp:
+                    model = os.path.join(temp, "model.npz")
+                    files = [os.path.join(self.folder, f"{work}-k{k}-{f}.npy") for f in "WH"]
+                    target = (theirs["error"] / constant) ** 0.5
+                    ours = self.nmfrun(work, precision, "-w", files[0], "-h", files[1], "-start", start, *loss,
+                                       "-target-error", repr(target), "-out", model)
+                    with np.load(model) as m:
+                        error = peer.divergence(x, m["W"], m["scales"][:, None].astype(np.float64) * m["H"], beta)
+                missed = error > theirs["error"] * (1 + 1e-5)
+                self.record(what="target", work=name, k=k, precision=precision, start=start, peer="sklearn-mu", iterations=iterations,
+                            compression="off", target=theirs["error"], error=error, missed=missed, peer_run=theirs, nmf_run=ours)
+                print(f"{name} {precision} start {start}: divergence {theirs['error']:.6g}"
+                      f" peer {theirs['seconds']:.3f} s, nmf {ours['seconds']:.3f} s{' MISSED' if missed else ''}", file=sys.stderr, flush=True)
 
     def restarts(self, name):
         """All starts of each rank, the peer's one after another."""
@@ -197,16 +225,19 @@ def main(args):
         with open(args[1]) as f:
             return tables([json.loads(line) for line in f])
     session = Session(args[0], args[1])
-    names = args[2:] or [n for n in [*ITERATIONS, RESTARTS] if session.ranks(n)] + [STARTUP]
+    names = args[2:] or [n for n in [*ITERATIONS, RESTARTS] if session.ranks(n)] \
+        + [n for n, (work, _, _) in DIVERGENCES.items() if session.ranks(work)] + [STARTUP]
     for name in names:
         if name in ITERATIONS:
             session.targets(name)
+        elif name in DIVERGENCES:
+            session.divergences(name)
         elif name == RESTARTS:
             session.restarts(name)
         elif name == STARTUP:
             session.startup()
         else:
-            sys.exit(f"{name} is unknown; it is one of {', '.join([*ITERATIONS, RESTARTS, STARTUP])}")
+            sys.exit(f"{name} is unknown; it is one of {', '.join([*ITERATIONS, *DIVERGENCES, RESTARTS, STARTUP])}")
     tables(session.results)
 
 

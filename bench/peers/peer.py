@@ -1,9 +1,11 @@
 """scikit-learn from a given start, timing nothing but its own loop.
 
     peer.py fit DIR NAME K START PRECISION SOLVER ITERATIONS
+    peer.py divergence DIR NAME K START PRECISION BETA ITERATIONS
     peer.py restarts DIR NAME K PRECISION SOLVER ITERATIONS
 
-prints a line of JSON. 'restarts' runs all starts of a rank one after another.
+prints a line of JSON. 'divergence' is the multiplicative update for a
+β-divergence, and its error is that divergence. 'restarts' runs all starts of a rank one after another.
 Errors are computed in float64, off the clock; compare.py uses the same
 function on our models.
 """
@@ -47,6 +49,30 @@ def relative_error(x, w, h, rows=2000):
     return float(np.sqrt(max(residual, 0) / total))
 
 
+def divergence(x, w, h, beta, rows=2000):
+    """The β-divergence of WH from X (β = 1 alone where X is sparse), in float64."""
+    w, h = np.asarray(w, np.float64), np.asarray(h, np.float64)
+    if sp.issparse(x):
+        x, total = x.tocsr(), float(w.sum(0) @ h.sum(1))
+        for i in range(0, x.shape[0], rows):
+            block = x[i:i + rows].tocoo()
+            v, k = block.data.astype(np.float64), block.data > 0
+            y = np.einsum("ij,ij->i", w[i + block.row[k]], h[:, block.col[k]].T)
+            total += float((v[k] * np.log(v[k] / y) - v[k]).sum())
+        return total
+    total = 0.0
+    for i in range(0, x.shape[0], rows):
+        v, y = x[i:i + rows].astype(np.float64), np.maximum(w[i:i + rows] @ h, 1e-300)
+        if beta == 1:
+            k = v > 0
+            total += float((v[k] * np.log(v[k] / y[k])).sum() - v.sum() + y.sum())
+        elif beta == 0:
+            total += float((v / y - np.log(v / y) - 1).sum())
+        else:
+            total += float((v**beta + (beta - 1) * y**beta - beta * v * y ** (beta - 1)).sum() / (beta * (beta - 1)))
+    return total
+
+
 def loop(solver, x, w, h, iterations):
     """scikit-learn's loop and its seconds."""
     import sklearn.decomposition._nmf as nmf
@@ -54,7 +80,8 @@ def loop(solver, x, w, h, iterations):
     if solver == "cd":
         w, h, _ = nmf._fit_coordinate_descent(x, w, h, tol=0, max_iter=iterations)
     else:
-        w, h = nmf._fit_multiplicative_update(x, w, h, beta_loss=2, tol=0, max_iter=iterations)[:2]
+        beta = 2 if solver == "mu" else solver
+        w, h = nmf._fit_multiplicative_update(x, w, h, beta_loss=beta, tol=0, max_iter=iterations)[:2]
     return w, h, time.perf_counter() - began
 
 
@@ -76,14 +103,19 @@ def memory(key):
     return 0
 
 
-def fit(folder, name, k, start, precision, solver, iterations):
+def fit(folder, name, k, start, precision, solver, iterations, error=relative_error):
     x = load(folder, name, precision)
     w, h = (np.array(a[start], DTYPE[precision]) for a in starts(folder, name, k))
     import sklearn.decomposition._nmf  # noqa: F401 — its memory is not the fit's
     before = reset_peak()
     w, h, seconds = loop(solver, x, w, h, iterations)
     peak = memory("VmHWM")
-    return dict(seconds=seconds, error=relative_error(x, w, h), bytes_before=before, bytes_peak=peak)
+    return dict(seconds=seconds, error=error(x, w, h), bytes_before=before, bytes_peak=peak)
+
+
+def divergence_fit(folder, name, k, start, precision, beta, iterations):
+    beta = float(beta)
+    return fit(folder, name, k, start, precision, beta, iterations, lambda x, w, h: divergence(x, w, h, beta))
 
 
 def restarts(folder, name, k, precision, solver, iterations):
@@ -101,4 +133,4 @@ def restarts(folder, name, k, precision, solver, iterations):
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     what, args = sys.argv[1], [int(a) if a.isdigit() else a for a in sys.argv[2:]]
-    print(json.dumps({"fit": fit, "restarts": restarts}[what](*args)))
+    print(json.dumps({"fit": fit, "divergence": divergence_fit, "restarts": restarts}[what](*args)))

@@ -23,7 +23,7 @@ func TestRun(t *testing.T) {
 		t.Skip("scikit-learn is absent: Debian has it as python3-sklearn")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"D2", "S1"} {
+	for _, name := range []string{"D2", "S1", "K1", "K2"} {
 		w, err := workload.Lookup(name)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"ratio", "start-up", "S1   f64"} {
+	for _, want := range []string{"ratio", "start-up", "S1   f64", "K2   f32"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is not in the output:\n%s", want, out)
 		}
@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 	checkResults(t, filepath.Join(dir, "results.jsonl"))
 }
 
-// checkResults wants both workloads in both precisions, and the start-up.
+// checkResults wants all workloads in both precisions, and the start-up.
 func checkResults(t *testing.T, path string) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func checkResults(t *testing.T, path string) {
 	lines := 0
 	for s := bufio.NewScanner(f); s.Scan(); lines++ {
 		var r struct {
-			What          string
+			What, Work    string
 			Target, Error float64
 			Missed        bool
 			PeerRun       struct{ Seconds, Error float64 } `json:"peer_run"`
@@ -76,14 +76,17 @@ func checkResults(t *testing.T, path string) {
 		}
 		switch r.What {
 		case "target":
-			if r.Missed || r.Error > r.Target*(1+1e-5) || r.Target != r.PeerRun.Error {
+			if r.Missed || r.Error > r.Target*(1+2e-5) || r.Target != r.PeerRun.Error {
 				t.Errorf("the peer's error is not reached: %s", s.Bytes())
 			}
 			if r.NMFRun.Iterations < 1 || r.NMFRun.Seconds <= 0 || r.PeerRun.Seconds <= 0 {
 				t.Errorf("nothing was measured: %s", s.Bytes())
 			}
-			// Ours is in the precision of the fit, the other in float64.
-			if d := r.NMFRun.RelativeError - r.Error; d > 1e-4 || d < -1e-4 {
+			// Ours is in the precision of the fit, the other in float64. That of
+			// a divergence is not a relative error.
+			if d := r.NMFRun.RelativeError - r.Error; strings.HasPrefix(r.Work, "K") {
+				continue
+			} else if d > 1e-4 || d < -1e-4 {
 				t.Errorf("the fit reports the error %v, its model has %v", r.NMFRun.RelativeError, r.Error)
 			}
 		case "startup":
@@ -92,7 +95,7 @@ func checkResults(t *testing.T, path string) {
 			}
 		}
 	}
-	if lines != 5 {
-		t.Errorf("%d results, want 5", lines)
+	if lines != 9 {
+		t.Errorf("%d results, want 9", lines)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/partsof/nmf/internal/atomicfile"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/report"
 )
 
 type consensusCmd struct {
@@ -25,6 +26,8 @@ type consensusCmd struct {
 	Bootstrap  bool    `group:"Consensus" help:"Fit each run to samples drawn anew with repetition: the quantiles are intervals under resampling."`
 	Quantiles  string  `group:"Consensus" default:"0.025,0.25,0.5,0.75,0.975" placeholder:"LIST" help:"Quantiles of the entries of W and H."`
 	labelFlags
+	reportFlags
+	plotFlag
 	solveFlags
 	cellFlags
 	inputFlags
@@ -76,7 +79,7 @@ func (c *consensusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkSpread(); err != nil {
+	if err := errors.Join(c.checkSpread(), c.reportFlags.check("consensus", c.Output, c.Input), c.plotFlag.check("consensus", c.Output, c.Input)); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -163,6 +166,12 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	}
 	if c.Spread != "" {
 		if err := result.SaveSpread(c.Spread); err != nil {
+			return err
+		}
+	}
+	if c.Report != "" || c.Plot != "" {
+		page := &report.Input{Consensus: consensusSection(result)}
+		if err := showResult(a, &c.reportFlags, &c.plotFlag, in, t, result.Model, page, "consensus", c.Quiet); err != nil {
 			return err
 		}
 	}

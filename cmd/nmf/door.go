@@ -277,17 +277,27 @@ func writeWeights[F matrix.Float](path string, m *nmf.Model[F]) error {
 
 // checkTables finds out before the work whether tables can be written; "" is
 // none.
-func (d *door) checkTables(paths ...string) error {
+func checkTables(paths ...string) error {
 	for _, p := range paths {
 		if p == "" {
 			continue
 		}
 		f := tableFlags{Output: p}
-		if err := errors.Join(d.notInput(p), f.check(), f.spare()); err != nil {
+		if err := errors.Join(f.check(), f.spare()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkTables is the same, and refuses to write over inputs.
+func (d *door) checkTables(paths ...string) error {
+	for _, p := range paths {
+		if err := d.notInput(p); err != nil {
+			return err
+		}
+	}
+	return checkTables(paths...)
 }
 
 // checkFiles finds out before the work whether text files can be written.

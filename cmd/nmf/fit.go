@@ -14,6 +14,7 @@ import (
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/report"
 )
 
 // solveFlags say how to factorize.
@@ -121,6 +122,8 @@ type fitCmd struct {
 	labelFlags
 	solveFlags
 	cellFlags
+	reportFlags
+	drawFlags
 	inputFlags
 	machineFlags
 	outputFlags
@@ -131,6 +134,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
 		{"nmf fit counts.csv -k auto -o model.npz", "as many as nmf rank recommends"},
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
+		{"nmf fit X.npy -k 10 --report report.html", "with a page to look at"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
@@ -168,6 +172,9 @@ func (c *fitCmd) Run(a *app) error {
 	}
 	out, err := newModelOutput("fit", c.Output)
 	if err != nil {
+		return err
+	}
+	if err := c.reportFlags.check("fit", c.Output, c.Input); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -209,7 +216,19 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	if along.values != nil {
+		if c.Report != "" {
+			return usagef("fit", "--report is of one model, and a path of penalties makes several: run nmf report on those")
+		}
 		return fitPath(a, c, in, t, along, o, out)
+	}
+	rows, cols := t.X.Dims()
+	drawing, err := c.drawing("fit", t.ColumnNames, cols)
+	if err != nil {
+		return err
+	}
+	page, err := c.begin(a, in.name(), drawing, report.FromMatrix(t.X), t.RowNames, rows, c.Quiet)
+	if err != nil {
+		return err
 	}
 	model, err := fitTable(a, t, c.K, o, c.Quiet)
 	if err != nil {
@@ -223,6 +242,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		g := rank.Agree(rank.Dominant(model), labels)
 		agreed = &g
 	}
+	if err := c.finish(page, wider(model)); err != nil {
+		return err
+	}
 	if c.JSON {
 		err = a.printJSON(fitResult{withoutTrace(model.Info), chosen, agreed})
 	} else if !c.Quiet {
@@ -234,6 +256,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 			a.printf("labels  %s\n", agreementText(agreed))
 		}
 		a.printf("model   %s, look at it with: nmf top %s\n", out.path, shellWord(out.path))
+		if c.Report != "" {
+			a.printf("report  %s\n", c.Report)
+		}
 	}
 	return errors.Join(err, cancelled(&model.Info, out))
 }

@@ -28,6 +28,9 @@ type commands struct {
 	Score       scoreCmd       `cmd:"" help:"Say how well a model reproduces data."`
 	Impute      imputeCmd      `cmd:"" help:"Fill in the missing cells of a matrix by a model."`
 	Top         topCmd         `cmd:"" help:"Show the top features and samples of each component."`
+	Report      reportCmd      `cmd:"" help:"Write an interactive report of a model: one HTML page."`
+	Plot        plotCmd        `cmd:"" help:"Draw a figure of a model for print: SVG or PNG."`
+	View        viewCmd        `cmd:"" help:"Serve the report of a model to a browser on this machine."`
 	Info        infoCmd        `cmd:"" help:"Describe a matrix or a model."`
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,11 +22,13 @@ import (
 type rankCmd struct {
 	Input  string `arg:"" optional:"" needed:"" help:"Matrix to factorize, samples x features: a file, a 10x folder, or - for standard input."`
 	K      string `short:"k" group:"Rank" default:"auto" placeholder:"LIST" help:"Numbers of components to try: 2:20, 2:20:3 (a step) or 2,3,5:9. auto is from 1 to 16, at most half the smaller side."`
-	Output string `short:"o" group:"Output" placeholder:"FILE" help:"File to keep all numbers in: an .npz that numpy opens."`
+	Output string `short:"o" group:"Output" placeholder:"FILE" help:"File to keep all numbers in: an .npz that numpy opens; or an .html page, as --report writes."`
 	sweepFlags
 	Criterion string `group:"Rank" type:"choice" placeholder:"NAME" help:"Measure, and choose by, this criterion alone."`
 	Resume    string `group:"Rank" placeholder:"FOLDER" help:"Keep what is done in FOLDER, and go on from what is there: a sweep can be stopped and started again with the same command."`
 	labelFlags
+	reportFlags
+	plotFlag
 	solveFlags
 	cellFlags
 	inputFlags
@@ -68,6 +71,7 @@ func (c *rankCmd) examples() [][2]string {
 		{"nmf rank X.npy -k 2:20 --runs 50 -o rank.npz", "50 restarts, all numbers kept"},
 		{"nmf rank X.npy -k 2:30:2 --resume sweep", "can be stopped, and goes on"},
 		{"nmf rank X.npy -k 2:10 --criterion cv --json", "one criterion, for programs"},
+		{"nmf rank X.npy -o rank.html --plot rank.svg", "to look at"},
 	}
 }
 
@@ -90,7 +94,10 @@ func (c *rankCmd) Run(a *app) error {
 	if _, err := parseRanks("rank", c.K, math.MaxInt32, math.MaxInt32); err != nil {
 		return err
 	}
-	if err := checkRankOutput(c.Output, c.Input); err != nil {
+	if strings.EqualFold(filepath.Ext(c.Output), ".html") && c.Report == "" {
+		c.Report, c.Output = c.Output, ""
+	}
+	if err := errors.Join(checkRankOutput(c.Output, c.Input), c.reportFlags.check("rank", c.Output, c.Input), c.plotFlag.check("rank", c.Output, c.Input)); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -162,6 +169,9 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 			return err
 		}
 	}
+	if err := reportSweep(a, c, in, t, fit, result); err != nil {
+		return err
+	}
 	if c.JSON {
 		return a.printJSON(result)
 	}
@@ -170,8 +180,8 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 		a.printf("fit     %s of each k, loss %s, seed %d\n\n", plural(c.Runs, "restart"), result.Loss, result.Seed)
 	}
 	a.printRank(result)
-	if c.Output != "" && !c.Quiet {
-		a.printf("\nwrote %s\n", c.Output)
+	if wrote := slices.DeleteFunc([]string{c.Output, c.Report, c.Plot}, func(path string) bool { return path == "" }); len(wrote) > 0 && !c.Quiet {
+		a.printf("\nwrote %s\n", strings.Join(wrote, ", "))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/recipe/topics"
+	"github.com/partsof/nmf/report"
 )
 
 type topicsCmd struct {
@@ -28,6 +29,7 @@ type topicsCmd struct {
 	Field       string `group:"Text" placeholder:"NAME" help:"Field of JSON lines that holds the text. Default text."`
 	NameField   string `group:"Text" placeholder:"NAME" help:"Field of JSON lines that names the document. Default: its line."`
 	solveFlags
+	reportFlags
 	machineFlags
 	outputFlags
 }
@@ -64,6 +66,9 @@ func (c *topicsCmd) Run(a *app) error {
 	}
 	out, err := newModelOutput("topics", c.Output)
 	if err != nil {
+		return err
+	}
+	if err := c.reportFlags.check("topics", c.Output, c.Root); err != nil {
 		return err
 	}
 	if c.Precision == "f64" {
@@ -105,6 +110,10 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 	if err != nil {
 		return err
 	}
+	page, err := c.begin(a, c.Root, report.Drawing{Kind: report.Words}, report.FromMatrix[F](x), t.RowNames, x.Rows, c.Quiet)
+	if err != nil {
+		return err
+	}
 	model, err := fitTable(a, t, c.K, fit, c.Quiet)
 	if err != nil {
 		return inFile(c.Root, err)
@@ -112,7 +121,11 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 	if err := saveModel(a, model, out, c.Quiet); err != nil {
 		return err
 	}
-	if err := showTopics(a, c, corpus, v, wider(model), out); err != nil {
+	wide := wider(model)
+	if err := c.finish(page, wide); err != nil {
+		return err
+	}
+	if err := showTopics(a, c, corpus, v, wide, out); err != nil {
 		return err
 	}
 	return cancelled(&model.Info, out)
@@ -153,6 +166,9 @@ func showTopics(a *app, c *topicsCmd, corpus *topics.Corpus, v *topics.Vectorize
 	a.printTopics(list, width)
 	if !c.Quiet {
 		a.printf("\nThe model is in %s; see more of it with: nmf top %s -n 20\n", out.path, shellWord(out.path))
+		if c.Report != "" {
+			a.printf("The report is in %s: open it in a browser\n", c.Report)
+		}
 	}
 	return nil
 }

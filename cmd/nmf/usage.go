@@ -60,6 +60,10 @@ func choicesOf(name string) []string {
 		return []string{"auto", "weights", "data"}
 	case "criterion":
 		return rank.Criteria()
+	case "draw":
+		return drawKinds()
+	case "figure":
+		return plotFigures()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}

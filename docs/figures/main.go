@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/figure"
 	"github.com/partsof/nmf/recipe/topics"
 )
 
@@ -137,4 +139,12 @@ func escape(s string) string {
 		return ""
 	}
 	return b.String()
+}
+
+func writeChart(path string, c *figure.Chart) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.WriteSVG(f), f.Close())
 }

@@ -63,9 +63,5 @@ func drawMuscles(out string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	return errors.Join(muscles.Plot(model, set).WriteSVG(f), f.Close())
+	return writeChart(out, muscles.Plot(model, set))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -74,9 +73,5 @@ func drawSpectra(out string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	return errors.Join(spectra.Plot(model, set, truth, spectra.Compare(model, truth)).WriteSVG(f), f.Close())
+	return writeChart(out, spectra.Plot(model, set, truth, spectra.Compare(model, truth)))
 }

@@ -145,8 +145,9 @@ func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 	for range p.workers {
 		s.scratch = append(s.scratch, newTileScratch[F](w.K))
 	}
-	s.begin()
-	for s.iterate() {
+	if s.begin() {
+		for s.iterate() {
+		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -161,8 +162,9 @@ func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 	}
 }
 
-// begin makes the start one that the solver can take.
-func (s *pair[F]) begin() {
+// begin makes the start one that the solver can take; it reports false when
+// cancelled.
+func (s *pair[F]) begin() bool {
 	for _, f := range []struct {
 		t     *Tall[F]
 		asked *penalty.Factor
@@ -172,10 +174,14 @@ func (s *pair[F]) begin() {
 		}
 		restoreTall(f.asked, f.t)
 	}
+	if s.learnsOnline() && !s.learnOnline() {
+		return false
+	}
 	s.wPlain, s.hPlain = s.w.clone(), s.h.clone()
 	s.wBest, s.hBest = s.w.clone(), s.h.clone()
 	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
 	s.columns = newGradientSums(s.w.K)
+	return true
 }
 
 // fillZeros lifts zeros to a small part of the mean: a multiplicative update
@@ -230,7 +236,7 @@ func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.right, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.right, unmeasured: update != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
@@ -316,6 +322,17 @@ func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) 
 	}
 }
 
+// columnNorms gives the squared norms of the columns.
+func (t *Tall[F]) columnNorms() []float64 {
+	norms := make([]float64, t.K)
+	for i := range t.Rows {
+		for j, v := range t.Row(i) {
+			norms[j] += float64(v) * float64(v)
+		}
+	}
+	return norms
+}
+
 func copyTall[F kernel.Float](to, from *Tall[F]) { copy(to.Data, from.Data) }
 
 type verdict int
@@ -375,11 +392,8 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 
 // balances gives the factors of balance for a pair.
 func (s *pair[F]) balances(w, h *Tall[F]) (bw, bh []float64) {
-	normW := make([]float64, w.K)
-	for j := range normW {
-		normW[j] = w.columnSumSq(j)
-	}
-	return balance(normW, h.columnSumSq)
+	normH := h.columnNorms()
+	return balance(w.columnNorms(), func(j int) float64 { return normH[j] })
 }
 
 func (s *pair[F]) relative(data float64) float64 {
@@ -489,8 +503,9 @@ func (s *pair[F]) repair() bool {
 		return false
 	}
 	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()
+	normW, normH := s.w.columnNorms(), s.h.columnNorms()
 	for j := range s.w.K {
-		a, b := s.w.columnSumSq(j), s.h.columnSumSq(j)
+		a, b := normW[j], normH[j]
 		if e := skew(a, b); free && (e > maxSkew || e < -maxSkew) {
 			for _, t := range []*Tall[F]{s.w, s.wPlain, s.wBest} {
 				t.scaleColumn(j, e)

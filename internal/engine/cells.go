@@ -153,13 +153,14 @@ func (c *Cells[F]) measure(p *pool) {
 		}
 	}
 	sums := c.sumLines(p, func(l line[F]) (s lineSums) {
-		for q, x := range l.x {
-			w := 1.0
-			if l.w != nil {
-				w = float64(l.w[q])
+		if l.w == nil {
+			_, s.weighted, _, _ = c.ops.Scan(l.x)
+			s.weight = float64(len(l.x))
+		} else {
+			for q, x := range l.x {
+				s.weight += float64(l.w[q])
+				s.weighted += float64(l.w[q]) * float64(x)
 			}
-			s.weight += w
-			s.weighted += w * float64(x)
 		}
 		s.weight += c.left.unlisted(l)
 		return s
@@ -384,7 +385,11 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 		return
 	}
 	n := s.others
-	grow(&room.x, lineGroup*n)
+	if s.inPlace() {
+		room.x = nil
+	} else {
+		grow(&room.x, lineGroup*n)
+	}
 	for p := len(room.every); p < n; p++ {
 		room.every = append(room.every, int32(p))
 	}
@@ -400,10 +405,6 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 		}
 	case s.turned:
 		turn(s.dense, a, b, x)
-	default:
-		for i := a; i < b; i++ {
-			copy(x[(i-a)*n:(i-a+1)*n], s.dense.Row(i))
-		}
 	}
 	if !s.byCell {
 		return
@@ -442,6 +443,9 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 	}
 }
 
+// inPlace reports whether the lines are rows of a dense X.
+func (s *side[F]) inPlace() bool { return s.dense != nil && !s.turned }
+
 // turn writes the columns a to b of d to out, one after the other.
 func turn[F kernel.Float](d *matrix.Dense[F], a, b int, out []F) {
 	for p := range d.Rows {
@@ -456,7 +460,12 @@ func (s *side[F]) line(room *lineRoom[F], i int) line[F] {
 	var l line[F]
 	if s.list == nil {
 		at, n := (i-room.first)*s.others, s.others
-		l = line[F]{idx: room.every[:n], x: room.x[at : at+n]}
+		l = line[F]{idx: room.every[:n]}
+		if s.inPlace() {
+			l.x = s.dense.Row(i)
+		} else {
+			l.x = room.x[at : at+n]
+		}
 		if s.byCell {
 			l.w = room.w[at : at+n]
 		}

@@ -3,7 +3,9 @@ package engine
 import (
 	"slices"
 
+	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/matrix"
 )
 
 // Loss is the loss of the cells.
@@ -89,4 +91,38 @@ func (c *Cells[F]) Dispersions(w, h *Tall[F], byFeature bool, workers int) []flo
 		}
 	}
 	return excess
+}
+
+// Largest is the largest cell of x that is stored, and the first row with one
+// that is negative or not finite, or -1.
+func Largest[F kernel.Float](x matrix.Matrix[F], workers int) (largest F, badRow int) {
+	ops, p := kernel.For[F](), &pool{ctx: background, workers: max(1, workers)}
+	rows, _ := x.Dims()
+	const part = 64
+	most, bad := make([]F, (rows+part-1)/part), make([]int, (rows+part-1)/part)
+	p.run(len(most), func(_, t int) {
+		bad[t] = -1
+		for i := t * part; i < min((t+1)*part, rows); i++ {
+			var row []F
+			switch x := x.(type) {
+			case *matrix.Dense[F]:
+				row = x.Row(i)
+			case *matrix.CSR[F]:
+				_, row = x.Row(i)
+			}
+			top, _, _, ok := ops.Scan(row)
+			if !ok {
+				bad[t] = i
+				return
+			}
+			most[t] = max(most[t], top)
+		}
+	})
+	for t, b := range bad {
+		if b >= 0 {
+			return 0, b
+		}
+		largest = max(largest, most[t])
+	}
+	return largest, -1
 }

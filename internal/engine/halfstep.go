@@ -28,6 +28,8 @@ type halfStep[F kernel.Float] struct {
 	// it an evaluation fills curve too.
 	metric *metric[F]
 	scaled bool
+	// unmeasured says that the loss is not wanted.
+	unmeasured bool
 	// update improves a tile whose terms have been evaluated; nil leaves it.
 	update func(h *halfStep[F], ws *tileScratch[F])
 }
@@ -150,7 +152,7 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		ws := scratch[wi]
 		a, b := i*t, min((i+1)*t, h.side.rows)
 		h.load(ws, a, b)
-		sums.dot[i] = h.evaluate(ws, true, h.metric != nil)
+		sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
 		h.gradient(ws, sums.each[i])
 		if h.update != nil {
 			h.update(h, ws)

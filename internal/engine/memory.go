@@ -62,3 +62,41 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 	scratch := float64(workers) * (256*float64(3*k+width) + number*(2*float64(k)*float64(k)+4*64*float64(k)))
 	return s.Bytes(element) + cells*float64(element) + sums + scratch
 }
+
+// CellsMemory estimates the most bytes that Alternate holds at a time for runs
+// of one rank, X included: what the cells are held in (weights, and a copy of a
+// dense X whose missing cells are cleared), the eight factors of each run that
+// is iterated, what a half-step makes of the fixed factor, the pair that is
+// kept, the sums of the tiles, and the panels and lines of every worker.
+func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing, listed bool) float64 {
+	element := float64(64 / kernel.Width[F]())
+	bytes := s.Bytes(int(element))
+	switch {
+	case s.Sparse && weighted && listed:
+		bytes += 2 * float64(s.Stored) * element
+	case weighted:
+		bytes += float64(s.Rows) * float64(s.Cols) * element
+	}
+	if !s.Sparse && missing {
+		bytes += float64(s.Rows) * float64(s.Cols) * element
+	}
+	atOnce := 1
+	if max(tiles[F](s.Rows), tiles[F](s.Cols)) < 2*workers {
+		atOnce = min(runs, workers)
+	}
+	longer, tile := float64(max(s.Rows, s.Cols)), float64(kernel.TileRows[F]())
+	padded := float64(kernel.Pad[F](k))
+	factors := float64(5*atOnce+1) * float64(s.Rows+s.Cols) * padded
+	factors += 2 * float64(atOnce) * longer * padded
+	const number = 8
+	sums := float64(atOnce) * float64(max(tiles[F](s.Rows), tiles[F](s.Cols))) * float64(2*k*number)
+	scratch := 16*float64(k)*tile + 3*tile*padded + number*float64(k)*float64(k)
+	if !listed {
+		kept := longer * tile
+		if kept*element > panelKept {
+			kept = panelRows * tile
+		}
+		scratch += 2*kept + 4*panelRows*tile + 2*lineGroup*longer
+	}
+	return bytes + factors*element + sums + float64(workers)*scratch*element
+}

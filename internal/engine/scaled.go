@@ -28,7 +28,7 @@ func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 	f, k := h.fixed, h.fixed.K
 	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld, squares: NewTall[F](f.Rows, k)}
 	scaled := NewTall[F](f.Rows, k)
-	typical := h.cells.typical(h.side)
+	typical := h.cells.typical(h.side, p)
 	const rows = 256
 	if !p.run((f.Rows+rows-1)/rows, func(_, part int) {
 		for i := part * rows; i < min((part+1)*rows, f.Rows); i++ {
@@ -64,48 +64,53 @@ func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 
 // typical is the second derivative of the loss of a cell that is fitted
 // exactly, for the mean row of a side, by its columns.
-func (c *Cells[F]) typical(s *side[F]) []F {
+func (c *Cells[F]) typical(s *side[F], p *pool) []F {
 	s.once.Do(func() {
 		s.typical = make([]F, s.others)
-		mean := s.columnMeans()
+		mean := c.columnMeans(s, &pool{ctx: background, workers: p.workers})
 		a, b := c.steps.Exponents()
 		least := 1e-3 * c.Mean
-		for p, v := range mean {
+		for i, v := range mean {
 			// r^(β−2): a + b is β − 2 below β = 1, 2β − 3 up to 2, and so on;
 			// what is between them does not matter to a model.
-			s.typical[p] = F(math.Pow(max(v, least)/c.Mean, a+b))
+			s.typical[i] = F(math.Pow(max(v, least)/c.Mean, a+b))
 		}
 	})
 	return s.typical
 }
 
-// columnMeans are the means of the columns of a side over their cells.
-func (s *side[F]) columnMeans() []float64 {
+// columnMeans are the means of the columns of a side over its rows.
+func (c *Cells[F]) columnMeans(s *side[F], p *pool) []float64 {
 	sum := make([]float64, s.others)
+	const columns = 256
 	switch {
-	case s.list != nil:
-		for q, p := range s.list.ColIdx {
-			sum[p] += float64(s.list.Val[q])
+	case s.list != nil || s.sparse != nil:
+		x := s.list
+		if x == nil {
+			x = s.sparse
 		}
-	case s.sparse != nil:
-		for q, p := range s.sparse.ColIdx {
-			sum[p] += float64(s.sparse.Val[q])
+		for q, j := range x.ColIdx {
+			sum[j] += float64(x.Val[q])
 		}
 	case s.turned:
-		for p := range sum {
-			for _, v := range s.dense.Row(p) {
-				sum[p] += float64(v)
+		p.run((len(sum)+columns-1)/columns, func(_, part int) {
+			for i := part * columns; i < min((part+1)*columns, len(sum)); i++ {
+				_, sum[i], _, _ = c.ops.Scan(s.dense.Row(i))
 			}
-		}
+		})
 	default:
-		for i := range s.rows {
-			for p, v := range s.dense.Row(i) {
-				sum[p] += float64(v)
+		p.run((len(sum)+columns-1)/columns, func(_, part int) {
+			a, b := part*columns, min((part+1)*columns, len(sum))
+			to := sum[a:b]
+			for i := range s.rows {
+				for j, v := range s.dense.Row(i)[a:b] {
+					to[j] += float64(v)
+				}
 			}
-		}
+		})
 	}
-	for p := range sum {
-		sum[p] /= float64(s.rows)
+	for j := range sum {
+		sum[j] /= float64(s.rows)
 	}
 	return sum
 }

@@ -51,10 +51,8 @@ func (s *Steps[F]) Terms(x, r, w, theta, num, den []F) {
 		switch {
 		case s.Beta == 1:
 			s.ops.Quotient(s.Tiny, x, r, num)
-			if den != nil {
-				for i := range den {
-					den[i] = 1
-				}
+			for i := range den {
+				den[i] = 1
 			}
 		case s.Beta == 2:
 			copy(num, x)

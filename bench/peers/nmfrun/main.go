@@ -44,9 +44,14 @@ func main() {
 	flag.IntVar(&o.MaxIter, "max-iter", 5000, "most iterations")
 	flag.Float64Var(&o.Tol, "tol", -1, "KKT residual to stop at; negative: never")
 	flag.Float64Var(&o.LossTol, "loss-tol", -1, "relative decrease of the loss to stop at; negative: never")
+	flag.StringVar(&o.Loss, "loss", "frobenius", "what is minimised")
+	flag.Float64Var(&o.Beta, "beta", 0, "the β of the loss beta")
 	flag.Float64Var(&o.TargetError, "target-error", 0, "relative error to stop at; 0: never")
 	flag.Parse()
 	o.Init = "random"
+	if o.Loss != "frobenius" {
+		o.Compression = ""
+	}
 	run := fit[float32]
 	if a.precision == "f64" {
 		run = fit[float64]
