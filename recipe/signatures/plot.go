@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/partsof/nmf/internal/figure"
+	"github.com/partsof/nmf/internal/sbs"
 )
 
 // Bars is one signature to draw.
@@ -17,9 +18,6 @@ type Bars struct {
 	// Low and High are ends of error bars, nil for none.
 	Low, High []float64
 }
-
-// colours are the usual ones of the six substitutions.
-var colours = [6]string{"#03bcee", "#010101", "#e32926", "#cac9c9", "#a1ce63", "#ebc6c4"}
 
 const (
 	barStep, barWidth   = 9, 6
@@ -63,7 +61,7 @@ func drawPanel(b *strings.Builder, s Bars, y int) {
 	for c, v := range s.Values {
 		x := float64(plotLeft + c*barStep)
 		fmt.Fprintf(b, `<rect x="%.1f" y="%.2f" width="%d" height="%.2f" fill="%s"><title>%s %s</title></rect>`+"\n",
-			x+(barStep-barWidth)/2.0, at(v), barWidth, v/top*plotHeight, colours[c/16], Channels[c], percentText(v))
+			x+(barStep-barWidth)/2.0, at(v), barWidth, v/top*plotHeight, colourText(c/16), Channels[c], percentText(v))
 		if s.High != nil {
 			fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%.2f" y2="%.2f" stroke="#6b7076"/>`+"\n", x+barStep/2.0, x+barStep/2.0, at(s.Low[c]), at(s.High[c]))
 		}
@@ -72,7 +70,7 @@ func drawPanel(b *strings.Builder, s Bars, y int) {
 	}
 	for i, name := range Substitutions {
 		x := plotLeft + 16*i*barStep
-		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="6" fill="%s"/>`, x+1, y+plotTop-12, 16*barStep-2, colours[i])
+		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="6" fill="%s"/>`, x+1, y+plotTop-12, 16*barStep-2, colourText(i))
 		fmt.Fprintf(b, `<text x="%d" y="%d" font-size="11" text-anchor="middle" fill="#22262b">%s</text>`+"\n", x+8*barStep, y+plotTop-16, figure.Escape(name))
 	}
 	fmt.Fprintf(b, `<text x="4" y="%d" font-size="12" font-weight="bold" fill="#22262b">%s</text>`, y+12, figure.Escape(s.Title))
@@ -92,6 +90,12 @@ func axis(most float64) (top, step float64) {
 		}
 	}
 	return step * math.Ceil(most/step-1e-9), step
+}
+
+// colourText is the colour of a substitution, as SVG has it.
+func colourText(i int) string {
+	c := sbs.Colours[i]
+	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 }
 
 func percentText(v float64) string { return fmt.Sprintf("%.3g%%", 100*v) }
