@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/sbs"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -299,7 +300,7 @@ func everything(kind Drawing) *Input {
 	model, x := made(80, features, 6, 9)
 	model.RowNames, model.ColumnNames = named("tumour ", 80), named("gene", features)
 	if kind.Kind == Signatures {
-		model.ColumnNames = channels
+		model.ColumnNames = sbs.Channels[:]
 	}
 	model.Info.Warnings = []string{"k is large for such data"}
 	model.Info.Resolved.Runs = 5

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/partsof/nmf/internal/sbs"
 )
 
 // FigureOptions says how a static figure is drawn. Nil and the zero value are
@@ -474,27 +476,24 @@ func (s *sheet) topBars(j int, b box) {
 	}
 }
 
-// signatureColours are the usual ones of the six substitutions.
-var signatureColours = []color.NRGBA{{0x1e, 0xbf, 0xf0, 255}, {0x0b, 0x0d, 0x0e, 255}, {0xe6, 0x27, 0x25, 255}, {0xb5, 0xb3, 0xb5, 255}, {0x9a, 0xc7, 0x5d, 255}, {0xe9, 0xb3, 0xb0, 255}}
-
 func (s *sheet) signature(h []float64, most float64, b box) {
 	order := channelOrder(s.in.Model.ColumnNames)
-	step := b.w / float64(len(channels))
+	step := b.w / sbs.N
 	const above, below = 14, 13
 	full := b.h - above - below
 	small := lettering{size: min(4.5, 0.95*step), fill: softColour}
-	for t, name := range substitutionTypes {
+	for t, name := range sbs.Substitutions {
 		x := b.x + float64(16*t)*step
-		s.ink.rect(x+0.5, b.y, 16*step-1, 3, signatureColours[t])
+		s.ink.rect(x+0.5, b.y, 16*step-1, 3, sbs.Colours[t])
 		s.ink.text(x+8*step, b.y+10.5, name, anchored(tickText, "middle"))
 	}
-	for c, name := range channels {
+	for c, name := range sbs.Channels {
 		i := c
 		if order != nil {
 			i = order[c]
 		}
 		x, tall := b.x+float64(c)*step, full*h[i]/most
-		s.ink.rect(x+0.14*step, b.y+above+full-tall, 0.72*step, tall, signatureColours[c/16])
+		s.ink.rect(x+0.14*step, b.y+above+full-tall, 0.72*step, tall, sbs.Colours[c/16])
 		context := name[:1] + name[2:3] + name[6:]
 		s.ink.text(x+step/2+0.35*small.size, b.y+above+full+1.5, context, lettering{size: small.size, fill: small.fill, anchor: "end", turned: true})
 	}

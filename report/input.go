@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/sbs"
 )
 
 // ErrInput is wrapped by every error about an Input that does not fit
@@ -169,8 +170,8 @@ func (d *Drawing) check(features int) error {
 			return fmt.Errorf("%w: an image of %d x %d has %d pixels; the model has %d features", ErrInput, d.Width, d.Height, d.Width*d.Height, features)
 		}
 	case Signatures:
-		if features != len(channels) {
-			return fmt.Errorf("%w: mutational signatures have %d classes; the model has %d features", ErrInput, len(channels), features)
+		if features != sbs.N {
+			return fmt.Errorf("%w: mutational signatures have %d classes; the model has %d features", ErrInput, sbs.N, features)
 		}
 	default:
 		return fmt.Errorf("%w: components cannot be drawn as %q", ErrInput, d.Kind)

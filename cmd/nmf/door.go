@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"reflect"
@@ -60,6 +61,8 @@ type door struct {
 	inputs []string
 	// fitFlags are the flags of fit that were given, or that the preset gave.
 	fitFlags []string
+	// adjust, unless nil, changes the options last.
+	adjust func(o *nmf.Options)
 }
 
 // enter fills in the preset and checks what does not need the data. output is
@@ -202,6 +205,9 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err := d.loadCells(a, o); err != nil {
 		return nil, err
 	}
+	if d.adjust != nil {
+		d.adjust(o)
+	}
 	model, err := fitTable(a, t, d.k, o, d.Quiet)
 	if err != nil {
 		return nil, inFile(input, err)
@@ -248,6 +254,22 @@ func (d *door) beside(path, suffix string) (string, error) {
 	return path, errors.Join(d.notInput(path), atomicfile.Check(path))
 }
 
+// folderBeside is beside for a folder of outputs, which is made when they are
+// written. An empty one that is there already is as good as none.
+func (d *door) folderBeside(path string) (string, error) {
+	switch path {
+	case none:
+		return "", nil
+	case "":
+		path = strings.TrimSuffix(d.out.path, ".npz")
+		if held, err := os.ReadDir(path); (err == nil && len(held) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)) && !d.out.replaces {
+			return "", fmt.Errorf("%s exists, and no model of its name is beside it: it is left alone; name another model with -o, or remove it", path)
+		}
+		return path, nil
+	}
+	return path, checkFolder(path)
+}
+
 // writeWeights writes W as a table, a row a sample.
 func writeWeights[F matrix.Float](path string, m *nmf.Model[F]) error {
 	return data.Write(path, &data.Table[F]{X: m.W, RowNames: m.RowNames, ColumnNames: componentNames(m.K())}, nil)
@@ -276,6 +298,22 @@ func (d *door) checkTables(paths ...string) error {
 		}
 	}
 	return checkTables(paths...)
+}
+
+// checkFiles finds out before the work whether text files can be written.
+func (d *door) checkFiles(paths ...string) error {
+	for _, p := range paths {
+		switch p {
+		case "":
+			continue
+		case "-":
+			return usagef(d.command, "tables are written to files, not to standard output")
+		}
+		if err := errors.Join(d.notInput(p), (&tableFlags{Output: p}).spare(), atomicfile.Check(p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // notInput refuses to write over what the command reads.

@@ -35,6 +35,9 @@ type commands struct {
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
 	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
+	Audio       audioCmd       `cmd:"" help:"Take sound apart: notes, drums, speakers."`
+	Cells       cellsCmd       `cmd:"" help:"Find the gene programs of single cells."`
+	Signatures  signaturesCmd  `cmd:"" help:"Find the mutational signatures of a catalogue."`
 	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
 	Muscles     musclesCmd     `cmd:"" help:"Find the synergies of muscles in electromyograms."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return hdf5.Available() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles,
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound,
 		},
 	})
 }

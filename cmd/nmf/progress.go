@@ -62,6 +62,13 @@ func (p *progress) sweep(s rank.Progress) {
 	})
 }
 
+// step is called for every part of other work that goes on beside a fit.
+func (p *progress) step(text string) {
+	if p != nil {
+		p.show(func(time.Duration) string { return text })
+	}
+}
+
 // show draws a line, unless the last one is too fresh.
 func (p *progress) show(text func(elapsed time.Duration) string) {
 	now := time.Now()

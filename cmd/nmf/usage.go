@@ -14,7 +14,10 @@ import (
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/recipe/audio"
+	singlecell "github.com/partsof/nmf/recipe/cells"
 	"github.com/partsof/nmf/recipe/muscles"
+	"github.com/partsof/nmf/recipe/signatures"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -41,6 +44,14 @@ func choicesOf(name string) []string {
 		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
 	case "by":
 		return []string{"weight", "specificity"}
+	case "flavour":
+		return singlecell.Flavours()
+	case "spectrum":
+		return []string{"auto", "magnitude", "power"}
+	case "window":
+		return audio.Windows()
+	case "refit":
+		return signatures.Refits()
 	case "normalise":
 		return muscles.Normalisations()
 	case "order":

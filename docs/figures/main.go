@@ -34,6 +34,8 @@ func main() {
 	}{
 		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
 		{"images.png", drawImages},
+		{"signatures.svg", drawSignatures},
+		{"audio.svg", drawAudio},
 		{"spectra.svg", drawSpectra},
 		{"muscles.svg", drawMuscles},
 	} {

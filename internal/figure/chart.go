@@ -77,10 +77,10 @@ func (c *Chart) WriteSVG(w io.Writer) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="Helvetica, Arial, sans-serif" font-size="%d" role="img">`+"\n", columns*width, top+rows*height, fontSize)
-	fmt.Fprintf(&b, "<title>%s</title>\n", escape(c.Title))
+	fmt.Fprintf(&b, "<title>%s</title>\n", Escape(c.Title))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", columns*width, top+rows*height)
 	if c.Title != "" {
-		fmt.Fprintf(&b, `<text x="14" y="23" font-size="16" fill="#222222">%s</text>`+"\n", escape(c.Title))
+		fmt.Fprintf(&b, `<text x="14" y="23" font-size="16" fill="#222222">%s</text>`+"\n", Escape(c.Title))
 	}
 	for i := range c.Panels {
 		fmt.Fprintf(&b, `<g transform="translate(%d %d)">`+"\n", i%columns*width, top+i/columns*height)
@@ -124,13 +124,13 @@ func (p *Panel) write(b *strings.Builder, width, height float64) {
 		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1[3]f" stroke="%[4]s"/>`+"\n", f.left, f.right, f.y(t), gridColour)
 		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s">%s</text>`+"\n", f.left-6, f.y(t)+4, axisText, number(t))
 	}
-	fmt.Fprintf(b, `<text x="%.1f" y="18" font-size="13" fill="#222222">%s</text>`+"\n", f.left, escape(p.Title))
+	fmt.Fprintf(b, `<text x="%.1f" y="18" font-size="13" fill="#222222">%s</text>`+"\n", f.left, Escape(p.Title))
 	if p.XLabel != "" {
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s">%s</text>`+"\n", (f.left+f.right)/2, height-8, axisText, escape(p.XLabel))
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s">%s</text>`+"\n", (f.left+f.right)/2, height-8, axisText, Escape(p.XLabel))
 	}
 	if p.YLabel != "" {
 		x, y := 12.0, (f.top+f.bottom)/2
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s" transform="rotate(-90 %.1[1]f %.1[2]f)">%[4]s</text>`+"\n", x, y, axisText, escape(p.YLabel))
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s" transform="rotate(-90 %.1[1]f %.1[2]f)">%[4]s</text>`+"\n", x, y, axisText, Escape(p.YLabel))
 	}
 	if len(p.Bars) > 0 {
 		p.writeBars(b, f)
@@ -180,9 +180,9 @@ func (p *Panel) writeBars(b *strings.Builder, f *frame) {
 		zero, end := f.y(max(0, f.y0)), f.y(bar.Value)
 		left := f.left + (float64(i)+0.15)*step
 		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"><title>%s: %s</title></rect>`+"\n",
-			left, min(zero, end), 0.7*step, math.Abs(zero-end), colour, escape(bar.Label), number(bar.Value))
+			left, min(zero, end), 0.7*step, math.Abs(zero-end), colour, Escape(bar.Label), number(bar.Value))
 		x, y := f.left+(float64(i)+0.5)*step+3, f.bottom+12
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s" transform="rotate(-48 %.1[1]f %.1[2]f)">%[4]s</text>`+"\n", x, y, axisText, escape(shorten(bar.Label, mostLabel)))
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s" transform="rotate(-48 %.1[1]f %.1[2]f)">%[4]s</text>`+"\n", x, y, axisText, Escape(shorten(bar.Label, mostLabel)))
 	}
 }
 
@@ -250,7 +250,7 @@ func (p *Panel) writeLegend(b *strings.Builder, f *frame) {
 		}
 		name := shorten(l.Name, 24)
 		x -= charWidth * float64(len([]rune(name)))
-		fmt.Fprintf(b, `<text x="%.1f" y="18" fill="#222222">%s</text>`+"\n", x, escape(name))
+		fmt.Fprintf(b, `<text x="%.1f" y="18" fill="#222222">%s</text>`+"\n", x, Escape(name))
 		x -= 24
 		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="14" y2="14" stroke="%s" stroke-width="2"%s/>`+"\n", x, x+18, l.colour(i), l.dash())
 		x -= 14
@@ -285,7 +285,8 @@ func shorten(s string, most int) string {
 	return string(r[:most-1]) + "…"
 }
 
-func escape(s string) string {
+// Escape makes a text one of SVG.
+func Escape(s string) string {
 	var b strings.Builder
 	if err := xml.EscapeText(&b, []byte(s)); err != nil {
 		return ""
