@@ -188,7 +188,10 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 
 // rankError says which file, and what to do.
 func rankError(input string, err error) error {
+	var stopped *statusError
 	switch {
+	case errors.As(err, &stopped):
+		return err
 	case errors.Is(err, rank.ErrState), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
 		return err
 	}
