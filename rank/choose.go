@@ -77,9 +77,9 @@ var criteria = []Criterion{
 		spread: func(k *K) float64 { return float64(k.BCVErrorSE) },
 		choose: oneStandardError(func(k *K) (float64, float64) { return float64(k.BCVError), float64(k.BCVErrorSE) })},
 	{Name: coph, Title: "cophenetic correlation", Family: "stability", Better: "high",
-		About:  "how tree-like the consensus of the restarts is (Brunet et al. 2004); the last k within 0.01 of the highest",
+		About:  "how tree-like the consensus of the restarts is (Brunet et al. 2004); the last k within 0.003 of the highest",
 		Value:  func(k *K) float64 { return float64(k.Cophenetic) },
-		choose: lastNear(0.01, func(k *K) float64 { return float64(k.Cophenetic) })},
+		choose: lastNear(0.003, func(k *K) float64 { return float64(k.Cophenetic) })},
 	{Name: dispersion, Title: "dispersion", Family: "stability", Better: "high",
 		About:  "how near 0 or 1 the consensus is (Kim & Park 2007); the last k within 0.02 of the highest",
 		Value:  func(k *K) float64 { return float64(k.Dispersion) },
@@ -298,19 +298,21 @@ func explain(r *Recommendation, ks []K, used []*Criterion) string {
 		by[k] = append(by[k], c.Title)
 	}
 	var b strings.Builder
-	verb := "choose"
-	if len(by[r.K]) == 1 {
-		verb = "chooses"
+	choose := func(names []string) string {
+		if plural := len(names) > 1 || names[0] == "silhouettes"; plural {
+			return join(names) + " choose"
+		}
+		return names[0] + " chooses"
 	}
-	fmt.Fprintf(&b, "k = %d: %s %s it", r.K, join(by[r.K]), verb)
+	fmt.Fprintf(&b, "k = %d: %s it", r.K, choose(by[r.K]))
 	var others []string
 	for i := range ks {
 		if k := ks[i].K; k != r.K && by[k] != nil {
-			others = append(others, fmt.Sprintf("%s for k = %d", join(by[k]), k))
+			others = append(others, fmt.Sprintf("%s k = %d", choose(by[k]), k))
 		}
 	}
 	if len(others) > 0 {
-		fmt.Fprintf(&b, "; against it are %s", strings.Join(others, "; "))
+		fmt.Fprintf(&b, "; against it, %s", strings.Join(others, "; "))
 	}
 	if len(none) > 0 {
 		fmt.Fprintf(&b, "; %s found no k good enough", join(none))

@@ -147,40 +147,75 @@ func union(a, b *matrix.Mask) *matrix.Mask {
 // losses that are infinite at a prediction of zero stay finite.
 const floor = 1e-6
 
-// heldOutError is the loss of a model's predictions at the held-out cells over
-// that of one number for all, the mean of the cells that the model was fitted
-// to: 1 is no better than that, 0 is perfect.
-func (c *cells[F]) heldOutError(model *nmf.Model[F], held *matrix.Mask) (float64, error) {
+// judge says how far predictions of held-out cells are off.
+type judge[F matrix.Float] struct {
+	cells *cells[F]
+	held  *matrix.Mask
+	// mean is that of the cells that are fitted, largest the largest of them of
+	// each feature. No prediction is taken above it: where a component is nearly
+	// that of one sample alone, hardly anything says what it is at the features
+	// that this sample holds out, and a single such cell would outweigh all
+	// others.
+	mean    float64
+	largest []float64
+}
+
+func (c *cells[F]) judge(held *matrix.Mask) *judge[F] {
+	j := &judge[F]{cells: c, held: held, largest: make([]float64, held.Cols)}
+	sum, count := c.sum, c.count
+	var cols []int32
+	for i := range held.Rows {
+		out := held.Row(i)
+		for _, f := range out {
+			sum -= at(c.x, i, int(f))
+			count--
+		}
+		if s, sparse := c.x.(*matrix.CSR[F]); sparse {
+			cols, _ = s.Row(i)
+		}
+		for p, v := range storedRow(c.x, i) {
+			f := p
+			if cols != nil {
+				f = int(cols[p])
+			}
+			for len(out) > 0 && int(out[0]) < f {
+				out = out[1:]
+			}
+			if held := len(out) > 0 && int(out[0]) == f; !held && float64(v) > j.largest[f] && c.observed(i, f, float64(v)) {
+				j.largest[f] = float64(v)
+			}
+		}
+	}
+	j.mean = sum / count
+	return j
+}
+
+// error is the loss of a model's predictions at the held-out cells over that of
+// one number for all, the mean of the cells that the model was fitted to: 1 is
+// no better than that, 0 is perfect.
+func (j *judge[F]) error(model *nmf.Model[F]) (float64, error) {
 	loss, err := lossOf(&model.Info)
 	if err != nil {
 		return 0, err
 	}
-	sum, count := c.sum, c.count
-	for i := range held.Rows {
-		for _, j := range held.Row(i) {
-			sum -= at(c.x, i, int(j))
-			count--
-		}
-	}
-	null := sum / count
-	least := floor * null
+	least := floor * j.mean
 	var total, base float64
 	weights := make([]float64, model.K())
-	for i := range held.Rows {
-		cols := held.Row(i)
+	for i := range j.held.Rows {
+		cols := j.held.Row(i)
 		if len(cols) == 0 {
 			continue
 		}
-		for j, s := range model.Scales {
-			weights[j] = float64(model.W.At(i, j)) * s
+		for l, s := range model.Scales {
+			weights[l] = float64(model.W.At(i, l)) * s
 		}
-		for _, col := range cols {
-			x, y := at(c.x, i, int(col)), 0.0
-			for j, w := range weights {
-				y += w * float64(model.H.At(j, int(col)))
+		for _, f := range cols {
+			x, y := at(j.cells.x, i, int(f)), 0.0
+			for l, w := range weights {
+				y += w * float64(model.H.At(l, int(f)))
 			}
-			total += loss.Value(x, max(y, least), int(col))
-			base += loss.Value(x, null, int(col))
+			total += loss.Value(x, max(min(y, j.largest[f]), least), int(f))
+			base += loss.Value(x, j.mean, int(f))
 		}
 	}
 	if base == 0 {
@@ -198,5 +233,5 @@ func (s *sweep[F]) holdOut(ctx context.Context, repeat int) (map[int]float64, er
 	if err != nil {
 		return nil, err
 	}
-	return measure(models, func(m *nmf.Model[F]) (float64, error) { return s.cells.heldOutError(m, held) })
+	return measure(models, s.cells.judge(held).error)
 }

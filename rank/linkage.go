@@ -98,8 +98,7 @@ func cophenetic(n int, merges []merge) []float64 {
 
 // leafOrder is the order of the samples along the tree.
 func leafOrder(n int, merges []merge) []int {
-	members := walk(n, merges, func(_, _ []int, _ float64) {})
-	return members
+	return walk(n, merges, func(_, _ []int, _ float64) {})
 }
 
 // cut gives every sample the number of its cluster where the tree is cut into k
@@ -110,8 +109,7 @@ func cut(n, k int, merges []merge) []int {
 	for i := range parent {
 		parent[i] = i
 	}
-	var root func(i int) int
-	root = func(i int) int {
+	root := func(i int) int {
 		for parent[i] != i {
 			parent[i] = parent[parent[i]]
 			i = parent[i]

@@ -116,7 +116,7 @@ func (o *Options) resolve(m int) (Options, error) {
 	switch r.Fit.Init {
 	case "", "auto":
 		r.Fit.Init = "random"
-	case "nndsvd", "nndsvda":
+	case "nndsvd", "nndsvda", "spa":
 		return r, fmt.Errorf("%w: init %s is the same for every restart, which a sweep compares; take random or nndsvdar", nmf.ErrOption, r.Fit.Init)
 	}
 	if r.Fit.Compression != "on" {

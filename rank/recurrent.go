@@ -115,6 +115,9 @@ func Consensus[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	if o == nil {
 		o = new(ConsensusOptions)
 	}
+	if err := inMemory(x); err != nil {
+		return nil, err
+	}
 	m, _ := x.Dims()
 	opt, err := o.resolve(m)
 	if err != nil {

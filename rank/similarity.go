@@ -3,8 +3,6 @@ package rank
 import (
 	"math"
 
-	"gonum.org/v1/gonum/blas/blas32"
-
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -35,9 +33,23 @@ func unit[F matrix.Float](row []F) []float32 {
 	return out
 }
 
-// dot is the cosine of two unit vectors, summed in float64.
+// dot is the cosine of two unit vectors, summed in float64. The order of the sum
+// is fixed: kernels that begin where memory is aligned would give other last
+// digits from one call to the next.
 func dot(a, b []float32) float64 {
-	return blas32.DDot(blas32.Vector{N: len(a), Inc: 1, Data: a}, blas32.Vector{N: len(b), Inc: 1, Data: b})
+	var s0, s1, s2, s3 float64
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += float64(a[i]) * float64(b[i])
+		s1 += float64(a[i+1]) * float64(b[i+1])
+		s2 += float64(a[i+2]) * float64(b[i+2])
+		s3 += float64(a[i+3]) * float64(b[i+3])
+	}
+	for ; i < len(a); i++ {
+		s0 += float64(a[i]) * float64(b[i])
+	}
+	return (s0 + s1) + (s2 + s3)
 }
 
 // cosines are those of all pairs of rows.

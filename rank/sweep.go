@@ -33,6 +33,9 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	if o == nil {
 		o = new(Options)
 	}
+	if err := inMemory(x); err != nil {
+		return nil, err
+	}
 	m, n := x.Dims()
 	opt, err := o.resolve(m)
 	if err != nil {
@@ -66,6 +69,15 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	return s.result, nil
 }
 
+// inMemory refuses an X that is read block by block: its rows and blocks are
+// drawn anew again and again.
+func inMemory[F matrix.Float](x matrix.Matrix[F]) error {
+	if _, streamed := x.(*matrix.Streamed[F]); streamed {
+		return fmt.Errorf("%w: X is read block by block, and its samples and blocks must be drawn anew again and again; take a part of the samples that fits in memory", ErrInput)
+	}
+	return nil
+}
+
 func defaultLoss(loss string) string {
 	if loss == "" {
 		return "frobenius"
@@ -85,8 +97,10 @@ type sweep[F matrix.Float] struct {
 	result    *Result
 	parts     []part
 
-	// waiting holds the restarts of each k that is not complete.
+	// waiting holds the restarts of each k that is not complete, batches the
+	// starts of the batches that are kept for such a k.
 	waiting map[int][]*restart
+	batches map[string][]nmf.Start
 	// repeated holds what the repeats of each kind gave, by kind and k.
 	repeated map[string]map[int][][]float64
 
@@ -115,7 +129,7 @@ const (
 // plan lists the parts.
 func (s *sweep[F]) plan() error {
 	m, n := s.x.Dims()
-	s.waiting = map[int][]*restart{}
+	s.waiting, s.batches = map[int][]*restart{}, map[string][]nmf.Start{}
 	s.repeated = map[string]map[int][][]float64{}
 	perFit := 0.0
 	for _, k := range s.o.K {
@@ -319,7 +333,25 @@ func (s *sweep[F]) restarts(ctx context.Context, name string, starts []nmf.Start
 			}
 		}
 	}
+	s.batches[name] = starts
+	s.dropSummedUp()
 	return nil
+}
+
+// dropSummedUp removes the batches whose every k is summed up: they are large.
+func (s *sweep[F]) dropSummedUp() {
+	for name, starts := range s.batches {
+		open := slices.ContainsFunc(starts, func(start nmf.Start) bool { return !s.has(start.K) })
+		if !open {
+			s.state.drop(name)
+			delete(s.batches, name)
+		}
+	}
+}
+
+// has says that a k is among the results.
+func (s *sweep[F]) has(k int) bool {
+	return slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
 }
 
 // fitBatch fits all starts; where they cannot be fitted together each is tried
@@ -414,8 +446,7 @@ func (s *sweep[F]) summedUp(starts []nmf.Start) (bool, error) {
 		found[start.K] = sum
 	}
 	for _, k := range s.o.K {
-		known := slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
-		if sum := found[k]; sum != nil && !known {
+		if sum := found[k]; sum != nil && !s.has(k) {
 			s.accept(sum)
 		}
 	}
@@ -436,10 +467,9 @@ func (s *sweep[F]) accept(sum *summary) {
 
 // sumUp turns the restarts of a k into its numbers, and forgets them.
 func (s *sweep[F]) sumUp(k int) error {
-	known := slices.ContainsFunc(s.result.K, func(r K) bool { return r.K == k })
 	runs := s.waiting[k]
 	delete(s.waiting, k)
-	if known {
+	if s.has(k) {
 		return nil
 	}
 	var failures []string

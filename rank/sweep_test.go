@@ -239,6 +239,8 @@ func TestSweepRefuses(t *testing.T) {
 		{x, &Options{K: []int{2}, Labels: []int{1}}, nmf.ErrShape},
 		{d, &Options{K: []int{2}, Criteria: []string{"poisson"}}, ErrInput},
 		{d, &Options{K: []int{2}, Criteria: []string{"bcv"}, Fit: nmf.Options{Mask: mask}}, ErrInput},
+		{&matrix.Streamed[float64]{Rows: 9, Cols: 9}, &Options{K: []int{2}}, ErrInput},
+		{x, &Options{K: []int{2}, Fit: nmf.Options{Init: "spa"}}, nmf.ErrOption},
 		{matrix.NewDense[float64](0, 3), &Options{K: []int{2}}, nmf.ErrEmpty},
 		{matrix.NewDense[float64](5, 3), &Options{K: []int{2}}, nmf.ErrEmpty},
 	} {
@@ -283,4 +285,41 @@ func FuzzState(f *testing.F) {
 			_ = open([]byte(s), v)
 		}
 	})
+}
+
+// TestManyBatches: restarts that are too many for one batch are summed up all
+// the same, also after a stop between two batches, and leave no batch behind.
+func TestManyBatches(t *testing.T) {
+	x := counts(t)
+	o := &Options{K: []int{2, 4}, Runs: 220, Criteria: []string{"silhouette", "cophenetic"}, Fit: nmf.Options{MaxIter: 2}}
+	whole, err := Sweep(context.Background(), x, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.State = filepath.Join(t.TempDir(), "state")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o.Progress = func(p Progress) {
+		if p.Done > 0 {
+			cancel()
+		}
+	}
+	if _, err := Sweep(ctx, x, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("it was not stopped: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(o.State, "restarts-*"))
+	if err != nil || len(left) != 1 {
+		t.Errorf("after the first batch there are %v, %v", left, err)
+	}
+	o.Progress = nil
+	rest, err := Sweep(context.Background(), x, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if whole.K[1].Runs != 220 || fmt.Sprint(whole.K[1].SilhouetteMean, whole.K[1].Components, whole.Recommended) != fmt.Sprint(rest.K[1].SilhouetteMean, rest.K[1].Components, rest.Recommended) {
+		t.Error("a stop between two batches changes the result")
+	}
+	if left, err := filepath.Glob(filepath.Join(o.State, "restarts-*")); err != nil || len(left) != 0 {
+		t.Errorf("batches are left: %v, %v", left, err)
+	}
 }

@@ -132,7 +132,7 @@ type fitCmd struct {
 func (c *fitCmd) examples() [][2]string {
 	return [][2]string{
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
-		{"nmf fit counts.csv -k auto -o model.npz", "as many as nmf rank recommends"},
+		{"nmf fit counts.csv -k auto -o model.npz", "as nmf rank says"},
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
 		{"nmf fit X.npy -k 10 --report report.html", "with a page to look at"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
@@ -157,6 +157,9 @@ func (c *fitCmd) Run(a *app) error {
 	k := c.K
 	if k == kAuto {
 		k = 1
+		if c.InitW+c.InitH != "" {
+			return usagef("fit", "-k auto and a given start exclude each other: say -k K")
+		}
 		if p, err := c.penaltyPath("fit"); err != nil {
 			return err
 		} else if p.values != nil {
@@ -185,7 +188,7 @@ func (c *fitCmd) Run(a *app) error {
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
 	o := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.K, o, c.Quiet)
+	t, done, err := openTable[F](a, in, max(1, c.K), o, c.Quiet)
 	if err != nil {
 		return err
 	}

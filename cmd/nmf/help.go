@@ -60,6 +60,7 @@ func (a *app) printOverview(app *kong.Application, width int) {
 	a.printf("Any matrix: look at it, factorize it, look at the components, use them:\n\n")
 	a.printExamples([][2]string{
 		{"nmf info counts.csv", "shape, range, problems"},
+		{"nmf rank counts.csv", "how many components?"},
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components, saved"},
 		{"nmf top model.npz -n 10", "top features and samples"},
 		{"nmf transform model.npz new.csv -o weights.csv", "components in new samples"},

@@ -401,9 +401,6 @@ func columnWidth(head string, cells []string) int {
 func chooseK[F matrix.Float](a *app, t *data.Table[F], fit *nmf.Options, quiet bool) (*rank.Recommendation, error) {
 	rows, cols := t.X.Dims()
 	o := &rank.Options{Fit: *fit, K: defaultRanks(rows, cols), Runs: max(20, fit.Runs)}
-	if fit.W != nil || fit.H != nil {
-		return nil, usagef("fit", "-k auto and a given start exclude each other: say -k K")
-	}
 	result, err := sweepTable(a, t, o, quiet)
 	if err != nil {
 		return nil, err

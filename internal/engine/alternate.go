@@ -417,11 +417,11 @@ func (s *pair[F]) close(relative float64) bool {
 // have converged and is found not to goes on from there.
 func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	const rowSteps = 100
-	r, h := s.run, s.h
+	r, h, rowTol := s.run, s.h, s.rowTol()
 	last := NewTall[F](w.Rows, w.K)
-	update, scaled := newton[F](s.cfg.RowTol, rowSteps), false
+	update, scaled := newton[F](rowTol, rowSteps), false
 	if !s.c.steps.Quadratic() && !s.cfg.PenaltyW.Coupled() && (s.cfg.PenaltyW == nil || !s.cfg.PenaltyW.Simplex) {
-		update, scaled = polish[F](s.cfg.RowTol, rowSteps), true
+		update, scaled = polish[F](rowTol, rowSteps), true
 	}
 	rounds := 1
 	if s.cfg.PenaltyW.Coupled() || s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute {
@@ -444,7 +444,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	}
 	if total := s.objective(rows.loss, last, h); total > s.total && scaled {
 		// A scaled step may have raised the loss of a row.
-		if _, ok = s.left(s.w, h, last, newton[F](s.cfg.RowTol, rowSteps), false); !ok {
+		if _, ok = s.left(s.w, h, last, newton[F](rowTol, rowSteps), false); !ok {
 			return
 		}
 		if rows, ok = s.left(last, h, nil, nil, false); !ok {
@@ -479,6 +479,19 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		status = IterationLimit
 	}
 	r.Status, r.W, r.H = status, last, h.clone()
+}
+
+// rowTol is the KKT residual by row that the final half-step for W goes to: that
+// of Config, but for a run that was to reach an error and no more. H is then
+// not where it belongs, and rows are solved to a tenth of the residual that is
+// there.
+func (s *pair[F]) rowTol() float64 {
+	const most, part = 1e-2, 0.1
+	n := len(s.run.Trace)
+	if n == 0 || s.run.Trace[n-1].RelativeError > s.cfg.TargetError {
+		return s.cfg.RowTol
+	}
+	return max(s.cfg.RowTol, min(most, part*s.run.Trace[n-1].KKT))
 }
 
 // cancel ends a run with its accepted pair, or drops it where there is none.
