@@ -3,6 +3,7 @@ package audio_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -146,8 +147,15 @@ func TestRead(t *testing.T) {
 
 func TestReadErrors(t *testing.T) {
 	good := write(t, "good.wav", noise(8000, 1, 3000, 1))
-	broken := noise(8000, 1, 3000, 1)
-	broken.Channels[0][7] = math.NaN()
+	broken := write(t, "nan.wav", noise(8000, 1, 3000, 1))
+	damage, err := os.ReadFile(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(damage[len(damage)-4*(3000-7):], math.Float32bits(float32(math.NaN())))
+	if err := os.WriteFile(broken, damage, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	cut := write(t, "cut.wav", noise(8000, 1, 3000, 1))
 	content, err := os.ReadFile(cut)
 	if err != nil {
@@ -165,8 +173,8 @@ func TestReadErrors(t *testing.T) {
 		{[]string{write(t, "short.wav", noise(8000, 1, 100, 1))}, recipe.ErrInput, "the recording has 100 samples (0.0125 s), fewer than one window of 512"},
 		{[]string{write(t, "silent.wav", &sound.Sound{Rate: 8000, Channels: [][]float64{make([]float64, 3000)}})}, recipe.ErrInput, "the recording is silent"},
 		{[]string{write(t, "empty.wav", &sound.Sound{Rate: 8000, Channels: [][]float64{nil}})}, recipe.ErrInput, "has no samples"},
-		{[]string{write(t, "nan.wav", broken)}, recipe.ErrInput, "sample 8 of channel 1 is NaN"},
-		{[]string{cut}, data.ErrTruncated, "is cut short: it promises 12000 bytes"},
+		{[]string{broken}, recipe.ErrInput, "sample 8 of channel 1 is NaN"},
+		{[]string{cut}, data.ErrTruncated, "file is cut short: its samples take 12000 bytes"},
 		{[]string{filepath.Join(t.TempDir(), "none.wav")}, os.ErrNotExist, "none.wav"},
 		{nil, recipe.ErrOption, "no file"},
 	} {
