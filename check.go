@@ -15,15 +15,8 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 	if m == 0 || n == 0 {
 		return nil, 0, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
-	switch x := x.(type) {
-	case *matrix.Dense[F]:
-		if x.Stride < n || len(x.Data) < (m-1)*x.Stride+n {
-			return nil, 0, fmt.Errorf("%w: %d values, stride %d, for a %d x %d matrix", ErrShape, len(x.Data), x.Stride, m, n)
-		}
-	case *matrix.CSR[F]:
-		if err := x.Check(); err != nil {
-			return nil, 0, fmt.Errorf("%w: %w", ErrShape, err)
-		}
+	if err := checkLayout(x); err != nil {
+		return nil, 0, err
 	}
 	data = engine.NewData(x, threads)
 	if data.BadRow >= 0 {
@@ -37,6 +30,21 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 		data = engine.NewData(scaled(x, 1/u), threads)
 	}
 	return data, u, nil
+}
+
+// checkLayout refuses a matrix that is not one.
+func checkLayout[F matrix.Float](x matrix.Matrix[F]) error {
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
+		if m, n := x.Dims(); x.Stride < n || len(x.Data) < (m-1)*x.Stride+n {
+			return fmt.Errorf("%w: %d values, stride %d, for a %d x %d matrix", ErrShape, len(x.Data), x.Stride, m, n)
+		}
+	case *matrix.CSR[F]:
+		if err := x.Check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrShape, err)
+		}
+	}
+	return nil
 }
 
 // badCell describes the first bad value of a row.

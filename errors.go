@@ -11,6 +11,8 @@ var (
 	ErrNegative = errors.New("is negative")
 	// ErrNotFinite: X has a NaN or an infinity.
 	ErrNotFinite = errors.New("is not a finite number")
+	// ErrZero: X has a zero where the loss needs values above it.
+	ErrZero = errors.New("has no finite loss; losses with β of at most 0 (Itakura-Saito) need values above zero: add a small number to X, or make zeros missing")
 	// ErrEmpty: X has no rows, no columns, or no cell above zero.
 	ErrEmpty = errors.New("nothing to factorize")
 	// ErrRange: X is so large or so small that its squares leave the range of
@@ -36,7 +38,7 @@ type CellError struct {
 	Row, Column         int
 	RowName, ColumnName string
 	Value               float64
-	// Err is ErrNegative or ErrNotFinite.
+	// Err is ErrNegative, ErrNotFinite or ErrZero.
 	Err error
 }
 

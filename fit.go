@@ -31,6 +31,9 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
+	if !opt.plain() {
+		return fitCells(ctx, x, k, opt, o, began)
+	}
 	data, u, err := prepare(x, opt.RowNames, opt.ColumnNames, opt.Threads)
 	if err != nil {
 		return nil, err
@@ -47,7 +50,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
-	cfg := opt.engineConfig(began, u)
+	cfg := opt.engineConfig(began, u*u)
 	cfg.PenaltyW = opt.PenaltyW.factor(m, k, n, unitW, u*u, false)
 	cfg.PenaltyH = opt.PenaltyH.factor(n, k, m, unitH, u*u, true)
 	var startErr error
@@ -89,7 +92,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if best < 0 {
 		return nil, context.Cause(ctx)
 	}
-	model := newModel(x, k, u, unitW, unitH, runs, best, opt)
+	model := newModel(x, k, u, unitW, unitH, u*u, runs, best, opt)
 	if o != nil {
 		model.Info.Options = *o
 	}
@@ -98,14 +101,14 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	return model, nil
 }
 
-// engineConfig is for data that was divided by the unit u.
-func (o *Options) engineConfig(began time.Time, u float64) engine.Config {
+// engineConfig is for losses that were divided by lossUnit.
+func (o *Options) engineConfig(began time.Time, lossUnit float64) engine.Config {
 	cfg := engine.Config{Solver: o.Solver, InnerSweeps: o.InnerSweeps, Extrapolate: !o.NoExtrapolation,
 		MaxIter: o.MaxIter, Tol: o.Tol, LossTol: o.LossTol, TargetError: o.TargetError, RowTol: rowTol(o.Tol),
 		Seed: o.Seed, Workers: o.Threads, Start: began}
 	if o.Progress != nil {
 		cfg.OnIteration = func(run int, it Iteration) {
-			it.Loss *= u * u
+			it.Loss *= lossUnit
 			o.Progress(Progress{Run: run, Runs: o.Runs, MaxIter: o.MaxIter, Iteration: it})
 		}
 	}
@@ -137,29 +140,40 @@ func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o 
 	} else {
 		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
 	}
+	if o.W != nil && w == nil {
+		w = engine.NewTall[F](x.Rows, k)
+	}
+	if o.H != nil && h == nil {
+		h = engine.NewTall[F](x.Cols, k)
+	}
+	given(&o, w, h, unitW, unitH)
+	return w, h, err
+}
+
+// given puts the factors that are given in the place of a start's.
+func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
 	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
 		if v == v {
 			t.Row(i)[j] = F(v / unit)
 		}
 	}
-	if o.W != nil && w != nil {
+	if o.W != nil {
 		for i := range o.W.Rows {
 			for j, v := range o.W.Row(i) {
 				put(w, i, j, v, unitW)
 			}
 		}
 	}
-	if o.H != nil && h != nil {
+	if o.H != nil {
 		for j := range o.H.Rows {
 			for i, v := range o.H.Row(j) {
 				put(h, i, j, v, unitH)
 			}
 		}
 	}
-	return w, h, err
 }
 
-func newModel[F matrix.Float](x matrix.Matrix[F], k int, u, unitW, unitH float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
+func newModel[F matrix.Float](x matrix.Matrix[F], k int, u, unitW, unitH, lossUnit float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
 	r := runs[best]
 	model := &Model[F]{RowNames: opt.RowNames, ColumnNames: opt.ColumnNames}
 	var basisNorms []float64
@@ -174,9 +188,9 @@ func newModel[F matrix.Float](x matrix.Matrix[F], k int, u, unitW, unitH float64
 	}
 	for _, r := range runs {
 		if r != nil {
-			r.Loss *= u * u
+			r.Loss *= lossUnit
 			for i := range r.Trace {
-				r.Trace[i].Loss *= u * u
+				r.Trace[i].Loss *= lossUnit
 			}
 		}
 	}

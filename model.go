@@ -79,6 +79,9 @@ type Info struct {
 	// BasisNorms are the L1 norms that the rows of H had in the objective, where
 	// penalties make them matter.
 	BasisNorms []float64 `json:"basis_norms,omitempty"`
+	// Dispersions are the estimated α of the features, for the loss
+	// "negbinomial" with one for each.
+	Dispersions []float64 `json:"dispersions,omitempty"`
 	// Compression is nil where there was none.
 	Compression *Compression `json:"compression,omitempty"`
 	// Warnings are things that the user should know about the data or the

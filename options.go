@@ -142,7 +142,7 @@ const (
 )
 
 // Solvers and Inits list the values of Options.Solver and Options.Init.
-func Solvers() []string { return append([]string{auto}, solver.Names()...) }
+func Solvers() []string { return append(append([]string{auto}, solver.Names()...), "newton") }
 func Inits() []string   { return append([]string{auto}, start.Names()...) }
 
 // resolve fills in defaults and checks everything that does not need X's
@@ -154,6 +154,9 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	}
 	if k < 1 {
 		return r, fmt.Errorf("%w: k is %d; it must be at least 1", ErrOption, k)
+	}
+	if err := r.resolveLoss(m, n); err != nil {
+		return r, err
 	}
 	if r.Solver == "" || r.Solver == auto {
 		r.Solver = "hals"

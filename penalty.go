@@ -97,7 +97,7 @@ func (o *Options) checkPenalties(m, n, k int) error {
 			what, why string
 		}{
 			{f.p.Sparseness != 0 && f.p.fixesScale(), "sparseness", "it goes with no bound, simplex or held entries: a component of given sparseness is scaled as a whole"},
-			{f.p.Simplex && o.Solver != "hals", "simplex", fmt.Sprintf("the solver %s updates without the sum; take hals", o.Solver)},
+			{f.p.Simplex && o.Solver != "hals" && o.Solver != "newton", "simplex", fmt.Sprintf("the solver %s updates without the sum; take hals", o.Solver)},
 			{o.Solver == "bpp" && (f.p.Upper != 0 || f.p.Held != nil), "a bound or held entries", "the solver bpp knows no bound but zero; take hals or mu"},
 			{o.Solver == "bpp" && f.p.Orthogonal != 0, "orthogonal", "the row problem is then not convex, which the solver bpp needs; take hals or mu"},
 		} {

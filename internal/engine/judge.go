@@ -50,7 +50,7 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 	switch {
 	case reached, f.close(f.relative(fit)):
 		return f.finish(s, Converged)
-	case f.stalled(r.Trace):
+	case stalledBy(r.Trace, f.cfg.LossTol):
 		return f.finish(s, Stalled)
 	}
 	return f.limit(s)
@@ -117,13 +117,15 @@ func exactError[F kernel.Float]() float64 {
 	return 0x1p-50
 }
 
-func (f *fitter[F]) stalled(trace []Iteration) bool {
+// stalledBy reports whether the loss has fallen by no more than the part tol of
+// itself an iteration.
+func stalledBy(trace []Iteration, tol float64) bool {
 	n := len(trace)
-	if n <= lossWindow || f.cfg.LossTol < 0 {
+	if n <= lossWindow || tol < 0 {
 		return false
 	}
 	before, now := trace[n-1-lossWindow].Loss, trace[n-1].Loss
-	return before-now <= lossWindow*f.cfg.LossTol*before
+	return before-now <= lossWindow*tol*before
 }
 
 // loss is ½‖X−WH‖² of a pair in k columns from off, given dot = ⟨H, SH⟩ −
@@ -206,15 +208,15 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	}
 	r.Status = status
 	if f.cfg.BestOnly {
-		f.keepBest()
+		keepBest(f.runs)
 	}
 	return true
 }
 
 // keepBest drops the factors and the trace of all ended runs but the best.
-func (f *fitter[F]) keepBest() {
-	best := Best(f.runs)
-	for i, r := range f.runs {
+func keepBest[F kernel.Float](runs []*Run[F]) {
+	best := Best(runs)
+	for i, r := range runs {
 		if i != best && r != nil && r.W != nil {
 			r.W, r.H, r.Trace = nil, nil, nil
 		}

@@ -54,6 +54,111 @@ func extrapolateF32AVX2(rows int, n int, beta *float32, fresh *float32, old *flo
 //go:noescape
 func peakF32AVX2(n int, x *float32)
 
+// expF32AVX2 writes e^x to y.
+//
+//go:noescape
+func expF32AVX2(n int, x *float32, y *float32)
+
+// logF32AVX2 writes ln x to y.
+//
+//go:noescape
+func logF32AVX2(n int, x *float32, y *float32)
+
+// powF32AVX2 writes x^p to y, of which x^p at 0 and at infinity are given.
+//
+//go:noescape
+func powF32AVX2(n int, p float32, zero float32, infinite float32, x *float32, y *float32)
+
+// mulF32AVX2 writes x*y to z.
+//
+//go:noescape
+func mulF32AVX2(n int, x *float32, y *float32, z *float32)
+
+// rootF32AVX2 writes √x to y.
+//
+//go:noescape
+func rootF32AVX2(n int, x *float32, y *float32)
+
+// inverseF32AVX2 writes 1/x to y.
+//
+//go:noescape
+func inverseF32AVX2(n int, x *float32, y *float32)
+
+// inverseRootF32AVX2 writes 1/√x to y.
+//
+//go:noescape
+func inverseRootF32AVX2(n int, x *float32, y *float32)
+
+// inverseSquareF32AVX2 writes x^-2 to y.
+//
+//go:noescape
+func inverseSquareF32AVX2(n int, x *float32, y *float32)
+
+// quotientF32AVX2 writes x/max(r, tiny) to t.
+//
+//go:noescape
+func quotientF32AVX2(n int, tiny float32, x *float32, r *float32, t *float32)
+
+// terms0F32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms0F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// termsHalfF32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsHalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms1F32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms1F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms3HalfF32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms3HalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// terms2F32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms2F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+
+// termsAnyF32AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsAnyF32AVX2(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+
+// divergence0F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence1F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceHalfF32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence3HalfF32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergence2F32AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+
+// divergenceAnyF32AVX2 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF32AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+
 // mulAdd6x2F64AVX2 adds a·b to c for 2 vectors of columns and one block of sums, 6 rows at a time.
 //
 //go:noescape
@@ -103,3 +208,108 @@ func extrapolateF64AVX2(rows int, n int, beta *float64, fresh *float64, old *flo
 //
 //go:noescape
 func peakF64AVX2(n int, x *float64)
+
+// expF64AVX2 writes e^x to y.
+//
+//go:noescape
+func expF64AVX2(n int, x *float64, y *float64)
+
+// logF64AVX2 writes ln x to y.
+//
+//go:noescape
+func logF64AVX2(n int, x *float64, y *float64)
+
+// powF64AVX2 writes x^p to y, of which x^p at 0 and at infinity are given.
+//
+//go:noescape
+func powF64AVX2(n int, p float64, zero float64, infinite float64, x *float64, y *float64)
+
+// mulF64AVX2 writes x*y to z.
+//
+//go:noescape
+func mulF64AVX2(n int, x *float64, y *float64, z *float64)
+
+// rootF64AVX2 writes √x to y.
+//
+//go:noescape
+func rootF64AVX2(n int, x *float64, y *float64)
+
+// inverseF64AVX2 writes 1/x to y.
+//
+//go:noescape
+func inverseF64AVX2(n int, x *float64, y *float64)
+
+// inverseRootF64AVX2 writes 1/√x to y.
+//
+//go:noescape
+func inverseRootF64AVX2(n int, x *float64, y *float64)
+
+// inverseSquareF64AVX2 writes x^-2 to y.
+//
+//go:noescape
+func inverseSquareF64AVX2(n int, x *float64, y *float64)
+
+// quotientF64AVX2 writes x/max(r, tiny) to t.
+//
+//go:noescape
+func quotientF64AVX2(n int, tiny float64, x *float64, r *float64, t *float64)
+
+// terms0F64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms0F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// termsHalfF64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsHalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms1F64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms1F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms3HalfF64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms3HalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// terms2F64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func terms2F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// termsAnyF64AVX2 is BetaTerms for this beta.
+//
+//go:noescape
+func termsAnyF64AVX2(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// divergence0F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence0F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence1F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence1F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceHalfF64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergenceHalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence3HalfF64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence3HalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergence2F64AVX2 is Divergence for this beta.
+//
+//go:noescape
+func divergence2F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+
+// divergenceAnyF64AVX2 is Divergence for a beta other than 0 and 1, of which 1/(beta (beta-1)) and the divergence of 0 from 1 are given.
+//
+//go:noescape
+func divergenceAnyF64AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64

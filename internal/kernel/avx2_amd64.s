@@ -1537,6 +1537,2666 @@ round:
 	VZEROUPPER
 	RET
 
+// func expF32AVX2(n int, x *float32, y *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS xc2d00000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VBROADCASTSS x42b20000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       x3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS x3f317000<>+0(SB), Y1, Y0
+	VFNMADD231PS x3805fdf4<>+0(SB), Y1, Y0
+	VBROADCASTSS x39509329<>+0(SB), Y3
+	VFMADD213PS  x3ab6a259<>+0(SB), Y0, Y3
+	VFMADD213PS  x3c088870<>+0(SB), Y0, Y3
+	VFMADD213PS  x3d2aaa74<>+0(SB), Y0, Y3
+	VFMADD213PS  x3e2aaaab<>+0(SB), Y0, Y3
+	VFMADD213PS  x3f000000<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y2
+	VFMADD213PS  Y0, Y2, Y3
+	VADDPS       x3f800000<>+0(SB), Y3, Y3
+	VMULPS       x3f000000<>+0(SB), Y1, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VSUBPS       Y0, Y1, Y1
+	VADDPS       x4b40007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VADDPS       x4b40007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS xc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VBROADCASTSS x42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       x3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS x3f317000<>+0(SB), Y2, Y1
+	VFNMADD231PS x3805fdf4<>+0(SB), Y2, Y1
+	VBROADCASTSS x39509329<>+0(SB), Y4
+	VFMADD213PS  x3ab6a259<>+0(SB), Y1, Y4
+	VFMADD213PS  x3c088870<>+0(SB), Y1, Y4
+	VFMADD213PS  x3d2aaa74<>+0(SB), Y1, Y4
+	VFMADD213PS  x3e2aaaab<>+0(SB), Y1, Y4
+	VFMADD213PS  x3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
+	VADDPS       x3f800000<>+0(SB), Y4, Y4
+	VMULPS       x3f000000<>+0(SB), Y2, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VSUBPS       Y1, Y2, Y2
+	VADDPS       x4b40007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y4, Y4
+	VADDPS       x4b40007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA xc2d00000<>+0(SB)/4, $0xc2d00000
+DATA xc2d00000<>+4(SB)/4, $0xc2d00000
+DATA xc2d00000<>+8(SB)/4, $0xc2d00000
+DATA xc2d00000<>+12(SB)/4, $0xc2d00000
+DATA xc2d00000<>+16(SB)/4, $0xc2d00000
+DATA xc2d00000<>+20(SB)/4, $0xc2d00000
+DATA xc2d00000<>+24(SB)/4, $0xc2d00000
+DATA xc2d00000<>+28(SB)/4, $0xc2d00000
+GLOBL xc2d00000<>(SB), RODATA|NOPTR, $32
+
+DATA x42b20000<>+0(SB)/4, $0x42b20000
+DATA x42b20000<>+4(SB)/4, $0x42b20000
+DATA x42b20000<>+8(SB)/4, $0x42b20000
+DATA x42b20000<>+12(SB)/4, $0x42b20000
+DATA x42b20000<>+16(SB)/4, $0x42b20000
+DATA x42b20000<>+20(SB)/4, $0x42b20000
+DATA x42b20000<>+24(SB)/4, $0x42b20000
+DATA x42b20000<>+28(SB)/4, $0x42b20000
+GLOBL x42b20000<>(SB), RODATA|NOPTR, $32
+
+DATA x3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA x3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+GLOBL x3fb8aa3b<>(SB), RODATA|NOPTR, $32
+
+DATA x3f317000<>+0(SB)/4, $0x3f317000
+DATA x3f317000<>+4(SB)/4, $0x3f317000
+DATA x3f317000<>+8(SB)/4, $0x3f317000
+DATA x3f317000<>+12(SB)/4, $0x3f317000
+DATA x3f317000<>+16(SB)/4, $0x3f317000
+DATA x3f317000<>+20(SB)/4, $0x3f317000
+DATA x3f317000<>+24(SB)/4, $0x3f317000
+DATA x3f317000<>+28(SB)/4, $0x3f317000
+GLOBL x3f317000<>(SB), RODATA|NOPTR, $32
+
+DATA x3805fdf4<>+0(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+4(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+8(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+12(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+16(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+20(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+24(SB)/4, $0x3805fdf4
+DATA x3805fdf4<>+28(SB)/4, $0x3805fdf4
+GLOBL x3805fdf4<>(SB), RODATA|NOPTR, $32
+
+DATA x39509329<>+0(SB)/4, $0x39509329
+DATA x39509329<>+4(SB)/4, $0x39509329
+DATA x39509329<>+8(SB)/4, $0x39509329
+DATA x39509329<>+12(SB)/4, $0x39509329
+DATA x39509329<>+16(SB)/4, $0x39509329
+DATA x39509329<>+20(SB)/4, $0x39509329
+DATA x39509329<>+24(SB)/4, $0x39509329
+DATA x39509329<>+28(SB)/4, $0x39509329
+GLOBL x39509329<>(SB), RODATA|NOPTR, $32
+
+DATA x3ab6a259<>+0(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+4(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+8(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+12(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+16(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+20(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+24(SB)/4, $0x3ab6a259
+DATA x3ab6a259<>+28(SB)/4, $0x3ab6a259
+GLOBL x3ab6a259<>(SB), RODATA|NOPTR, $32
+
+DATA x3c088870<>+0(SB)/4, $0x3c088870
+DATA x3c088870<>+4(SB)/4, $0x3c088870
+DATA x3c088870<>+8(SB)/4, $0x3c088870
+DATA x3c088870<>+12(SB)/4, $0x3c088870
+DATA x3c088870<>+16(SB)/4, $0x3c088870
+DATA x3c088870<>+20(SB)/4, $0x3c088870
+DATA x3c088870<>+24(SB)/4, $0x3c088870
+DATA x3c088870<>+28(SB)/4, $0x3c088870
+GLOBL x3c088870<>(SB), RODATA|NOPTR, $32
+
+DATA x3d2aaa74<>+0(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+4(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+8(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+12(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+16(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+20(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+24(SB)/4, $0x3d2aaa74
+DATA x3d2aaa74<>+28(SB)/4, $0x3d2aaa74
+GLOBL x3d2aaa74<>(SB), RODATA|NOPTR, $32
+
+DATA x3e2aaaab<>+0(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+4(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+8(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+12(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+16(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+20(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+24(SB)/4, $0x3e2aaaab
+DATA x3e2aaaab<>+28(SB)/4, $0x3e2aaaab
+GLOBL x3e2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA x3f000000<>+0(SB)/4, $0x3f000000
+DATA x3f000000<>+4(SB)/4, $0x3f000000
+DATA x3f000000<>+8(SB)/4, $0x3f000000
+DATA x3f000000<>+12(SB)/4, $0x3f000000
+DATA x3f000000<>+16(SB)/4, $0x3f000000
+DATA x3f000000<>+20(SB)/4, $0x3f000000
+DATA x3f000000<>+24(SB)/4, $0x3f000000
+DATA x3f000000<>+28(SB)/4, $0x3f000000
+GLOBL x3f000000<>(SB), RODATA|NOPTR, $32
+
+DATA x3f800000<>+0(SB)/4, $0x3f800000
+DATA x3f800000<>+4(SB)/4, $0x3f800000
+DATA x3f800000<>+8(SB)/4, $0x3f800000
+DATA x3f800000<>+12(SB)/4, $0x3f800000
+DATA x3f800000<>+16(SB)/4, $0x3f800000
+DATA x3f800000<>+20(SB)/4, $0x3f800000
+DATA x3f800000<>+24(SB)/4, $0x3f800000
+DATA x3f800000<>+28(SB)/4, $0x3f800000
+GLOBL x3f800000<>(SB), RODATA|NOPTR, $32
+
+DATA x4b40007f<>+0(SB)/4, $0x4b40007f
+DATA x4b40007f<>+4(SB)/4, $0x4b40007f
+DATA x4b40007f<>+8(SB)/4, $0x4b40007f
+DATA x4b40007f<>+12(SB)/4, $0x4b40007f
+DATA x4b40007f<>+16(SB)/4, $0x4b40007f
+DATA x4b40007f<>+20(SB)/4, $0x4b40007f
+DATA x4b40007f<>+24(SB)/4, $0x4b40007f
+DATA x4b40007f<>+28(SB)/4, $0x4b40007f
+GLOBL x4b40007f<>(SB), RODATA|NOPTR, $32
+
+DATA firstF32<>+0(SB)/4, $0xffffffff
+DATA firstF32<>+4(SB)/4, $0xffffffff
+DATA firstF32<>+8(SB)/4, $0xffffffff
+DATA firstF32<>+12(SB)/4, $0xffffffff
+DATA firstF32<>+16(SB)/4, $0xffffffff
+DATA firstF32<>+20(SB)/4, $0xffffffff
+DATA firstF32<>+24(SB)/4, $0xffffffff
+DATA firstF32<>+28(SB)/4, $0xffffffff
+DATA firstF32<>+32(SB)/4, $0x00000000
+DATA firstF32<>+36(SB)/4, $0x00000000
+DATA firstF32<>+40(SB)/4, $0x00000000
+DATA firstF32<>+44(SB)/4, $0x00000000
+DATA firstF32<>+48(SB)/4, $0x00000000
+DATA firstF32<>+52(SB)/4, $0x00000000
+DATA firstF32<>+56(SB)/4, $0x00000000
+DATA firstF32<>+60(SB)/4, $0x00000000
+GLOBL firstF32<>(SB), RODATA|NOPTR, $64
+
+// func logF32AVX2(n int, x *float32, y *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Y0
+	VXORPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVAPS      Y0, Y2
+	VCMPPS       $0x11, x00800000<>+0(SB), Y0, Y4
+	VMULPS       x4f800000<>+0(SB), Y0, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VANDPS       x42000000<>+0(SB), Y4, Y4
+	VPADDD       x00400000<>+0(SB), Y2, Y3
+	VANDPS       xff800000<>+0(SB), Y3, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       x3f800000<>+0(SB), Y2, Y2
+	VPSRLD       $0x17, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VADDPS       xc2fe0000<>+0(SB), Y3, Y3
+	VSUBPS       Y4, Y3, Y3
+	VADDPS       xbf800000<>+0(SB), Y2, Y4
+	VADDPS       x3f800000<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y4, Y5
+	VMULPS       Y5, Y5, Y2
+	VBROADCASTSS x3e732d49<>+0(SB), Y6
+	VFMADD213PS  x3e92166a<>+0(SB), Y2, Y6
+	VFMADD213PS  x3ecccd35<>+0(SB), Y2, Y6
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y2, Y6
+	VMULPS       Y2, Y6, Y6
+	VMULPS       x3f000000<>+0(SB), Y4, Y2
+	VMULPS       Y2, Y4, Y7
+	VADDPS       Y7, Y6, Y6
+	VMULPS       x3805fdf4<>+0(SB), Y3, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VFNMADD231PS Y2, Y4, Y7
+	VADDPS       Y4, Y7, Y7
+	VFMADD231PS  x3f317000<>+0(SB), Y3, Y7
+	VCMPPS       $0x00, Y1, Y0, Y2
+	VBLENDVPS    Y2, xff800000<>+0(SB), Y7, Y7
+	VCMPPS       $0x15, x7f800000<>+0(SB), Y0, Y2
+	VBLENDVPS    Y2, Y0, Y7, Y7
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, x7fc00000<>+0(SB), Y7, Y7
+	VMOVUPS      Y7, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMOVAPS      Y1, Y3
+	VCMPPS       $0x11, x00800000<>+0(SB), Y1, Y5
+	VMULPS       x4f800000<>+0(SB), Y1, Y4
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VANDPS       x42000000<>+0(SB), Y5, Y5
+	VPADDD       x00400000<>+0(SB), Y3, Y4
+	VANDPS       xff800000<>+0(SB), Y4, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       x3f800000<>+0(SB), Y3, Y3
+	VPSRLD       $0x17, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VADDPS       xc2fe0000<>+0(SB), Y4, Y4
+	VSUBPS       Y5, Y4, Y4
+	VADDPS       xbf800000<>+0(SB), Y3, Y5
+	VADDPS       x3f800000<>+0(SB), Y3, Y3
+	VDIVPS       Y3, Y5, Y6
+	VMULPS       Y6, Y6, Y3
+	VBROADCASTSS x3e732d49<>+0(SB), Y7
+	VFMADD213PS  x3e92166a<>+0(SB), Y3, Y7
+	VFMADD213PS  x3ecccd35<>+0(SB), Y3, Y7
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y3, Y7
+	VMULPS       Y3, Y7, Y7
+	VMULPS       x3f000000<>+0(SB), Y5, Y3
+	VMULPS       Y3, Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       x3805fdf4<>+0(SB), Y4, Y8
+	VFMADD231PS  Y6, Y7, Y8
+	VFNMADD231PS Y3, Y5, Y8
+	VADDPS       Y5, Y8, Y8
+	VFMADD231PS  x3f317000<>+0(SB), Y4, Y8
+	VCMPPS       $0x00, Y2, Y1, Y3
+	VBLENDVPS    Y3, xff800000<>+0(SB), Y8, Y8
+	VCMPPS       $0x15, x7f800000<>+0(SB), Y1, Y3
+	VBLENDVPS    Y3, Y1, Y8, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, x7fc00000<>+0(SB), Y8, Y8
+	VMASKMOVPS   Y8, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x00800000<>+0(SB)/4, $0x00800000
+DATA x00800000<>+4(SB)/4, $0x00800000
+DATA x00800000<>+8(SB)/4, $0x00800000
+DATA x00800000<>+12(SB)/4, $0x00800000
+DATA x00800000<>+16(SB)/4, $0x00800000
+DATA x00800000<>+20(SB)/4, $0x00800000
+DATA x00800000<>+24(SB)/4, $0x00800000
+DATA x00800000<>+28(SB)/4, $0x00800000
+GLOBL x00800000<>(SB), RODATA|NOPTR, $32
+
+DATA x4f800000<>+0(SB)/4, $0x4f800000
+DATA x4f800000<>+4(SB)/4, $0x4f800000
+DATA x4f800000<>+8(SB)/4, $0x4f800000
+DATA x4f800000<>+12(SB)/4, $0x4f800000
+DATA x4f800000<>+16(SB)/4, $0x4f800000
+DATA x4f800000<>+20(SB)/4, $0x4f800000
+DATA x4f800000<>+24(SB)/4, $0x4f800000
+DATA x4f800000<>+28(SB)/4, $0x4f800000
+GLOBL x4f800000<>(SB), RODATA|NOPTR, $32
+
+DATA x42000000<>+0(SB)/4, $0x42000000
+DATA x42000000<>+4(SB)/4, $0x42000000
+DATA x42000000<>+8(SB)/4, $0x42000000
+DATA x42000000<>+12(SB)/4, $0x42000000
+DATA x42000000<>+16(SB)/4, $0x42000000
+DATA x42000000<>+20(SB)/4, $0x42000000
+DATA x42000000<>+24(SB)/4, $0x42000000
+DATA x42000000<>+28(SB)/4, $0x42000000
+GLOBL x42000000<>(SB), RODATA|NOPTR, $32
+
+DATA x00400000<>+0(SB)/4, $0x00400000
+DATA x00400000<>+4(SB)/4, $0x00400000
+DATA x00400000<>+8(SB)/4, $0x00400000
+DATA x00400000<>+12(SB)/4, $0x00400000
+DATA x00400000<>+16(SB)/4, $0x00400000
+DATA x00400000<>+20(SB)/4, $0x00400000
+DATA x00400000<>+24(SB)/4, $0x00400000
+DATA x00400000<>+28(SB)/4, $0x00400000
+GLOBL x00400000<>(SB), RODATA|NOPTR, $32
+
+DATA xff800000<>+0(SB)/4, $0xff800000
+DATA xff800000<>+4(SB)/4, $0xff800000
+DATA xff800000<>+8(SB)/4, $0xff800000
+DATA xff800000<>+12(SB)/4, $0xff800000
+DATA xff800000<>+16(SB)/4, $0xff800000
+DATA xff800000<>+20(SB)/4, $0xff800000
+DATA xff800000<>+24(SB)/4, $0xff800000
+DATA xff800000<>+28(SB)/4, $0xff800000
+GLOBL xff800000<>(SB), RODATA|NOPTR, $32
+
+DATA xc2fe0000<>+0(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+4(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+8(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+12(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+16(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+20(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+24(SB)/4, $0xc2fe0000
+DATA xc2fe0000<>+28(SB)/4, $0xc2fe0000
+GLOBL xc2fe0000<>(SB), RODATA|NOPTR, $32
+
+DATA xbf800000<>+0(SB)/4, $0xbf800000
+DATA xbf800000<>+4(SB)/4, $0xbf800000
+DATA xbf800000<>+8(SB)/4, $0xbf800000
+DATA xbf800000<>+12(SB)/4, $0xbf800000
+DATA xbf800000<>+16(SB)/4, $0xbf800000
+DATA xbf800000<>+20(SB)/4, $0xbf800000
+DATA xbf800000<>+24(SB)/4, $0xbf800000
+DATA xbf800000<>+28(SB)/4, $0xbf800000
+GLOBL xbf800000<>(SB), RODATA|NOPTR, $32
+
+DATA x3e732d49<>+0(SB)/4, $0x3e732d49
+DATA x3e732d49<>+4(SB)/4, $0x3e732d49
+DATA x3e732d49<>+8(SB)/4, $0x3e732d49
+DATA x3e732d49<>+12(SB)/4, $0x3e732d49
+DATA x3e732d49<>+16(SB)/4, $0x3e732d49
+DATA x3e732d49<>+20(SB)/4, $0x3e732d49
+DATA x3e732d49<>+24(SB)/4, $0x3e732d49
+DATA x3e732d49<>+28(SB)/4, $0x3e732d49
+GLOBL x3e732d49<>(SB), RODATA|NOPTR, $32
+
+DATA x3e92166a<>+0(SB)/4, $0x3e92166a
+DATA x3e92166a<>+4(SB)/4, $0x3e92166a
+DATA x3e92166a<>+8(SB)/4, $0x3e92166a
+DATA x3e92166a<>+12(SB)/4, $0x3e92166a
+DATA x3e92166a<>+16(SB)/4, $0x3e92166a
+DATA x3e92166a<>+20(SB)/4, $0x3e92166a
+DATA x3e92166a<>+24(SB)/4, $0x3e92166a
+DATA x3e92166a<>+28(SB)/4, $0x3e92166a
+GLOBL x3e92166a<>(SB), RODATA|NOPTR, $32
+
+DATA x3ecccd35<>+0(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+4(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+8(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+12(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+16(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+20(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+24(SB)/4, $0x3ecccd35
+DATA x3ecccd35<>+28(SB)/4, $0x3ecccd35
+GLOBL x3ecccd35<>(SB), RODATA|NOPTR, $32
+
+DATA x3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA x3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+GLOBL x3f2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA x7f800000<>+0(SB)/4, $0x7f800000
+DATA x7f800000<>+4(SB)/4, $0x7f800000
+DATA x7f800000<>+8(SB)/4, $0x7f800000
+DATA x7f800000<>+12(SB)/4, $0x7f800000
+DATA x7f800000<>+16(SB)/4, $0x7f800000
+DATA x7f800000<>+20(SB)/4, $0x7f800000
+DATA x7f800000<>+24(SB)/4, $0x7f800000
+DATA x7f800000<>+28(SB)/4, $0x7f800000
+GLOBL x7f800000<>(SB), RODATA|NOPTR, $32
+
+DATA x7fc00000<>+0(SB)/4, $0x7fc00000
+DATA x7fc00000<>+4(SB)/4, $0x7fc00000
+DATA x7fc00000<>+8(SB)/4, $0x7fc00000
+DATA x7fc00000<>+12(SB)/4, $0x7fc00000
+DATA x7fc00000<>+16(SB)/4, $0x7fc00000
+DATA x7fc00000<>+20(SB)/4, $0x7fc00000
+DATA x7fc00000<>+24(SB)/4, $0x7fc00000
+DATA x7fc00000<>+28(SB)/4, $0x7fc00000
+GLOBL x7fc00000<>(SB), RODATA|NOPTR, $32
+
+// func powF32AVX2(n int, p float32, zero float32, infinite float32, x *float32, y *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·powF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS p+8(FP), Y0
+	VBROADCASTSS zero+12(FP), Y1
+	VBROADCASTSS infinite+16(FP), Y2
+	MOVQ         x+24(FP), CX
+	MOVQ         y+32(FP), DX
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVAPS      Y3, Y4
+	VCMPPS       $0x11, x00800000<>+0(SB), Y3, Y6
+	VMULPS       x4f800000<>+0(SB), Y3, Y5
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VANDPS       x42000000<>+0(SB), Y6, Y6
+	VPADDD       x00400000<>+0(SB), Y4, Y5
+	VANDPS       xff800000<>+0(SB), Y5, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       x3f800000<>+0(SB), Y4, Y4
+	VPSRLD       $0x17, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VADDPS       xc2fe0000<>+0(SB), Y5, Y5
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       xbf800000<>+0(SB), Y4, Y6
+	VADDPS       x3f800000<>+0(SB), Y4, Y7
+	VDIVPS       Y7, Y6, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS x3e732d49<>+0(SB), Y10
+	VFMADD213PS  x3e92166a<>+0(SB), Y9, Y10
+	VFMADD213PS  x3ecccd35<>+0(SB), Y9, Y10
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y10, Y10
+	VADDPS       xbf800000<>+0(SB), Y7, Y11
+	VSUBPS       Y11, Y4, Y11
+	VFNMADD231PS Y8, Y7, Y6
+	VFNMADD231PS Y8, Y11, Y6
+	VDIVPS       Y7, Y6, Y6
+	VADDPS       Y6, Y6, Y6
+	VMOVAPS      Y6, Y4
+	VFMADD231PS  Y6, Y9, Y4
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  x3805fdf4<>+0(SB), Y5, Y4
+	VADDPS       Y8, Y8, Y8
+	VMULPS       x3f317000<>+0(SB), Y5, Y6
+	VADDPS       Y8, Y6, Y5
+	VSUBPS       Y5, Y6, Y6
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	VMOVAPS      Y5, Y6
+	VADDPS       Y4, Y5, Y5
+	VSUBPS       Y5, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	VMULPS       Y0, Y5, Y6
+	VFMSUB213PS  Y6, Y0, Y5
+	VFMADD231PS  Y0, Y4, Y5
+	VBROADCASTSS xc2d00000<>+0(SB), Y4
+	VMAXPS       Y6, Y4, Y4
+	VBROADCASTSS x42b20000<>+0(SB), Y6
+	VMINPS       Y4, Y6, Y4
+	VMULPS       x3fb8aa3b<>+0(SB), Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS x3f317000<>+0(SB), Y6, Y4
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS x3805fdf4<>+0(SB), Y6, Y5
+	VADDPS       Y5, Y4, Y4
+	VBROADCASTSS x39509329<>+0(SB), Y7
+	VFMADD213PS  x3ab6a259<>+0(SB), Y4, Y7
+	VFMADD213PS  x3c088870<>+0(SB), Y4, Y7
+	VFMADD213PS  x3d2aaa74<>+0(SB), Y4, Y7
+	VFMADD213PS  x3e2aaaab<>+0(SB), Y4, Y7
+	VFMADD213PS  x3f000000<>+0(SB), Y4, Y7
+	VMULPS       Y4, Y4, Y5
+	VFMADD213PS  Y4, Y5, Y7
+	VADDPS       x3f800000<>+0(SB), Y7, Y7
+	VMULPS       x3f000000<>+0(SB), Y6, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VSUBPS       Y4, Y6, Y6
+	VADDPS       x4b40007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y7, Y7
+	VADDPS       x4b40007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x00, Y4, Y3, Y5
+	VBLENDVPS    Y5, Y1, Y7, Y7
+	VBROADCASTSS x7f800000<>+0(SB), Y5
+	VCMPPS       $0x00, Y5, Y3, Y5
+	VBLENDVPS    Y5, Y2, Y7, Y7
+	VCMPPS       $0x19, Y4, Y3, Y3
+	VBLENDVPS    Y3, x7fc00000<>+0(SB), Y7, Y7
+	VMOVUPS      Y7, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMOVAPS      Y4, Y5
+	VCMPPS       $0x11, x00800000<>+0(SB), Y4, Y7
+	VMULPS       x4f800000<>+0(SB), Y4, Y6
+	VBLENDVPS    Y7, Y6, Y5, Y5
+	VANDPS       x42000000<>+0(SB), Y7, Y7
+	VPADDD       x00400000<>+0(SB), Y5, Y6
+	VANDPS       xff800000<>+0(SB), Y6, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       x3f800000<>+0(SB), Y5, Y5
+	VPSRLD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VADDPS       xc2fe0000<>+0(SB), Y6, Y6
+	VSUBPS       Y7, Y6, Y6
+	VADDPS       xbf800000<>+0(SB), Y5, Y7
+	VADDPS       x3f800000<>+0(SB), Y5, Y8
+	VDIVPS       Y8, Y7, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS x3e732d49<>+0(SB), Y11
+	VFMADD213PS  x3e92166a<>+0(SB), Y10, Y11
+	VFMADD213PS  x3ecccd35<>+0(SB), Y10, Y11
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VADDPS       xbf800000<>+0(SB), Y8, Y12
+	VSUBPS       Y12, Y5, Y12
+	VFNMADD231PS Y9, Y8, Y7
+	VFNMADD231PS Y9, Y12, Y7
+	VDIVPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y7
+	VMOVAPS      Y7, Y5
+	VFMADD231PS  Y7, Y10, Y5
+	VFMADD231PS  Y9, Y11, Y5
+	VFMADD231PS  x3805fdf4<>+0(SB), Y6, Y5
+	VADDPS       Y9, Y9, Y9
+	VMULPS       x3f317000<>+0(SB), Y6, Y7
+	VADDPS       Y9, Y7, Y6
+	VSUBPS       Y6, Y7, Y7
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVAPS      Y6, Y7
+	VADDPS       Y5, Y6, Y6
+	VSUBPS       Y6, Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       Y0, Y6, Y7
+	VFMSUB213PS  Y7, Y0, Y6
+	VFMADD231PS  Y0, Y5, Y6
+	VBROADCASTSS xc2d00000<>+0(SB), Y0
+	VMAXPS       Y7, Y0, Y0
+	VBROADCASTSS x42b20000<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VMULPS       x3fb8aa3b<>+0(SB), Y0, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS x3f317000<>+0(SB), Y5, Y0
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS x3805fdf4<>+0(SB), Y5, Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS x39509329<>+0(SB), Y7
+	VFMADD213PS  x3ab6a259<>+0(SB), Y0, Y7
+	VFMADD213PS  x3c088870<>+0(SB), Y0, Y7
+	VFMADD213PS  x3d2aaa74<>+0(SB), Y0, Y7
+	VFMADD213PS  x3e2aaaab<>+0(SB), Y0, Y7
+	VFMADD213PS  x3f000000<>+0(SB), Y0, Y7
+	VMULPS       Y0, Y0, Y6
+	VFMADD213PS  Y0, Y6, Y7
+	VADDPS       x3f800000<>+0(SB), Y7, Y7
+	VMULPS       x3f000000<>+0(SB), Y5, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VSUBPS       Y0, Y5, Y5
+	VADDPS       x4b40007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y7, Y7
+	VADDPS       x4b40007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VXORPS       Y0, Y0, Y0
+	VCMPPS       $0x00, Y0, Y4, Y5
+	VBLENDVPS    Y5, Y1, Y7, Y7
+	VBROADCASTSS x7f800000<>+0(SB), Y1
+	VCMPPS       $0x00, Y1, Y4, Y1
+	VBLENDVPS    Y1, Y2, Y7, Y7
+	VCMPPS       $0x19, Y0, Y4, Y0
+	VBLENDVPS    Y0, x7fc00000<>+0(SB), Y7, Y7
+	VMASKMOVPS   Y7, Y3, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulF32AVX2(n int, x *float32, y *float32, z *float32)
+// Requires: AVX
+TEXT ·mulF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ z+24(FP), BX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VMULPS  Y0, Y1, Y0
+	VMOVUPS Y0, (BX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000008, AX
+	JEQ        done
+	LEAQ       firstF32<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       AX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y2
+	VMULPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rootF32AVX2(n int, x *float32, y *float32)
+// Requires: AVX
+TEXT ·rootF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS (CX), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000008, AX
+	JEQ        done
+	LEAQ       firstF32<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       AX, SI
+	VMOVUPS    (BX)(SI*4), Y0
+	VMASKMOVPS (CX), Y0, Y1
+	VSQRTPS    Y1, Y1
+	VMASKMOVPS Y1, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseF32AVX2(n int, x *float32, y *float32)
+// Requires: AVX
+TEXT ·inverseF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Y0
+	VXORPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VBROADCASTSS x3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VBROADCASTSS x3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseRootF32AVX2(n int, x *float32, y *float32)
+// Requires: AVX
+TEXT ·inverseRootF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Y0
+	VXORPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VSQRTPS      Y0, Y0
+	VBROADCASTSS x3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VSQRTPS      Y1, Y1
+	VBROADCASTSS x3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseSquareF32AVX2(n int, x *float32, y *float32)
+// Requires: AVX
+TEXT ·inverseSquareF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS x3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y1
+	VDIVPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VBROADCASTSS x3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y2
+	VDIVPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func quotientF32AVX2(n int, tiny float32, x *float32, r *float32, t *float32)
+// Requires: AVX
+TEXT ·quotientF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         t+32(FP), BX
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS (CX), Y1
+	VMOVUPS (DX), Y2
+	VMAXPS  Y2, Y0, Y2
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, (BX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000008, AX
+	JEQ        done
+	LEAQ       firstF32<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       AX, DI
+	VMOVUPS    (SI)(DI*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (DX), Y1, Y3
+	VMAXPS     Y3, Y0, Y3
+	VDIVPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms0F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX
+TEXT ·terms0F32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMAXPS       Y2, Y0, Y2
+	VBROADCASTSS x3f800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y3
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y1, Y3, Y1
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y3, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         AX, R8
+	VMOVUPS      (DI)(R8*4), Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	VMASKMOVPS   (DX), Y1, Y3
+	VMAXPS       Y3, Y0, Y3
+	VBROADCASTSS x3f800000<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VDIVPS       Y3, Y2, Y2
+	VMULPS       Y2, Y0, Y2
+	VMASKMOVPS   Y2, Y1, (BX)
+	VMASKMOVPS   Y0, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX
+TEXT ·termsHalfF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMAXPS       Y2, Y0, Y2
+	VSQRTPS      Y2, Y3
+	VBROADCASTSS x3f800000<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y4
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y4, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         AX, R8
+	VMOVUPS      (DI)(R8*4), Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	VMASKMOVPS   (DX), Y1, Y3
+	VMAXPS       Y3, Y0, Y3
+	VSQRTPS      Y3, Y0
+	VBROADCASTSS x3f800000<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y4
+	VDIVPS       Y3, Y2, Y2
+	VMULPS       Y2, Y4, Y2
+	VMASKMOVPS   Y2, Y1, (BX)
+	VMASKMOVPS   Y4, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms1F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX
+TEXT ·terms1F32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMAXPS       Y2, Y0, Y2
+	VDIVPS       Y2, Y1, Y1
+	VBROADCASTSS x3f800000<>+0(SB), Y2
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y2, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         AX, R8
+	VMOVUPS      (DI)(R8*4), Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	VMASKMOVPS   (DX), Y1, Y3
+	VMAXPS       Y3, Y0, Y3
+	VDIVPS       Y3, Y2, Y2
+	VBROADCASTSS x3f800000<>+0(SB), Y0
+	VMASKMOVPS   Y2, Y1, (BX)
+	VMASKMOVPS   Y0, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms3HalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX
+TEXT ·terms3HalfF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS (CX), Y1
+	VMOVUPS (DX), Y2
+	VMAXPS  Y2, Y0, Y2
+	VSQRTPS Y2, Y2
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, (BX)
+	VMOVUPS Y2, (SI)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000008, AX
+	JEQ        done
+	LEAQ       firstF32<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       AX, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (DX), Y1, Y3
+	VMAXPS     Y3, Y0, Y3
+	VSQRTPS    Y3, Y0
+	VDIVPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (BX)
+	VMASKMOVPS Y0, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms2F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX
+TEXT ·terms2F32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS (CX), Y1
+	VMOVUPS (DX), Y2
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS Y1, (BX)
+	VMOVUPS Y2, (SI)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000008, AX
+	JEQ        done
+	LEAQ       firstF32<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       AX, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (DX), Y1, Y3
+	VMAXPS     Y3, Y0, Y3
+	VMASKMOVPS Y2, Y1, (BX)
+	VMASKMOVPS Y3, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsAnyF32AVX2(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·termsAnyF32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	VBROADCASTSS p+12(FP), Y1
+	VBROADCASTSS infinite+16(FP), Y2
+	MOVQ         x+24(FP), CX
+	MOVQ         r+32(FP), DX
+	MOVQ         num+40(FP), BX
+	MOVQ         den+48(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      (DX), Y4
+	VMAXPS       Y4, Y0, Y4
+	VMOVAPS      Y4, Y5
+	VCMPPS       $0x11, x00800000<>+0(SB), Y4, Y7
+	VMULPS       x4f800000<>+0(SB), Y4, Y6
+	VBLENDVPS    Y7, Y6, Y5, Y5
+	VANDPS       x42000000<>+0(SB), Y7, Y7
+	VPADDD       x00400000<>+0(SB), Y5, Y6
+	VANDPS       xff800000<>+0(SB), Y6, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       x3f800000<>+0(SB), Y5, Y5
+	VPSRLD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VADDPS       xc2fe0000<>+0(SB), Y6, Y6
+	VSUBPS       Y7, Y6, Y6
+	VADDPS       xbf800000<>+0(SB), Y5, Y7
+	VADDPS       x3f800000<>+0(SB), Y5, Y8
+	VDIVPS       Y8, Y7, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS x3e732d49<>+0(SB), Y11
+	VFMADD213PS  x3e92166a<>+0(SB), Y10, Y11
+	VFMADD213PS  x3ecccd35<>+0(SB), Y10, Y11
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VADDPS       xbf800000<>+0(SB), Y8, Y12
+	VSUBPS       Y12, Y5, Y12
+	VFNMADD231PS Y9, Y8, Y7
+	VFNMADD231PS Y9, Y12, Y7
+	VDIVPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y7
+	VMOVAPS      Y7, Y5
+	VFMADD231PS  Y7, Y10, Y5
+	VFMADD231PS  Y9, Y11, Y5
+	VFMADD231PS  x3805fdf4<>+0(SB), Y6, Y5
+	VADDPS       Y9, Y9, Y9
+	VMULPS       x3f317000<>+0(SB), Y6, Y7
+	VADDPS       Y9, Y7, Y6
+	VSUBPS       Y6, Y7, Y7
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVAPS      Y6, Y7
+	VADDPS       Y5, Y6, Y6
+	VSUBPS       Y6, Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       Y1, Y6, Y7
+	VFMSUB213PS  Y7, Y1, Y6
+	VFMADD231PS  Y1, Y5, Y6
+	VBROADCASTSS xc2d00000<>+0(SB), Y5
+	VMAXPS       Y7, Y5, Y5
+	VBROADCASTSS x42b20000<>+0(SB), Y7
+	VMINPS       Y5, Y7, Y5
+	VMULPS       x3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS x3f317000<>+0(SB), Y7, Y5
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS x3805fdf4<>+0(SB), Y7, Y6
+	VADDPS       Y6, Y5, Y5
+	VBROADCASTSS x39509329<>+0(SB), Y8
+	VFMADD213PS  x3ab6a259<>+0(SB), Y5, Y8
+	VFMADD213PS  x3c088870<>+0(SB), Y5, Y8
+	VFMADD213PS  x3d2aaa74<>+0(SB), Y5, Y8
+	VFMADD213PS  x3e2aaaab<>+0(SB), Y5, Y8
+	VFMADD213PS  x3f000000<>+0(SB), Y5, Y8
+	VMULPS       Y5, Y5, Y6
+	VFMADD213PS  Y5, Y6, Y8
+	VADDPS       x3f800000<>+0(SB), Y8, Y8
+	VMULPS       x3f000000<>+0(SB), Y7, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VSUBPS       Y5, Y7, Y7
+	VADDPS       x4b40007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y8, Y8
+	VADDPS       x4b40007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x00, Y5, Y4, Y6
+	VBLENDVPS    Y6, Y1, Y8, Y8
+	VBROADCASTSS x7f800000<>+0(SB), Y6
+	VCMPPS       $0x00, Y6, Y4, Y6
+	VBLENDVPS    Y6, Y2, Y8, Y8
+	VCMPPS       $0x19, Y5, Y4, Y5
+	VBLENDVPS    Y5, x7fc00000<>+0(SB), Y8, Y8
+	VDIVPS       Y4, Y3, Y3
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (BX)
+	VMOVUPS      Y8, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         AX, R8
+	VMOVUPS      (DI)(R8*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMASKMOVPS   (DX), Y3, Y5
+	VMAXPS       Y5, Y0, Y5
+	VMOVAPS      Y5, Y0
+	VCMPPS       $0x11, x00800000<>+0(SB), Y5, Y7
+	VMULPS       x4f800000<>+0(SB), Y5, Y6
+	VBLENDVPS    Y7, Y6, Y0, Y0
+	VANDPS       x42000000<>+0(SB), Y7, Y7
+	VPADDD       x00400000<>+0(SB), Y0, Y6
+	VANDPS       xff800000<>+0(SB), Y6, Y6
+	VPSUBD       Y6, Y0, Y0
+	VPADDD       x3f800000<>+0(SB), Y0, Y0
+	VPSRLD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VADDPS       xc2fe0000<>+0(SB), Y6, Y6
+	VSUBPS       Y7, Y6, Y6
+	VADDPS       xbf800000<>+0(SB), Y0, Y7
+	VADDPS       x3f800000<>+0(SB), Y0, Y8
+	VDIVPS       Y8, Y7, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS x3e732d49<>+0(SB), Y11
+	VFMADD213PS  x3e92166a<>+0(SB), Y10, Y11
+	VFMADD213PS  x3ecccd35<>+0(SB), Y10, Y11
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VADDPS       xbf800000<>+0(SB), Y8, Y12
+	VSUBPS       Y12, Y0, Y12
+	VFNMADD231PS Y9, Y8, Y7
+	VFNMADD231PS Y9, Y12, Y7
+	VDIVPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y7
+	VMOVAPS      Y7, Y0
+	VFMADD231PS  Y7, Y10, Y0
+	VFMADD231PS  Y9, Y11, Y0
+	VFMADD231PS  x3805fdf4<>+0(SB), Y6, Y0
+	VADDPS       Y9, Y9, Y9
+	VMULPS       x3f317000<>+0(SB), Y6, Y7
+	VADDPS       Y9, Y7, Y6
+	VSUBPS       Y6, Y7, Y7
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y7, Y0, Y0
+	VMOVAPS      Y6, Y7
+	VADDPS       Y0, Y6, Y6
+	VSUBPS       Y6, Y7, Y7
+	VADDPS       Y7, Y0, Y0
+	VMULPS       Y1, Y6, Y7
+	VFMSUB213PS  Y7, Y1, Y6
+	VFMADD231PS  Y1, Y0, Y6
+	VBROADCASTSS xc2d00000<>+0(SB), Y0
+	VMAXPS       Y7, Y0, Y0
+	VBROADCASTSS x42b20000<>+0(SB), Y7
+	VMINPS       Y0, Y7, Y0
+	VMULPS       x3fb8aa3b<>+0(SB), Y0, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS x3f317000<>+0(SB), Y7, Y0
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS x3805fdf4<>+0(SB), Y7, Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS x39509329<>+0(SB), Y8
+	VFMADD213PS  x3ab6a259<>+0(SB), Y0, Y8
+	VFMADD213PS  x3c088870<>+0(SB), Y0, Y8
+	VFMADD213PS  x3d2aaa74<>+0(SB), Y0, Y8
+	VFMADD213PS  x3e2aaaab<>+0(SB), Y0, Y8
+	VFMADD213PS  x3f000000<>+0(SB), Y0, Y8
+	VMULPS       Y0, Y0, Y6
+	VFMADD213PS  Y0, Y6, Y8
+	VADDPS       x3f800000<>+0(SB), Y8, Y8
+	VMULPS       x3f000000<>+0(SB), Y7, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VSUBPS       Y0, Y7, Y7
+	VADDPS       x4b40007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y8, Y8
+	VADDPS       x4b40007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VXORPS       Y0, Y0, Y0
+	VCMPPS       $0x00, Y0, Y5, Y6
+	VBLENDVPS    Y6, Y1, Y8, Y8
+	VBROADCASTSS x7f800000<>+0(SB), Y1
+	VCMPPS       $0x00, Y1, Y5, Y1
+	VBLENDVPS    Y1, Y2, Y8, Y8
+	VCMPPS       $0x19, Y0, Y5, Y0
+	VBLENDVPS    Y0, x7fc00000<>+0(SB), Y8, Y8
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y4, Y8, Y4
+	VMASKMOVPS   Y4, Y3, (BX)
+	VMASKMOVPS   Y8, Y3, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divergence0F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·divergence0F32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      (DX), Y4
+	VMAXPS       Y4, Y0, Y4
+	VBROADCASTSS x3f800000<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y5
+	VMULPS       Y5, Y3, Y6
+	VSUBPS       Y4, Y3, Y7
+	VMOVAPS      Y6, Y8
+	VCMPPS       $0x11, x00800000<>+0(SB), Y6, Y10
+	VMULPS       x4f800000<>+0(SB), Y6, Y9
+	VBLENDVPS    Y10, Y9, Y8, Y8
+	VANDPS       x42000000<>+0(SB), Y10, Y10
+	VPADDD       x00400000<>+0(SB), Y8, Y9
+	VANDPS       xff800000<>+0(SB), Y9, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       x3f800000<>+0(SB), Y8, Y8
+	VPSRLD       $0x17, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VADDPS       xc2fe0000<>+0(SB), Y9, Y9
+	VSUBPS       Y10, Y9, Y9
+	VADDPS       xbf800000<>+0(SB), Y8, Y10
+	VADDPS       x3f800000<>+0(SB), Y8, Y8
+	VADDPS       Y4, Y3, Y3
+	VADDPS       xbf8aaaab<>+0(SB), Y6, Y4
+	VANDPS       x7fffffff<>+0(SB), Y4, Y4
+	VBROADCASTSS x3ed55555<>+0(SB), Y11
+	VCMPPS       $0x11, Y11, Y4, Y4
+	VXORPS       Y11, Y11, Y11
+	VBLENDVPS    Y4, Y11, Y9, Y9
+	VBLENDVPS    Y4, Y7, Y10, Y10
+	VBLENDVPS    Y4, Y3, Y8, Y8
+	VDIVPS       Y8, Y10, Y3
+	VMULPS       Y3, Y3, Y8
+	VBROADCASTSS x3e732d49<>+0(SB), Y10
+	VFMADD213PS  x3e92166a<>+0(SB), Y8, Y10
+	VFMADD213PS  x3ecccd35<>+0(SB), Y8, Y10
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y8, Y10
+	VMULPS       Y5, Y7, Y5
+	VMOVAPS      Y10, Y7
+	VFMADD213PS  x40000000<>+0(SB), Y8, Y7
+	VMULPS       Y3, Y7, Y7
+	VFMADD231PS  x3805fdf4<>+0(SB), Y9, Y7
+	VFMADD231PS  x3f317000<>+0(SB), Y9, Y7
+	VSUBPS       Y7, Y5, Y7
+	VFNMADD231PS Y8, Y10, Y5
+	VMULPS       Y3, Y5, Y5
+	VBLENDVPS    Y4, Y5, Y7, Y7
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x00, Y3, Y6, Y3
+	VBLENDVPS    Y3, x7f800000<>+0(SB), Y7, Y7
+	VCVTPS2PD    X7, Y3
+	VEXTRACTF128 $0x01, Y7, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMASKMOVPS   (DX), Y3, Y5
+	VMAXPS       Y5, Y0, Y5
+	VBROADCASTSS x3f800000<>+0(SB), Y0
+	VDIVPS       Y5, Y0, Y0
+	VMULPS       Y0, Y4, Y6
+	VSUBPS       Y5, Y4, Y7
+	VMOVAPS      Y6, Y8
+	VCMPPS       $0x11, x00800000<>+0(SB), Y6, Y10
+	VMULPS       x4f800000<>+0(SB), Y6, Y9
+	VBLENDVPS    Y10, Y9, Y8, Y8
+	VANDPS       x42000000<>+0(SB), Y10, Y10
+	VPADDD       x00400000<>+0(SB), Y8, Y9
+	VANDPS       xff800000<>+0(SB), Y9, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       x3f800000<>+0(SB), Y8, Y8
+	VPSRLD       $0x17, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VADDPS       xc2fe0000<>+0(SB), Y9, Y9
+	VSUBPS       Y10, Y9, Y9
+	VADDPS       xbf800000<>+0(SB), Y8, Y10
+	VADDPS       x3f800000<>+0(SB), Y8, Y8
+	VADDPS       Y5, Y4, Y4
+	VADDPS       xbf8aaaab<>+0(SB), Y6, Y5
+	VANDPS       x7fffffff<>+0(SB), Y5, Y5
+	VBROADCASTSS x3ed55555<>+0(SB), Y11
+	VCMPPS       $0x11, Y11, Y5, Y5
+	VXORPS       Y11, Y11, Y11
+	VBLENDVPS    Y5, Y11, Y9, Y9
+	VBLENDVPS    Y5, Y7, Y10, Y10
+	VBLENDVPS    Y5, Y4, Y8, Y8
+	VDIVPS       Y8, Y10, Y4
+	VMULPS       Y4, Y4, Y8
+	VBROADCASTSS x3e732d49<>+0(SB), Y10
+	VFMADD213PS  x3e92166a<>+0(SB), Y8, Y10
+	VFMADD213PS  x3ecccd35<>+0(SB), Y8, Y10
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y8, Y10
+	VMULPS       Y0, Y7, Y0
+	VMOVAPS      Y10, Y7
+	VFMADD213PS  x40000000<>+0(SB), Y8, Y7
+	VMULPS       Y4, Y7, Y7
+	VFMADD231PS  x3805fdf4<>+0(SB), Y9, Y7
+	VFMADD231PS  x3f317000<>+0(SB), Y9, Y7
+	VSUBPS       Y7, Y0, Y7
+	VFNMADD231PS Y8, Y10, Y0
+	VMULPS       Y4, Y0, Y0
+	VBLENDVPS    Y5, Y0, Y7, Y7
+	VXORPS       Y0, Y0, Y0
+	VCMPPS       $0x00, Y0, Y6, Y0
+	VBLENDVPS    Y0, x7f800000<>+0(SB), Y7, Y7
+	VANDPS       Y3, Y7, Y7
+	VCVTPS2PD    X7, Y0
+	VEXTRACTF128 $0x01, Y7, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y0, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA xbf8aaaab<>+0(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+4(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+8(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+12(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+16(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+20(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+24(SB)/4, $0xbf8aaaab
+DATA xbf8aaaab<>+28(SB)/4, $0xbf8aaaab
+GLOBL xbf8aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA x7fffffff<>+0(SB)/4, $0x7fffffff
+DATA x7fffffff<>+4(SB)/4, $0x7fffffff
+DATA x7fffffff<>+8(SB)/4, $0x7fffffff
+DATA x7fffffff<>+12(SB)/4, $0x7fffffff
+DATA x7fffffff<>+16(SB)/4, $0x7fffffff
+DATA x7fffffff<>+20(SB)/4, $0x7fffffff
+DATA x7fffffff<>+24(SB)/4, $0x7fffffff
+DATA x7fffffff<>+28(SB)/4, $0x7fffffff
+GLOBL x7fffffff<>(SB), RODATA|NOPTR, $32
+
+DATA x3ed55555<>+0(SB)/4, $0x3ed55555
+DATA x3ed55555<>+4(SB)/4, $0x3ed55555
+DATA x3ed55555<>+8(SB)/4, $0x3ed55555
+DATA x3ed55555<>+12(SB)/4, $0x3ed55555
+DATA x3ed55555<>+16(SB)/4, $0x3ed55555
+DATA x3ed55555<>+20(SB)/4, $0x3ed55555
+DATA x3ed55555<>+24(SB)/4, $0x3ed55555
+DATA x3ed55555<>+28(SB)/4, $0x3ed55555
+GLOBL x3ed55555<>(SB), RODATA|NOPTR, $32
+
+DATA x40000000<>+0(SB)/4, $0x40000000
+DATA x40000000<>+4(SB)/4, $0x40000000
+DATA x40000000<>+8(SB)/4, $0x40000000
+DATA x40000000<>+12(SB)/4, $0x40000000
+DATA x40000000<>+16(SB)/4, $0x40000000
+DATA x40000000<>+20(SB)/4, $0x40000000
+DATA x40000000<>+24(SB)/4, $0x40000000
+DATA x40000000<>+28(SB)/4, $0x40000000
+GLOBL x40000000<>(SB), RODATA|NOPTR, $32
+
+// func divergence1F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·divergence1F32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      (DX), Y4
+	VMAXPS       Y4, Y0, Y4
+	VDIVPS       Y4, Y3, Y5
+	VSUBPS       Y4, Y3, Y6
+	VMOVAPS      Y5, Y7
+	VCMPPS       $0x11, x00800000<>+0(SB), Y5, Y9
+	VMULPS       x4f800000<>+0(SB), Y5, Y8
+	VBLENDVPS    Y9, Y8, Y7, Y7
+	VANDPS       x42000000<>+0(SB), Y9, Y9
+	VPADDD       x00400000<>+0(SB), Y7, Y8
+	VANDPS       xff800000<>+0(SB), Y8, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       x3f800000<>+0(SB), Y7, Y7
+	VPSRLD       $0x17, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VADDPS       xc2fe0000<>+0(SB), Y8, Y8
+	VSUBPS       Y9, Y8, Y8
+	VADDPS       xbf800000<>+0(SB), Y7, Y9
+	VADDPS       x3f800000<>+0(SB), Y7, Y7
+	VADDPS       Y4, Y3, Y4
+	VADDPS       xbf8aaaab<>+0(SB), Y5, Y10
+	VANDPS       x7fffffff<>+0(SB), Y10, Y10
+	VBROADCASTSS x3ed55555<>+0(SB), Y11
+	VCMPPS       $0x11, Y11, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VBLENDVPS    Y10, Y11, Y8, Y8
+	VBLENDVPS    Y10, Y6, Y9, Y9
+	VBLENDVPS    Y10, Y4, Y7, Y7
+	VDIVPS       Y7, Y9, Y4
+	VMULPS       Y4, Y4, Y7
+	VBROADCASTSS x3e732d49<>+0(SB), Y9
+	VFMADD213PS  x3e92166a<>+0(SB), Y7, Y9
+	VFMADD213PS  x3ecccd35<>+0(SB), Y7, Y9
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y7, Y9
+	VMOVAPS      Y9, Y11
+	VFMADD213PS  x40000000<>+0(SB), Y7, Y11
+	VMULPS       Y4, Y11, Y11
+	VFMADD231PS  x3805fdf4<>+0(SB), Y8, Y11
+	VFMADD231PS  x3f317000<>+0(SB), Y8, Y11
+	VFMSUB213PS  Y6, Y3, Y11
+	VADDPS       Y4, Y7, Y7
+	VMULPS       x3f000000<>+0(SB), Y9, Y9
+	VFMADD213PS  x3f800000<>+0(SB), Y7, Y9
+	VMULPS       Y4, Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VBLENDVPS    Y10, Y9, Y11, Y11
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y6, Y3, Y3
+	VBROADCASTSS x00800000<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y5, Y4
+	VBLENDVPS    Y4, Y3, Y11, Y11
+	VCVTPS2PD    X11, Y3
+	VEXTRACTF128 $0x01, Y11, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMASKMOVPS   (DX), Y3, Y5
+	VMAXPS       Y5, Y0, Y5
+	VDIVPS       Y5, Y4, Y0
+	VSUBPS       Y5, Y4, Y6
+	VMOVAPS      Y0, Y7
+	VCMPPS       $0x11, x00800000<>+0(SB), Y0, Y9
+	VMULPS       x4f800000<>+0(SB), Y0, Y8
+	VBLENDVPS    Y9, Y8, Y7, Y7
+	VANDPS       x42000000<>+0(SB), Y9, Y9
+	VPADDD       x00400000<>+0(SB), Y7, Y8
+	VANDPS       xff800000<>+0(SB), Y8, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       x3f800000<>+0(SB), Y7, Y7
+	VPSRLD       $0x17, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VADDPS       xc2fe0000<>+0(SB), Y8, Y8
+	VSUBPS       Y9, Y8, Y8
+	VADDPS       xbf800000<>+0(SB), Y7, Y9
+	VADDPS       x3f800000<>+0(SB), Y7, Y7
+	VADDPS       Y5, Y4, Y5
+	VADDPS       xbf8aaaab<>+0(SB), Y0, Y10
+	VANDPS       x7fffffff<>+0(SB), Y10, Y10
+	VBROADCASTSS x3ed55555<>+0(SB), Y11
+	VCMPPS       $0x11, Y11, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VBLENDVPS    Y10, Y11, Y8, Y8
+	VBLENDVPS    Y10, Y6, Y9, Y9
+	VBLENDVPS    Y10, Y5, Y7, Y7
+	VDIVPS       Y7, Y9, Y5
+	VMULPS       Y5, Y5, Y7
+	VBROADCASTSS x3e732d49<>+0(SB), Y9
+	VFMADD213PS  x3e92166a<>+0(SB), Y7, Y9
+	VFMADD213PS  x3ecccd35<>+0(SB), Y7, Y9
+	VFMADD213PS  x3f2aaaab<>+0(SB), Y7, Y9
+	VMOVAPS      Y9, Y11
+	VFMADD213PS  x40000000<>+0(SB), Y7, Y11
+	VMULPS       Y5, Y11, Y11
+	VFMADD231PS  x3805fdf4<>+0(SB), Y8, Y11
+	VFMADD231PS  x3f317000<>+0(SB), Y8, Y11
+	VFMSUB213PS  Y6, Y4, Y11
+	VADDPS       Y5, Y7, Y7
+	VMULPS       x3f000000<>+0(SB), Y9, Y9
+	VFMADD213PS  x3f800000<>+0(SB), Y7, Y9
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VBLENDVPS    Y10, Y9, Y11, Y11
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y6, Y4, Y4
+	VBROADCASTSS x00800000<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y0, Y0
+	VBLENDVPS    Y0, Y4, Y11, Y11
+	VANDPS       Y3, Y11, Y11
+	VCVTPS2PD    X11, Y0
+	VEXTRACTF128 $0x01, Y11, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y0, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergenceHalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, SSE2
+TEXT ·divergenceHalfF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      (DX), Y4
+	VMAXPS       Y4, Y0, Y4
+	VSUBPS       Y4, Y3, Y5
+	VSQRTPS      Y3, Y3
+	VSQRTPS      Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VDIVPS       Y3, Y5, Y5
+	VDIVPS       Y4, Y5, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMASKMOVPS   (DX), Y3, Y5
+	VMAXPS       Y5, Y0, Y5
+	VSUBPS       Y5, Y4, Y0
+	VSQRTPS      Y4, Y4
+	VSQRTPS      Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VDIVPS       Y4, Y0, Y0
+	VDIVPS       Y5, Y0, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       Y4, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VCVTPS2PD    X4, Y0
+	VEXTRACTF128 $0x01, Y4, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y0, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergence3HalfF32AVX2(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·divergence3HalfF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      (DX), Y4
+	VMAXPS       Y4, Y0, Y4
+	VSUBPS       Y4, Y3, Y5
+	VSQRTPS      Y3, Y3
+	VSQRTPS      Y4, Y4
+	VADDPS       Y4, Y3, Y6
+	VDIVPS       Y6, Y5, Y5
+	VFMADD231PS  x3f000000<>+0(SB), Y4, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       x3faaaaab<>+0(SB), Y3, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y4, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMASKMOVPS   (DX), Y3, Y5
+	VMAXPS       Y5, Y0, Y5
+	VSUBPS       Y5, Y4, Y0
+	VSQRTPS      Y4, Y4
+	VSQRTPS      Y5, Y5
+	VADDPS       Y5, Y4, Y6
+	VDIVPS       Y6, Y0, Y0
+	VFMADD231PS  x3f000000<>+0(SB), Y5, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       x3faaaaab<>+0(SB), Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VCVTPS2PD    X4, Y0
+	VEXTRACTF128 $0x01, Y4, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y0, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x3faaaaab<>+0(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+4(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+8(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+12(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+16(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+20(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+24(SB)/4, $0x3faaaaab
+DATA x3faaaaab<>+28(SB)/4, $0x3faaaaab
+GLOBL x3faaaaab<>(SB), RODATA|NOPTR, $32
+
+// func divergence2F32AVX2(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, SSE2
+TEXT ·divergence2F32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      (DX), Y4
+	VMAXPS       Y4, Y0, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMULPS       x3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VCVTPS2PD    X4, Y3
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y3
+	VMASKMOVPS   (CX), Y3, Y4
+	VMASKMOVPS   (DX), Y3, Y5
+	VMAXPS       Y5, Y0, Y5
+	VSUBPS       Y5, Y4, Y4
+	VMULPS       x3f000000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VCVTPS2PD    X5, Y0
+	VEXTRACTF128 $0x01, Y5, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y0, Y1, Y1
+	VADDPD       Y3, Y2, Y2
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergenceAnyF32AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·divergenceAnyF32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   n+0(FP), AX
+	MOVQ   x+40(FP), CX
+	MOVQ   r+48(FP), DX
+	VXORPD Y0, Y0, Y0
+	SUBQ   $0x00000004, AX
+	JLT    tail
+
+vector:
+	VCVTPS2PD    (CX), Y1
+	VCVTPS2PD    (DX), Y2
+	VBROADCASTSD tiny+8(FP), Y3
+	VMAXPD       Y2, Y3, Y2
+	VDIVPD       Y2, Y1, Y3
+	VSUBPD       Y2, Y1, Y4
+	VMOVAPD      Y3, Y5
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y3, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y3, Y6
+	VBLENDVPD    Y7, Y6, Y5, Y5
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y5, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y5, Y5
+	VPADDQ       x3ff0000000000000<>+0(SB), Y5, Y5
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y5, Y5
+	VADDPD       Y2, Y1, Y1
+	VADDPD       xbff1555555555555<>+0(SB), Y3, Y8
+	VANDPD       x7fffffffffffffff<>+0(SB), Y8, Y8
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y9
+	VCMPPD       $0x11, Y9, Y8, Y8
+	VXORPD       Y9, Y9, Y9
+	VBLENDVPD    Y8, Y9, Y6, Y6
+	VBLENDVPD    Y8, Y4, Y7, Y7
+	VBLENDVPD    Y8, Y1, Y5, Y5
+	VDIVPD       Y5, Y7, Y1
+	VMULPD       Y1, Y1, Y4
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y5
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y4, Y5
+	VMOVAPD      Y5, Y5
+	VFMADD213PD  x4000000000000000<>+0(SB), Y4, Y5
+	VMULPD       Y1, Y5, Y5
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y6, Y5
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y6, Y5
+	VXORPD       Y1, Y1, Y1
+	VADDPD       Y1, Y2, Y2
+	VMOVAPD      Y2, Y4
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y2, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y2, Y6
+	VBLENDVPD    Y7, Y6, Y4, Y4
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y4, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y4, Y4
+	VPADDQ       x3ff0000000000000<>+0(SB), Y4, Y4
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y4, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y4, Y4
+	VDIVPD       Y4, Y7, Y8
+	VMULPD       Y8, Y8, Y4
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y9
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y4, Y9
+	VMULPD       Y4, Y9, Y9
+	VMULPD       x3fe0000000000000<>+0(SB), Y7, Y4
+	VMULPD       Y4, Y7, Y10
+	VADDPD       Y10, Y9, Y9
+	VMULPD       x3d53de6af278ece6<>+0(SB), Y6, Y10
+	VFMADD231PD  Y8, Y9, Y10
+	VFNMADD231PD Y4, Y7, Y10
+	VADDPD       Y7, Y10, Y10
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y6, Y10
+	VCMPPD       $0x00, Y1, Y2, Y4
+	VBLENDVPD    Y4, xfff0000000000000<>+0(SB), Y10, Y10
+	VCMPPD       $0x15, x7ff0000000000000<>+0(SB), Y2, Y4
+	VBLENDVPD    Y4, Y2, Y10, Y10
+	VCMPPD       $0x11, Y1, Y2, Y1
+	VBLENDVPD    Y1, x7ff8000000000001<>+0(SB), Y10, Y10
+	VBROADCASTSD beta+16(FP), Y1
+	VMULPD       Y1, Y10, Y10
+	VBROADCASTSD xc087500000000000<>+0(SB), Y1
+	VMAXPD       Y10, Y1, Y1
+	VBROADCASTSD x4086300000000000<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y1
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y1, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y2, Y1
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y2, Y1
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y6
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y1, Y6
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y1, Y6
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y1, Y6
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y1, Y6
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y1, Y6
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y1, Y6
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y1, Y6
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y1, Y6
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y1, Y6
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y1, Y6
+	VMULPD       Y1, Y1, Y4
+	VFMADD213PD  Y1, Y4, Y6
+	VADDPD       x3ff0000000000000<>+0(SB), Y6, Y6
+	VMULPD       x3fe0000000000000<>+0(SB), Y2, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VSUBPD       Y1, Y2, Y2
+	VADDPD       x43380000000003ff<>+0(SB), Y1, Y1
+	VPSLLQ       $0x34, Y1, Y1
+	VMULPD       Y1, Y6, Y6
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y6, Y6
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y4
+	VMULPD       Y5, Y5, Y1
+	VADDPD       Y5, Y10, Y2
+	VBROADCASTSD xc087500000000000<>+0(SB), Y7
+	VMAXPD       Y2, Y7, Y2
+	VBROADCASTSD x4086300000000000<>+0(SB), Y7
+	VMINPD       Y2, Y7, Y2
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y2, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y7, Y2
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y7, Y2
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y9
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y2, Y9
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y2, Y9
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y2, Y9
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y2, Y9
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y2, Y9
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y2, Y9
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y2, Y9
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y2, Y9
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y2, Y9
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y2, Y9
+	VMULPD       Y2, Y2, Y8
+	VFMADD213PD  Y2, Y8, Y9
+	VADDPD       x3ff0000000000000<>+0(SB), Y9, Y9
+	VMULPD       x3fe0000000000000<>+0(SB), Y7, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VSUBPD       Y2, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y9, Y9
+	VADDPD       x43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y9, Y9
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD Y6, Y4, Y9
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y2
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y5, Y2
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y5, Y2
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y5, Y2
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y5, Y2
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y5, Y2
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y5, Y2
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y5, Y2
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y5, Y2
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y5, Y2
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y5, Y2
+	VMULPD       Y1, Y2, Y2
+	VMULPD       Y6, Y2, Y2
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y4
+	VCMPPD       $0x1e, Y4, Y1, Y1
+	VBLENDVPD    Y1, Y9, Y2, Y2
+	VBROADCASTSD beta+16(FP), Y1
+	VMULPD       Y1, Y5, Y5
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y4
+	VMULPD       Y5, Y5, Y1
+	VADDPD       Y5, Y10, Y7
+	VBROADCASTSD xc087500000000000<>+0(SB), Y8
+	VMAXPD       Y7, Y8, Y7
+	VBROADCASTSD x4086300000000000<>+0(SB), Y8
+	VMINPD       Y7, Y8, Y7
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y7, Y8
+	VROUNDPD     $0x08, Y8, Y8
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y8, Y7
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y8, Y7
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y10
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y7, Y10
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y7, Y10
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y7, Y10
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y7, Y10
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y7, Y10
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y7, Y10
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y7, Y10
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y7, Y10
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y7, Y10
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y7, Y10
+	VMULPD       Y7, Y7, Y9
+	VFMADD213PD  Y7, Y9, Y10
+	VADDPD       x3ff0000000000000<>+0(SB), Y10, Y10
+	VMULPD       x3fe0000000000000<>+0(SB), Y8, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VSUBPD       Y7, Y8, Y8
+	VADDPD       x43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y10, Y10
+	VADDPD       x43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y8, Y10, Y10
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD Y6, Y4, Y10
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y4
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y5, Y4
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y5, Y4
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y5, Y4
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y5, Y4
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y5, Y4
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y5, Y4
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y5, Y4
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y5, Y4
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y5, Y4
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y5, Y4
+	VMULPD       Y1, Y4, Y4
+	VMULPD       Y6, Y4, Y4
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y5
+	VCMPPD       $0x1e, Y5, Y1, Y1
+	VBLENDVPD    Y1, Y10, Y4, Y4
+	VBROADCASTSD beta+16(FP), Y1
+	VFNMADD231PD Y1, Y2, Y4
+	VBROADCASTSD factor+24(FP), Y1
+	VMULPD       Y1, Y4, Y4
+	VBROADCASTSD zero+32(FP), Y1
+	VMULPD       Y1, Y6, Y6
+	VXORPD       Y1, Y1, Y1
+	VCMPPD       $0x00, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y6, Y4, Y4
+	VCMPPD       $0x03, Y3, Y3, Y1
+	VBLENDVPD    Y1, Y3, Y4, Y4
+	VADDPD       Y4, Y0, Y0
+	ADDQ         $0x00000010, CX
+	ADDQ         $0x00000010, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y1
+	LEAQ         firstF32<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         AX, SI
+	VMOVUPS      (BX)(SI*4), Y2
+	VMASKMOVPS   (CX), X2, X2
+	VCVTPS2PD    X2, Y2
+	LEAQ         firstF32<>+0(SB), CX
+	MOVQ         $0x00000008, BX
+	SUBQ         AX, BX
+	VMOVUPS      (CX)(BX*4), Y3
+	VMASKMOVPS   (DX), X3, X3
+	VCVTPS2PD    X3, Y3
+	VBROADCASTSD tiny+8(FP), Y4
+	VMAXPD       Y3, Y4, Y3
+	VDIVPD       Y3, Y2, Y4
+	VSUBPD       Y3, Y2, Y5
+	VMOVAPD      Y4, Y6
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y4, Y8
+	VMULPD       x43f0000000000000<>+0(SB), Y4, Y7
+	VBLENDVPD    Y8, Y7, Y6, Y6
+	VANDPD       x4050000000000000<>+0(SB), Y8, Y8
+	VPADDQ       x0008000000000000<>+0(SB), Y6, Y7
+	VANDPD       xfff0000000000000<>+0(SB), Y7, Y7
+	VPSUBQ       Y7, Y6, Y6
+	VPADDQ       x3ff0000000000000<>+0(SB), Y6, Y6
+	VPSRLQ       $0x34, Y7, Y7
+	VPOR         x4330000000000000<>+0(SB), Y7, Y7
+	VADDPD       xc3300000000003ff<>+0(SB), Y7, Y7
+	VSUBPD       Y8, Y7, Y7
+	VADDPD       xbff0000000000000<>+0(SB), Y6, Y8
+	VADDPD       x3ff0000000000000<>+0(SB), Y6, Y6
+	VADDPD       Y3, Y2, Y2
+	VADDPD       xbff1555555555555<>+0(SB), Y4, Y9
+	VANDPD       x7fffffffffffffff<>+0(SB), Y9, Y9
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y10
+	VCMPPD       $0x11, Y10, Y9, Y9
+	VXORPD       Y10, Y10, Y10
+	VBLENDVPD    Y9, Y10, Y7, Y7
+	VBLENDVPD    Y9, Y5, Y8, Y8
+	VBLENDVPD    Y9, Y2, Y6, Y6
+	VDIVPD       Y6, Y8, Y2
+	VMULPD       Y2, Y2, Y5
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y6
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y5, Y6
+	VMOVAPD      Y6, Y6
+	VFMADD213PD  x4000000000000000<>+0(SB), Y5, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y7, Y6
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y7, Y6
+	VXORPD       Y2, Y2, Y2
+	VADDPD       Y2, Y3, Y3
+	VMOVAPD      Y3, Y5
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y3, Y8
+	VMULPD       x43f0000000000000<>+0(SB), Y3, Y7
+	VBLENDVPD    Y8, Y7, Y5, Y5
+	VANDPD       x4050000000000000<>+0(SB), Y8, Y8
+	VPADDQ       x0008000000000000<>+0(SB), Y5, Y7
+	VANDPD       xfff0000000000000<>+0(SB), Y7, Y7
+	VPSUBQ       Y7, Y5, Y5
+	VPADDQ       x3ff0000000000000<>+0(SB), Y5, Y5
+	VPSRLQ       $0x34, Y7, Y7
+	VPOR         x4330000000000000<>+0(SB), Y7, Y7
+	VADDPD       xc3300000000003ff<>+0(SB), Y7, Y7
+	VSUBPD       Y8, Y7, Y7
+	VADDPD       xbff0000000000000<>+0(SB), Y5, Y8
+	VADDPD       x3ff0000000000000<>+0(SB), Y5, Y5
+	VDIVPD       Y5, Y8, Y9
+	VMULPD       Y9, Y9, Y5
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y10
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y5, Y10
+	VMULPD       Y5, Y10, Y10
+	VMULPD       x3fe0000000000000<>+0(SB), Y8, Y5
+	VMULPD       Y5, Y8, Y11
+	VADDPD       Y11, Y10, Y10
+	VMULPD       x3d53de6af278ece6<>+0(SB), Y7, Y11
+	VFMADD231PD  Y9, Y10, Y11
+	VFNMADD231PD Y5, Y8, Y11
+	VADDPD       Y8, Y11, Y11
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y7, Y11
+	VCMPPD       $0x00, Y2, Y3, Y5
+	VBLENDVPD    Y5, xfff0000000000000<>+0(SB), Y11, Y11
+	VCMPPD       $0x15, x7ff0000000000000<>+0(SB), Y3, Y5
+	VBLENDVPD    Y5, Y3, Y11, Y11
+	VCMPPD       $0x11, Y2, Y3, Y2
+	VBLENDVPD    Y2, x7ff8000000000001<>+0(SB), Y11, Y11
+	VBROADCASTSD beta+16(FP), Y2
+	VMULPD       Y2, Y11, Y11
+	VBROADCASTSD xc087500000000000<>+0(SB), Y2
+	VMAXPD       Y11, Y2, Y2
+	VBROADCASTSD x4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y3, Y2
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y3, Y2
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y7
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y2, Y7
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y2, Y7
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y2, Y7
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y2, Y7
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y2, Y7
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y2, Y7
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y2, Y7
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y2, Y7
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y2, Y7
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y2, Y7
+	VMULPD       Y2, Y2, Y5
+	VFMADD213PD  Y2, Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y3, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VSUBPD       Y2, Y3, Y3
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y7, Y7
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y5
+	VMULPD       Y6, Y6, Y2
+	VADDPD       Y6, Y11, Y3
+	VBROADCASTSD xc087500000000000<>+0(SB), Y8
+	VMAXPD       Y3, Y8, Y3
+	VBROADCASTSD x4086300000000000<>+0(SB), Y8
+	VMINPD       Y3, Y8, Y3
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y3, Y8
+	VROUNDPD     $0x08, Y8, Y8
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y8, Y3
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y8, Y3
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y10
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y3, Y10
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y3, Y10
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y3, Y10
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y3, Y10
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y3, Y10
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y3, Y10
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y3, Y10
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y3, Y10
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y3, Y10
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y3, Y10
+	VMULPD       Y3, Y3, Y9
+	VFMADD213PD  Y3, Y9, Y10
+	VADDPD       x3ff0000000000000<>+0(SB), Y10, Y10
+	VMULPD       x3fe0000000000000<>+0(SB), Y8, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VSUBPD       Y3, Y8, Y8
+	VADDPD       x43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y10, Y10
+	VADDPD       x43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y8, Y10, Y10
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD Y7, Y5, Y10
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y3
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y6, Y3
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y6, Y3
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y6, Y3
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y6, Y3
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y6, Y3
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y6, Y3
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y6, Y3
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y6, Y3
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y6, Y3
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y6, Y3
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y7, Y3, Y3
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y5
+	VCMPPD       $0x1e, Y5, Y2, Y2
+	VBLENDVPD    Y2, Y10, Y3, Y3
+	VBROADCASTSD beta+16(FP), Y2
+	VMULPD       Y2, Y6, Y6
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y5
+	VMULPD       Y6, Y6, Y2
+	VADDPD       Y6, Y11, Y8
+	VBROADCASTSD xc087500000000000<>+0(SB), Y9
+	VMAXPD       Y8, Y9, Y8
+	VBROADCASTSD x4086300000000000<>+0(SB), Y9
+	VMINPD       Y8, Y9, Y8
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y8, Y9
+	VROUNDPD     $0x08, Y9, Y9
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y9, Y8
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y9, Y8
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y11
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y8, Y11
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y8, Y11
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y8, Y11
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y8, Y11
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y8, Y11
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y8, Y11
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y8, Y11
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y8, Y11
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y8, Y11
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y8, Y11
+	VMULPD       Y8, Y8, Y10
+	VFMADD213PD  Y8, Y10, Y11
+	VADDPD       x3ff0000000000000<>+0(SB), Y11, Y11
+	VMULPD       x3fe0000000000000<>+0(SB), Y9, Y8
+	VROUNDPD     $0x08, Y8, Y8
+	VSUBPD       Y8, Y9, Y9
+	VADDPD       x43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y8, Y11, Y11
+	VADDPD       x43380000000003ff<>+0(SB), Y9, Y9
+	VPSLLQ       $0x34, Y9, Y9
+	VMULPD       Y9, Y11, Y11
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD Y7, Y5, Y11
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y5
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y6, Y5
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y6, Y5
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y6, Y5
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y6, Y5
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y6, Y5
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y6, Y5
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y6, Y5
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y6, Y5
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y6, Y5
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y6, Y5
+	VMULPD       Y2, Y5, Y5
+	VMULPD       Y7, Y5, Y5
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y6
+	VCMPPD       $0x1e, Y6, Y2, Y2
+	VBLENDVPD    Y2, Y11, Y5, Y5
+	VBROADCASTSD beta+16(FP), Y2
+	VFNMADD231PD Y2, Y3, Y5
+	VBROADCASTSD factor+24(FP), Y2
+	VMULPD       Y2, Y5, Y5
+	VBROADCASTSD zero+32(FP), Y2
+	VMULPD       Y2, Y7, Y7
+	VXORPD       Y2, Y2, Y2
+	VCMPPD       $0x00, Y2, Y4, Y2
+	VBLENDVPD    Y2, Y7, Y5, Y5
+	VCMPPD       $0x03, Y4, Y4, Y2
+	VBLENDVPD    Y2, Y4, Y5, Y5
+	VANDPD       Y1, Y5, Y5
+	VADDPD       Y5, Y0, Y0
+
+done:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	MOVSD        X0, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA x0010000000000000<>+0(SB)/8, $0x0010000000000000
+DATA x0010000000000000<>+8(SB)/8, $0x0010000000000000
+DATA x0010000000000000<>+16(SB)/8, $0x0010000000000000
+DATA x0010000000000000<>+24(SB)/8, $0x0010000000000000
+GLOBL x0010000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x43f0000000000000<>+0(SB)/8, $0x43f0000000000000
+DATA x43f0000000000000<>+8(SB)/8, $0x43f0000000000000
+DATA x43f0000000000000<>+16(SB)/8, $0x43f0000000000000
+DATA x43f0000000000000<>+24(SB)/8, $0x43f0000000000000
+GLOBL x43f0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x4050000000000000<>+0(SB)/8, $0x4050000000000000
+DATA x4050000000000000<>+8(SB)/8, $0x4050000000000000
+DATA x4050000000000000<>+16(SB)/8, $0x4050000000000000
+DATA x4050000000000000<>+24(SB)/8, $0x4050000000000000
+GLOBL x4050000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x0008000000000000<>+0(SB)/8, $0x0008000000000000
+DATA x0008000000000000<>+8(SB)/8, $0x0008000000000000
+DATA x0008000000000000<>+16(SB)/8, $0x0008000000000000
+DATA x0008000000000000<>+24(SB)/8, $0x0008000000000000
+GLOBL x0008000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA xfff0000000000000<>+0(SB)/8, $0xfff0000000000000
+DATA xfff0000000000000<>+8(SB)/8, $0xfff0000000000000
+DATA xfff0000000000000<>+16(SB)/8, $0xfff0000000000000
+DATA xfff0000000000000<>+24(SB)/8, $0xfff0000000000000
+GLOBL xfff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
+DATA x3ff0000000000000<>+8(SB)/8, $0x3ff0000000000000
+DATA x3ff0000000000000<>+16(SB)/8, $0x3ff0000000000000
+DATA x3ff0000000000000<>+24(SB)/8, $0x3ff0000000000000
+GLOBL x3ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x4330000000000000<>+0(SB)/8, $0x4330000000000000
+DATA x4330000000000000<>+8(SB)/8, $0x4330000000000000
+DATA x4330000000000000<>+16(SB)/8, $0x4330000000000000
+DATA x4330000000000000<>+24(SB)/8, $0x4330000000000000
+GLOBL x4330000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA xc3300000000003ff<>+0(SB)/8, $0xc3300000000003ff
+DATA xc3300000000003ff<>+8(SB)/8, $0xc3300000000003ff
+DATA xc3300000000003ff<>+16(SB)/8, $0xc3300000000003ff
+DATA xc3300000000003ff<>+24(SB)/8, $0xc3300000000003ff
+GLOBL xc3300000000003ff<>(SB), RODATA|NOPTR, $32
+
+DATA xbff0000000000000<>+0(SB)/8, $0xbff0000000000000
+DATA xbff0000000000000<>+8(SB)/8, $0xbff0000000000000
+DATA xbff0000000000000<>+16(SB)/8, $0xbff0000000000000
+DATA xbff0000000000000<>+24(SB)/8, $0xbff0000000000000
+GLOBL xbff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA xbff1555555555555<>+0(SB)/8, $0xbff1555555555555
+DATA xbff1555555555555<>+8(SB)/8, $0xbff1555555555555
+DATA xbff1555555555555<>+16(SB)/8, $0xbff1555555555555
+DATA xbff1555555555555<>+24(SB)/8, $0xbff1555555555555
+GLOBL xbff1555555555555<>(SB), RODATA|NOPTR, $32
+
+DATA x7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
+DATA x7fffffffffffffff<>+8(SB)/8, $0x7fffffffffffffff
+DATA x7fffffffffffffff<>+16(SB)/8, $0x7fffffffffffffff
+DATA x7fffffffffffffff<>+24(SB)/8, $0x7fffffffffffffff
+GLOBL x7fffffffffffffff<>(SB), RODATA|NOPTR, $32
+
+DATA x3fdaaaaaaaaaaaab<>+0(SB)/8, $0x3fdaaaaaaaaaaaab
+DATA x3fdaaaaaaaaaaaab<>+8(SB)/8, $0x3fdaaaaaaaaaaaab
+DATA x3fdaaaaaaaaaaaab<>+16(SB)/8, $0x3fdaaaaaaaaaaaab
+DATA x3fdaaaaaaaaaaaab<>+24(SB)/8, $0x3fdaaaaaaaaaaaab
+GLOBL x3fdaaaaaaaaaaaab<>(SB), RODATA|NOPTR, $32
+
+DATA x3fc169ed9b4fb0a0<>+0(SB)/8, $0x3fc169ed9b4fb0a0
+DATA x3fc169ed9b4fb0a0<>+8(SB)/8, $0x3fc169ed9b4fb0a0
+DATA x3fc169ed9b4fb0a0<>+16(SB)/8, $0x3fc169ed9b4fb0a0
+DATA x3fc169ed9b4fb0a0<>+24(SB)/8, $0x3fc169ed9b4fb0a0
+GLOBL x3fc169ed9b4fb0a0<>(SB), RODATA|NOPTR, $32
+
+DATA x3fc0e8bfe46e337c<>+0(SB)/8, $0x3fc0e8bfe46e337c
+DATA x3fc0e8bfe46e337c<>+8(SB)/8, $0x3fc0e8bfe46e337c
+DATA x3fc0e8bfe46e337c<>+16(SB)/8, $0x3fc0e8bfe46e337c
+DATA x3fc0e8bfe46e337c<>+24(SB)/8, $0x3fc0e8bfe46e337c
+GLOBL x3fc0e8bfe46e337c<>(SB), RODATA|NOPTR, $32
+
+DATA x3fc3b29d4b4a8773<>+0(SB)/8, $0x3fc3b29d4b4a8773
+DATA x3fc3b29d4b4a8773<>+8(SB)/8, $0x3fc3b29d4b4a8773
+DATA x3fc3b29d4b4a8773<>+16(SB)/8, $0x3fc3b29d4b4a8773
+DATA x3fc3b29d4b4a8773<>+24(SB)/8, $0x3fc3b29d4b4a8773
+GLOBL x3fc3b29d4b4a8773<>(SB), RODATA|NOPTR, $32
+
+DATA x3fc745cac276f1d9<>+0(SB)/8, $0x3fc745cac276f1d9
+DATA x3fc745cac276f1d9<>+8(SB)/8, $0x3fc745cac276f1d9
+DATA x3fc745cac276f1d9<>+16(SB)/8, $0x3fc745cac276f1d9
+DATA x3fc745cac276f1d9<>+24(SB)/8, $0x3fc745cac276f1d9
+GLOBL x3fc745cac276f1d9<>(SB), RODATA|NOPTR, $32
+
+DATA x3fcc71c72dfb4604<>+0(SB)/8, $0x3fcc71c72dfb4604
+DATA x3fcc71c72dfb4604<>+8(SB)/8, $0x3fcc71c72dfb4604
+DATA x3fcc71c72dfb4604<>+16(SB)/8, $0x3fcc71c72dfb4604
+DATA x3fcc71c72dfb4604<>+24(SB)/8, $0x3fcc71c72dfb4604
+GLOBL x3fcc71c72dfb4604<>(SB), RODATA|NOPTR, $32
+
+DATA x3fd24924923de280<>+0(SB)/8, $0x3fd24924923de280
+DATA x3fd24924923de280<>+8(SB)/8, $0x3fd24924923de280
+DATA x3fd24924923de280<>+16(SB)/8, $0x3fd24924923de280
+DATA x3fd24924923de280<>+24(SB)/8, $0x3fd24924923de280
+GLOBL x3fd24924923de280<>(SB), RODATA|NOPTR, $32
+
+DATA x3fd9999999999f19<>+0(SB)/8, $0x3fd9999999999f19
+DATA x3fd9999999999f19<>+8(SB)/8, $0x3fd9999999999f19
+DATA x3fd9999999999f19<>+16(SB)/8, $0x3fd9999999999f19
+DATA x3fd9999999999f19<>+24(SB)/8, $0x3fd9999999999f19
+GLOBL x3fd9999999999f19<>(SB), RODATA|NOPTR, $32
+
+DATA x3fe5555555555555<>+0(SB)/8, $0x3fe5555555555555
+DATA x3fe5555555555555<>+8(SB)/8, $0x3fe5555555555555
+DATA x3fe5555555555555<>+16(SB)/8, $0x3fe5555555555555
+DATA x3fe5555555555555<>+24(SB)/8, $0x3fe5555555555555
+GLOBL x3fe5555555555555<>(SB), RODATA|NOPTR, $32
+
+DATA x4000000000000000<>+0(SB)/8, $0x4000000000000000
+DATA x4000000000000000<>+8(SB)/8, $0x4000000000000000
+DATA x4000000000000000<>+16(SB)/8, $0x4000000000000000
+DATA x4000000000000000<>+24(SB)/8, $0x4000000000000000
+GLOBL x4000000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x3d53de6af278ece6<>+0(SB)/8, $0x3d53de6af278ece6
+DATA x3d53de6af278ece6<>+8(SB)/8, $0x3d53de6af278ece6
+DATA x3d53de6af278ece6<>+16(SB)/8, $0x3d53de6af278ece6
+DATA x3d53de6af278ece6<>+24(SB)/8, $0x3d53de6af278ece6
+GLOBL x3d53de6af278ece6<>(SB), RODATA|NOPTR, $32
+
+DATA x3fe62e42fefa3000<>+0(SB)/8, $0x3fe62e42fefa3000
+DATA x3fe62e42fefa3000<>+8(SB)/8, $0x3fe62e42fefa3000
+DATA x3fe62e42fefa3000<>+16(SB)/8, $0x3fe62e42fefa3000
+DATA x3fe62e42fefa3000<>+24(SB)/8, $0x3fe62e42fefa3000
+GLOBL x3fe62e42fefa3000<>(SB), RODATA|NOPTR, $32
+
+DATA x3fe0000000000000<>+0(SB)/8, $0x3fe0000000000000
+DATA x3fe0000000000000<>+8(SB)/8, $0x3fe0000000000000
+DATA x3fe0000000000000<>+16(SB)/8, $0x3fe0000000000000
+DATA x3fe0000000000000<>+24(SB)/8, $0x3fe0000000000000
+GLOBL x3fe0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x7ff0000000000000<>+0(SB)/8, $0x7ff0000000000000
+DATA x7ff0000000000000<>+8(SB)/8, $0x7ff0000000000000
+DATA x7ff0000000000000<>+16(SB)/8, $0x7ff0000000000000
+DATA x7ff0000000000000<>+24(SB)/8, $0x7ff0000000000000
+GLOBL x7ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x7ff8000000000001<>+0(SB)/8, $0x7ff8000000000001
+DATA x7ff8000000000001<>+8(SB)/8, $0x7ff8000000000001
+DATA x7ff8000000000001<>+16(SB)/8, $0x7ff8000000000001
+DATA x7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
+GLOBL x7ff8000000000001<>(SB), RODATA|NOPTR, $32
+
+DATA xc087500000000000<>+0(SB)/8, $0xc087500000000000
+DATA xc087500000000000<>+8(SB)/8, $0xc087500000000000
+DATA xc087500000000000<>+16(SB)/8, $0xc087500000000000
+DATA xc087500000000000<>+24(SB)/8, $0xc087500000000000
+GLOBL xc087500000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x4086300000000000<>+0(SB)/8, $0x4086300000000000
+DATA x4086300000000000<>+8(SB)/8, $0x4086300000000000
+DATA x4086300000000000<>+16(SB)/8, $0x4086300000000000
+DATA x4086300000000000<>+24(SB)/8, $0x4086300000000000
+GLOBL x4086300000000000<>(SB), RODATA|NOPTR, $32
+
+DATA x3ff71547652b82fe<>+0(SB)/8, $0x3ff71547652b82fe
+DATA x3ff71547652b82fe<>+8(SB)/8, $0x3ff71547652b82fe
+DATA x3ff71547652b82fe<>+16(SB)/8, $0x3ff71547652b82fe
+DATA x3ff71547652b82fe<>+24(SB)/8, $0x3ff71547652b82fe
+GLOBL x3ff71547652b82fe<>(SB), RODATA|NOPTR, $32
+
+DATA x3e21f73b376c0f55<>+0(SB)/8, $0x3e21f73b376c0f55
+DATA x3e21f73b376c0f55<>+8(SB)/8, $0x3e21f73b376c0f55
+DATA x3e21f73b376c0f55<>+16(SB)/8, $0x3e21f73b376c0f55
+DATA x3e21f73b376c0f55<>+24(SB)/8, $0x3e21f73b376c0f55
+GLOBL x3e21f73b376c0f55<>(SB), RODATA|NOPTR, $32
+
+DATA x3e5af4f1ddf981a8<>+0(SB)/8, $0x3e5af4f1ddf981a8
+DATA x3e5af4f1ddf981a8<>+8(SB)/8, $0x3e5af4f1ddf981a8
+DATA x3e5af4f1ddf981a8<>+16(SB)/8, $0x3e5af4f1ddf981a8
+DATA x3e5af4f1ddf981a8<>+24(SB)/8, $0x3e5af4f1ddf981a8
+GLOBL x3e5af4f1ddf981a8<>(SB), RODATA|NOPTR, $32
+
+DATA x3e927e4db0f8a3ef<>+0(SB)/8, $0x3e927e4db0f8a3ef
+DATA x3e927e4db0f8a3ef<>+8(SB)/8, $0x3e927e4db0f8a3ef
+DATA x3e927e4db0f8a3ef<>+16(SB)/8, $0x3e927e4db0f8a3ef
+DATA x3e927e4db0f8a3ef<>+24(SB)/8, $0x3e927e4db0f8a3ef
+GLOBL x3e927e4db0f8a3ef<>(SB), RODATA|NOPTR, $32
+
+DATA x3ec71de019d031e7<>+0(SB)/8, $0x3ec71de019d031e7
+DATA x3ec71de019d031e7<>+8(SB)/8, $0x3ec71de019d031e7
+DATA x3ec71de019d031e7<>+16(SB)/8, $0x3ec71de019d031e7
+DATA x3ec71de019d031e7<>+24(SB)/8, $0x3ec71de019d031e7
+GLOBL x3ec71de019d031e7<>(SB), RODATA|NOPTR, $32
+
+DATA x3efa01a01a6f35fb<>+0(SB)/8, $0x3efa01a01a6f35fb
+DATA x3efa01a01a6f35fb<>+8(SB)/8, $0x3efa01a01a6f35fb
+DATA x3efa01a01a6f35fb<>+16(SB)/8, $0x3efa01a01a6f35fb
+DATA x3efa01a01a6f35fb<>+24(SB)/8, $0x3efa01a01a6f35fb
+GLOBL x3efa01a01a6f35fb<>(SB), RODATA|NOPTR, $32
+
+DATA x3f2a01a01ac16f76<>+0(SB)/8, $0x3f2a01a01ac16f76
+DATA x3f2a01a01ac16f76<>+8(SB)/8, $0x3f2a01a01ac16f76
+DATA x3f2a01a01ac16f76<>+16(SB)/8, $0x3f2a01a01ac16f76
+DATA x3f2a01a01ac16f76<>+24(SB)/8, $0x3f2a01a01ac16f76
+GLOBL x3f2a01a01ac16f76<>(SB), RODATA|NOPTR, $32
+
+DATA x3f56c16c16c162a3<>+0(SB)/8, $0x3f56c16c16c162a3
+DATA x3f56c16c16c162a3<>+8(SB)/8, $0x3f56c16c16c162a3
+DATA x3f56c16c16c162a3<>+16(SB)/8, $0x3f56c16c16c162a3
+DATA x3f56c16c16c162a3<>+24(SB)/8, $0x3f56c16c16c162a3
+GLOBL x3f56c16c16c162a3<>(SB), RODATA|NOPTR, $32
+
+DATA x3f81111111110085<>+0(SB)/8, $0x3f81111111110085
+DATA x3f81111111110085<>+8(SB)/8, $0x3f81111111110085
+DATA x3f81111111110085<>+16(SB)/8, $0x3f81111111110085
+DATA x3f81111111110085<>+24(SB)/8, $0x3f81111111110085
+GLOBL x3f81111111110085<>(SB), RODATA|NOPTR, $32
+
+DATA x3fa5555555555556<>+0(SB)/8, $0x3fa5555555555556
+DATA x3fa5555555555556<>+8(SB)/8, $0x3fa5555555555556
+DATA x3fa5555555555556<>+16(SB)/8, $0x3fa5555555555556
+DATA x3fa5555555555556<>+24(SB)/8, $0x3fa5555555555556
+GLOBL x3fa5555555555556<>(SB), RODATA|NOPTR, $32
+
+DATA x3fc5555555555557<>+0(SB)/8, $0x3fc5555555555557
+DATA x3fc5555555555557<>+8(SB)/8, $0x3fc5555555555557
+DATA x3fc5555555555557<>+16(SB)/8, $0x3fc5555555555557
+DATA x3fc5555555555557<>+24(SB)/8, $0x3fc5555555555557
+GLOBL x3fc5555555555557<>(SB), RODATA|NOPTR, $32
+
+DATA x43380000000003ff<>+0(SB)/8, $0x43380000000003ff
+DATA x43380000000003ff<>+8(SB)/8, $0x43380000000003ff
+DATA x43380000000003ff<>+16(SB)/8, $0x43380000000003ff
+DATA x43380000000003ff<>+24(SB)/8, $0x43380000000003ff
+GLOBL x43380000000003ff<>(SB), RODATA|NOPTR, $32
+
+DATA x3fbd97f62b6ae7d5<>+0(SB)/8, $0x3fbd97f62b6ae7d5
+DATA x3fbd97f62b6ae7d5<>+8(SB)/8, $0x3fbd97f62b6ae7d5
+DATA x3fbd97f62b6ae7d5<>+16(SB)/8, $0x3fbd97f62b6ae7d5
+DATA x3fbd97f62b6ae7d5<>+24(SB)/8, $0x3fbd97f62b6ae7d5
+GLOBL x3fbd97f62b6ae7d5<>(SB), RODATA|NOPTR, $32
+
+DATA firstF64<>+0(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+8(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+16(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+24(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+32(SB)/8, $0x0000000000000000
+DATA firstF64<>+40(SB)/8, $0x0000000000000000
+DATA firstF64<>+48(SB)/8, $0x0000000000000000
+DATA firstF64<>+56(SB)/8, $0x0000000000000000
+GLOBL firstF64<>(SB), RODATA|NOPTR, $64
+
 // func mulAdd6x2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·mulAdd6x2F64AVX2(SB), NOSPLIT, $0-96
@@ -3032,5 +5692,2107 @@ round:
 	VFMADD231PD Y0, Y1, Y15
 	DECQ        AX
 	JNE         round
+	VZEROUPPER
+	RET
+
+// func expF64AVX2(n int, x *float64, y *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expF64AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Y0
+	VBROADCASTSD xc087500000000000<>+0(SB), Y1
+	VMAXPD       Y0, Y1, Y0
+	VBROADCASTSD x4086300000000000<>+0(SB), Y1
+	VMINPD       Y0, Y1, Y0
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y0, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y1, Y0
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y1, Y0
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y3
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y0, Y3
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y0, Y3
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y0, Y3
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y0, Y3
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y0, Y3
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y0, Y3
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y0, Y3
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y0, Y3
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y0, Y3
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y0, Y3
+	VMULPD       Y0, Y0, Y2
+	VFMADD213PD  Y0, Y2, Y3
+	VADDPD       x3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       x3fe0000000000000<>+0(SB), Y1, Y0
+	VROUNDPD     $0x08, Y0, Y0
+	VSUBPD       Y0, Y1, Y1
+	VADDPD       x43380000000003ff<>+0(SB), Y0, Y0
+	VPSLLQ       $0x34, Y0, Y0
+	VMULPD       Y0, Y3, Y3
+	VADDPD       x43380000000003ff<>+0(SB), Y1, Y1
+	VPSLLQ       $0x34, Y1, Y1
+	VMULPD       Y1, Y3, Y3
+	VMOVUPD      Y3, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y0
+	VMASKMOVPD   (CX), Y0, Y1
+	VBROADCASTSD xc087500000000000<>+0(SB), Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD x4086300000000000<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y1
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y1, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y2, Y1
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y2, Y1
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y4
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y1, Y4
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y1, Y4
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y1, Y4
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y1, Y4
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y1, Y4
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y1, Y4
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y1, Y4
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y1, Y4
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y1, Y4
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y1, Y4
+	VMULPD       Y1, Y1, Y3
+	VFMADD213PD  Y1, Y3, Y4
+	VADDPD       x3ff0000000000000<>+0(SB), Y4, Y4
+	VMULPD       x3fe0000000000000<>+0(SB), Y2, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VSUBPD       Y1, Y2, Y2
+	VADDPD       x43380000000003ff<>+0(SB), Y1, Y1
+	VPSLLQ       $0x34, Y1, Y1
+	VMULPD       Y1, Y4, Y4
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func logF64AVX2(n int, x *float64, y *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logF64AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Y0
+	VXORPD       Y1, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVAPD      Y0, Y2
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y0, Y4
+	VMULPD       x43f0000000000000<>+0(SB), Y0, Y3
+	VBLENDVPD    Y4, Y3, Y2, Y2
+	VANDPD       x4050000000000000<>+0(SB), Y4, Y4
+	VPADDQ       x0008000000000000<>+0(SB), Y2, Y3
+	VANDPD       xfff0000000000000<>+0(SB), Y3, Y3
+	VPSUBQ       Y3, Y2, Y2
+	VPADDQ       x3ff0000000000000<>+0(SB), Y2, Y2
+	VPSRLQ       $0x34, Y3, Y3
+	VPOR         x4330000000000000<>+0(SB), Y3, Y3
+	VADDPD       xc3300000000003ff<>+0(SB), Y3, Y3
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       xbff0000000000000<>+0(SB), Y2, Y4
+	VADDPD       x3ff0000000000000<>+0(SB), Y2, Y2
+	VDIVPD       Y2, Y4, Y5
+	VMULPD       Y5, Y5, Y2
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y6
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y2, Y6
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y2, Y6
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y2, Y6
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y2, Y6
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y2, Y6
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y2, Y6
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y2, Y6
+	VMULPD       Y2, Y6, Y6
+	VMULPD       x3fe0000000000000<>+0(SB), Y4, Y2
+	VMULPD       Y2, Y4, Y7
+	VADDPD       Y7, Y6, Y6
+	VMULPD       x3d53de6af278ece6<>+0(SB), Y3, Y7
+	VFMADD231PD  Y5, Y6, Y7
+	VFNMADD231PD Y2, Y4, Y7
+	VADDPD       Y4, Y7, Y7
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y3, Y7
+	VCMPPD       $0x00, Y1, Y0, Y2
+	VBLENDVPD    Y2, xfff0000000000000<>+0(SB), Y7, Y7
+	VCMPPD       $0x15, x7ff0000000000000<>+0(SB), Y0, Y2
+	VBLENDVPD    Y2, Y0, Y7, Y7
+	VCMPPD       $0x11, Y1, Y0, Y0
+	VBLENDVPD    Y0, x7ff8000000000001<>+0(SB), Y7, Y7
+	VMOVUPD      Y7, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y0
+	VMASKMOVPD   (CX), Y0, Y1
+	VXORPD       Y2, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVAPD      Y1, Y3
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y1, Y5
+	VMULPD       x43f0000000000000<>+0(SB), Y1, Y4
+	VBLENDVPD    Y5, Y4, Y3, Y3
+	VANDPD       x4050000000000000<>+0(SB), Y5, Y5
+	VPADDQ       x0008000000000000<>+0(SB), Y3, Y4
+	VANDPD       xfff0000000000000<>+0(SB), Y4, Y4
+	VPSUBQ       Y4, Y3, Y3
+	VPADDQ       x3ff0000000000000<>+0(SB), Y3, Y3
+	VPSRLQ       $0x34, Y4, Y4
+	VPOR         x4330000000000000<>+0(SB), Y4, Y4
+	VADDPD       xc3300000000003ff<>+0(SB), Y4, Y4
+	VSUBPD       Y5, Y4, Y4
+	VADDPD       xbff0000000000000<>+0(SB), Y3, Y5
+	VADDPD       x3ff0000000000000<>+0(SB), Y3, Y3
+	VDIVPD       Y3, Y5, Y6
+	VMULPD       Y6, Y6, Y3
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y7
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y3, Y7
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y3, Y7
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y3, Y7
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y3, Y7
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y3, Y7
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y3, Y7
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y3, Y7
+	VMULPD       Y3, Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y5, Y3
+	VMULPD       Y3, Y5, Y8
+	VADDPD       Y8, Y7, Y7
+	VMULPD       x3d53de6af278ece6<>+0(SB), Y4, Y8
+	VFMADD231PD  Y6, Y7, Y8
+	VFNMADD231PD Y3, Y5, Y8
+	VADDPD       Y5, Y8, Y8
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y4, Y8
+	VCMPPD       $0x00, Y2, Y1, Y3
+	VBLENDVPD    Y3, xfff0000000000000<>+0(SB), Y8, Y8
+	VCMPPD       $0x15, x7ff0000000000000<>+0(SB), Y1, Y3
+	VBLENDVPD    Y3, Y1, Y8, Y8
+	VCMPPD       $0x11, Y2, Y1, Y1
+	VBLENDVPD    Y1, x7ff8000000000001<>+0(SB), Y8, Y8
+	VMASKMOVPD   Y8, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func powF64AVX2(n int, p float64, zero float64, infinite float64, x *float64, y *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·powF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD p+8(FP), Y0
+	VBROADCASTSD zero+16(FP), Y1
+	VBROADCASTSD infinite+24(FP), Y2
+	MOVQ         x+32(FP), CX
+	MOVQ         y+40(FP), DX
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y3
+	VMOVAPD      Y3, Y4
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y3, Y6
+	VMULPD       x43f0000000000000<>+0(SB), Y3, Y5
+	VBLENDVPD    Y6, Y5, Y4, Y4
+	VANDPD       x4050000000000000<>+0(SB), Y6, Y6
+	VPADDQ       x0008000000000000<>+0(SB), Y4, Y5
+	VANDPD       xfff0000000000000<>+0(SB), Y5, Y5
+	VPSUBQ       Y5, Y4, Y4
+	VPADDQ       x3ff0000000000000<>+0(SB), Y4, Y4
+	VPSRLQ       $0x34, Y5, Y5
+	VPOR         x4330000000000000<>+0(SB), Y5, Y5
+	VADDPD       xc3300000000003ff<>+0(SB), Y5, Y5
+	VSUBPD       Y6, Y5, Y5
+	VADDPD       xbff0000000000000<>+0(SB), Y4, Y6
+	VADDPD       x3ff0000000000000<>+0(SB), Y4, Y7
+	VDIVPD       Y7, Y6, Y8
+	VMULPD       Y8, Y8, Y9
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y10
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y9, Y10
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y9, Y10
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y9, Y10
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y9, Y10
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y9, Y10
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y9, Y10
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y9, Y10
+	VMULPD       Y9, Y10, Y10
+	VADDPD       xbff0000000000000<>+0(SB), Y7, Y11
+	VSUBPD       Y11, Y4, Y11
+	VFNMADD231PD Y8, Y7, Y6
+	VFNMADD231PD Y8, Y11, Y6
+	VDIVPD       Y7, Y6, Y6
+	VADDPD       Y6, Y6, Y6
+	VMOVAPD      Y6, Y4
+	VFMADD231PD  Y6, Y9, Y4
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y5, Y4
+	VADDPD       Y8, Y8, Y8
+	VMULPD       x3fe62e42fefa3000<>+0(SB), Y5, Y6
+	VADDPD       Y8, Y6, Y5
+	VSUBPD       Y5, Y6, Y6
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y6, Y4, Y4
+	VMOVAPD      Y5, Y6
+	VADDPD       Y4, Y5, Y5
+	VSUBPD       Y5, Y6, Y6
+	VADDPD       Y6, Y4, Y4
+	VMULPD       Y0, Y5, Y6
+	VFMSUB213PD  Y6, Y0, Y5
+	VFMADD231PD  Y0, Y4, Y5
+	VBROADCASTSD xc087500000000000<>+0(SB), Y4
+	VMAXPD       Y6, Y4, Y4
+	VBROADCASTSD x4086300000000000<>+0(SB), Y6
+	VMINPD       Y4, Y6, Y4
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y4, Y6
+	VROUNDPD     $0x08, Y6, Y6
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y6, Y4
+	VMOVAPD      Y5, Y5
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y6, Y5
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y7
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y4, Y7
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y4, Y7
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y4, Y7
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y4, Y7
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y4, Y7
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y4, Y7
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y4, Y7
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y4, Y7
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y4, Y7
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y4, Y7
+	VMULPD       Y4, Y4, Y5
+	VFMADD213PD  Y4, Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y6, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VSUBPD       Y4, Y6, Y6
+	VADDPD       x43380000000003ff<>+0(SB), Y4, Y4
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y7, Y7
+	VXORPD       Y4, Y4, Y4
+	VCMPPD       $0x00, Y4, Y3, Y5
+	VBLENDVPD    Y5, Y1, Y7, Y7
+	VBROADCASTSD x7ff0000000000000<>+0(SB), Y5
+	VCMPPD       $0x00, Y5, Y3, Y5
+	VBLENDVPD    Y5, Y2, Y7, Y7
+	VCMPPD       $0x19, Y4, Y3, Y3
+	VBLENDVPD    Y3, x7ff8000000000001<>+0(SB), Y7, Y7
+	VMOVUPD      Y7, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y3
+	VMASKMOVPD   (CX), Y3, Y4
+	VMOVAPD      Y4, Y5
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y4, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y4, Y6
+	VBLENDVPD    Y7, Y6, Y5, Y5
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y5, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y5, Y5
+	VPADDQ       x3ff0000000000000<>+0(SB), Y5, Y5
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y5, Y8
+	VDIVPD       Y8, Y7, Y9
+	VMULPD       Y9, Y9, Y10
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y11
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y10, Y11
+	VMULPD       Y10, Y11, Y11
+	VADDPD       xbff0000000000000<>+0(SB), Y8, Y12
+	VSUBPD       Y12, Y5, Y12
+	VFNMADD231PD Y9, Y8, Y7
+	VFNMADD231PD Y9, Y12, Y7
+	VDIVPD       Y8, Y7, Y7
+	VADDPD       Y7, Y7, Y7
+	VMOVAPD      Y7, Y5
+	VFMADD231PD  Y7, Y10, Y5
+	VFMADD231PD  Y9, Y11, Y5
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y6, Y5
+	VADDPD       Y9, Y9, Y9
+	VMULPD       x3fe62e42fefa3000<>+0(SB), Y6, Y7
+	VADDPD       Y9, Y7, Y6
+	VSUBPD       Y6, Y7, Y7
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y7, Y5, Y5
+	VMOVAPD      Y6, Y7
+	VADDPD       Y5, Y6, Y6
+	VSUBPD       Y6, Y7, Y7
+	VADDPD       Y7, Y5, Y5
+	VMULPD       Y0, Y6, Y7
+	VFMSUB213PD  Y7, Y0, Y6
+	VFMADD231PD  Y0, Y5, Y6
+	VBROADCASTSD xc087500000000000<>+0(SB), Y0
+	VMAXPD       Y7, Y0, Y0
+	VBROADCASTSD x4086300000000000<>+0(SB), Y5
+	VMINPD       Y0, Y5, Y0
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y0, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y5, Y0
+	VMOVAPD      Y6, Y6
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y5, Y6
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y7
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y0, Y7
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y0, Y7
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y0, Y7
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y0, Y7
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y0, Y7
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y0, Y7
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y0, Y7
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y0, Y7
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y0, Y7
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y0, Y7
+	VMULPD       Y0, Y0, Y6
+	VFMADD213PD  Y0, Y6, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y5, Y0
+	VROUNDPD     $0x08, Y0, Y0
+	VSUBPD       Y0, Y5, Y5
+	VADDPD       x43380000000003ff<>+0(SB), Y0, Y0
+	VPSLLQ       $0x34, Y0, Y0
+	VMULPD       Y0, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y5, Y5
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y5, Y7, Y7
+	VXORPD       Y0, Y0, Y0
+	VCMPPD       $0x00, Y0, Y4, Y5
+	VBLENDVPD    Y5, Y1, Y7, Y7
+	VBROADCASTSD x7ff0000000000000<>+0(SB), Y1
+	VCMPPD       $0x00, Y1, Y4, Y1
+	VBLENDVPD    Y1, Y2, Y7, Y7
+	VCMPPD       $0x19, Y0, Y4, Y0
+	VBLENDVPD    Y0, x7ff8000000000001<>+0(SB), Y7, Y7
+	VMASKMOVPD   Y7, Y3, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulF64AVX2(n int, x *float64, y *float64, z *float64)
+// Requires: AVX
+TEXT ·mulF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ z+24(FP), BX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD (CX), Y0
+	VMOVUPD (DX), Y1
+	VMULPD  Y0, Y1, Y0
+	VMOVUPD Y0, (BX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), SI
+	MOVQ       $0x00000004, DI
+	SUBQ       AX, DI
+	VMOVUPD    (SI)(DI*8), Y0
+	VMASKMOVPD (CX), Y0, Y1
+	VMASKMOVPD (DX), Y0, Y2
+	VMULPD     Y1, Y2, Y1
+	VMASKMOVPD Y1, Y0, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rootF64AVX2(n int, x *float64, y *float64)
+// Requires: AVX
+TEXT ·rootF64AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD (CX), Y0
+	VSQRTPD Y0, Y0
+	VMOVUPD Y0, (DX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), BX
+	MOVQ       $0x00000004, SI
+	SUBQ       AX, SI
+	VMOVUPD    (BX)(SI*8), Y0
+	VMASKMOVPD (CX), Y0, Y1
+	VSQRTPD    Y1, Y1
+	VMASKMOVPD Y1, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseF64AVX2(n int, x *float64, y *float64)
+// Requires: AVX
+TEXT ·inverseF64AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Y0
+	VXORPD       Y1, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	VMOVUPD      Y1, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y0
+	VMASKMOVPD   (CX), Y0, Y1
+	VXORPD       Y2, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	VMASKMOVPD   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseRootF64AVX2(n int, x *float64, y *float64)
+// Requires: AVX
+TEXT ·inverseRootF64AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Y0
+	VXORPD       Y1, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	VMOVUPD      Y1, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y0
+	VMASKMOVPD   (CX), Y0, Y1
+	VXORPD       Y2, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	VMASKMOVPD   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseSquareF64AVX2(n int, x *float64, y *float64)
+// Requires: AVX
+TEXT ·inverseSquareF64AVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000004, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Y0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y1, Y1
+	VMOVUPD      Y1, (DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y0
+	VMASKMOVPD   (CX), Y0, Y1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y2, Y2
+	VMASKMOVPD   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func quotientF64AVX2(n int, tiny float64, x *float64, r *float64, t *float64)
+// Requires: AVX
+TEXT ·quotientF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         t+32(FP), BX
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Y1
+	VMOVUPD (DX), Y2
+	VMAXPD  Y2, Y0, Y2
+	VDIVPD  Y2, Y1, Y1
+	VMOVUPD Y1, (BX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), SI
+	MOVQ       $0x00000004, DI
+	SUBQ       AX, DI
+	VMOVUPD    (SI)(DI*8), Y1
+	VMASKMOVPD (CX), Y1, Y2
+	VMASKMOVPD (DX), Y1, Y3
+	VMAXPD     Y3, Y0, Y3
+	VDIVPD     Y3, Y2, Y2
+	VMASKMOVPD Y2, Y1, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms0F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX
+TEXT ·terms0F64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VMAXPD       Y2, Y0, Y2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	VDIVPD       Y2, Y1, Y1
+	VMULPD       Y1, Y3, Y1
+	VMOVUPD      Y1, (BX)
+	VMOVUPD      Y3, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         AX, R8
+	VMOVUPD      (DI)(R8*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y0
+	VDIVPD       Y3, Y0, Y0
+	VDIVPD       Y3, Y2, Y2
+	VMULPD       Y2, Y0, Y2
+	VMASKMOVPD   Y2, Y1, (BX)
+	VMASKMOVPD   Y0, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX
+TEXT ·termsHalfF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VMAXPD       Y2, Y0, Y2
+	VSQRTPD      Y2, Y3
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y4
+	VDIVPD       Y3, Y4, Y4
+	VDIVPD       Y2, Y1, Y1
+	VMULPD       Y1, Y4, Y1
+	VMOVUPD      Y1, (BX)
+	VMOVUPD      Y4, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         AX, R8
+	VMOVUPD      (DI)(R8*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VMAXPD       Y3, Y0, Y3
+	VSQRTPD      Y3, Y0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y4
+	VDIVPD       Y0, Y4, Y4
+	VDIVPD       Y3, Y2, Y2
+	VMULPD       Y2, Y4, Y2
+	VMASKMOVPD   Y2, Y1, (BX)
+	VMASKMOVPD   Y4, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms1F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX
+TEXT ·terms1F64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VMAXPD       Y2, Y0, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y2
+	VMOVUPD      Y1, (BX)
+	VMOVUPD      Y2, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         AX, R8
+	VMOVUPD      (DI)(R8*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VMAXPD       Y3, Y0, Y3
+	VDIVPD       Y3, Y2, Y2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y0
+	VMASKMOVPD   Y2, Y1, (BX)
+	VMASKMOVPD   Y0, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms3HalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX
+TEXT ·terms3HalfF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Y1
+	VMOVUPD (DX), Y2
+	VMAXPD  Y2, Y0, Y2
+	VSQRTPD Y2, Y2
+	VDIVPD  Y2, Y1, Y1
+	VMOVUPD Y1, (BX)
+	VMOVUPD Y2, (SI)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), DI
+	MOVQ       $0x00000004, R8
+	SUBQ       AX, R8
+	VMOVUPD    (DI)(R8*8), Y1
+	VMASKMOVPD (CX), Y1, Y2
+	VMASKMOVPD (DX), Y1, Y3
+	VMAXPD     Y3, Y0, Y3
+	VSQRTPD    Y3, Y0
+	VDIVPD     Y0, Y2, Y2
+	VMASKMOVPD Y2, Y1, (BX)
+	VMASKMOVPD Y0, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms2F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX
+TEXT ·terms2F64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Y1
+	VMOVUPD (DX), Y2
+	VMAXPD  Y2, Y0, Y2
+	VMOVUPD Y1, (BX)
+	VMOVUPD Y2, (SI)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), DI
+	MOVQ       $0x00000004, R8
+	SUBQ       AX, R8
+	VMOVUPD    (DI)(R8*8), Y1
+	VMASKMOVPD (CX), Y1, Y2
+	VMASKMOVPD (DX), Y1, Y3
+	VMAXPD     Y3, Y0, Y3
+	VMASKMOVPD Y2, Y1, (BX)
+	VMASKMOVPD Y3, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsAnyF64AVX2(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·termsAnyF64AVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	VBROADCASTSD p+16(FP), Y1
+	VBROADCASTSD infinite+24(FP), Y2
+	MOVQ         x+32(FP), CX
+	MOVQ         r+40(FP), DX
+	MOVQ         num+48(FP), BX
+	MOVQ         den+56(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y3
+	VMOVUPD      (DX), Y4
+	VMAXPD       Y4, Y0, Y4
+	VMOVAPD      Y4, Y5
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y4, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y4, Y6
+	VBLENDVPD    Y7, Y6, Y5, Y5
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y5, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y5, Y5
+	VPADDQ       x3ff0000000000000<>+0(SB), Y5, Y5
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y5, Y8
+	VDIVPD       Y8, Y7, Y9
+	VMULPD       Y9, Y9, Y10
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y11
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y10, Y11
+	VMULPD       Y10, Y11, Y11
+	VADDPD       xbff0000000000000<>+0(SB), Y8, Y12
+	VSUBPD       Y12, Y5, Y12
+	VFNMADD231PD Y9, Y8, Y7
+	VFNMADD231PD Y9, Y12, Y7
+	VDIVPD       Y8, Y7, Y7
+	VADDPD       Y7, Y7, Y7
+	VMOVAPD      Y7, Y5
+	VFMADD231PD  Y7, Y10, Y5
+	VFMADD231PD  Y9, Y11, Y5
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y6, Y5
+	VADDPD       Y9, Y9, Y9
+	VMULPD       x3fe62e42fefa3000<>+0(SB), Y6, Y7
+	VADDPD       Y9, Y7, Y6
+	VSUBPD       Y6, Y7, Y7
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y7, Y5, Y5
+	VMOVAPD      Y6, Y7
+	VADDPD       Y5, Y6, Y6
+	VSUBPD       Y6, Y7, Y7
+	VADDPD       Y7, Y5, Y5
+	VMULPD       Y1, Y6, Y7
+	VFMSUB213PD  Y7, Y1, Y6
+	VFMADD231PD  Y1, Y5, Y6
+	VBROADCASTSD xc087500000000000<>+0(SB), Y5
+	VMAXPD       Y7, Y5, Y5
+	VBROADCASTSD x4086300000000000<>+0(SB), Y7
+	VMINPD       Y5, Y7, Y5
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y5, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y7, Y5
+	VMOVAPD      Y6, Y6
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y7, Y6
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y8
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y5, Y8
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y5, Y8
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y5, Y8
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y5, Y8
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y5, Y8
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y5, Y8
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y5, Y8
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y5, Y8
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y5, Y8
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y5, Y8
+	VMULPD       Y5, Y5, Y6
+	VFMADD213PD  Y5, Y6, Y8
+	VADDPD       x3ff0000000000000<>+0(SB), Y8, Y8
+	VMULPD       x3fe0000000000000<>+0(SB), Y7, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VSUBPD       Y5, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y5, Y5
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y5, Y8, Y8
+	VADDPD       x43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y8, Y8
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x00, Y5, Y4, Y6
+	VBLENDVPD    Y6, Y1, Y8, Y8
+	VBROADCASTSD x7ff0000000000000<>+0(SB), Y6
+	VCMPPD       $0x00, Y6, Y4, Y6
+	VBLENDVPD    Y6, Y2, Y8, Y8
+	VCMPPD       $0x19, Y5, Y4, Y5
+	VBLENDVPD    Y5, x7ff8000000000001<>+0(SB), Y8, Y8
+	VDIVPD       Y4, Y3, Y3
+	VMULPD       Y3, Y8, Y3
+	VMOVUPD      Y3, (BX)
+	VMOVUPD      Y8, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         AX, R8
+	VMOVUPD      (DI)(R8*8), Y3
+	VMASKMOVPD   (CX), Y3, Y4
+	VMASKMOVPD   (DX), Y3, Y5
+	VMAXPD       Y5, Y0, Y5
+	VMOVAPD      Y5, Y0
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y5, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y5, Y6
+	VBLENDVPD    Y7, Y6, Y0, Y0
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y0, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y0, Y0
+	VPADDQ       x3ff0000000000000<>+0(SB), Y0, Y0
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y0, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y0, Y8
+	VDIVPD       Y8, Y7, Y9
+	VMULPD       Y9, Y9, Y10
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y11
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y10, Y11
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y10, Y11
+	VMULPD       Y10, Y11, Y11
+	VADDPD       xbff0000000000000<>+0(SB), Y8, Y12
+	VSUBPD       Y12, Y0, Y12
+	VFNMADD231PD Y9, Y8, Y7
+	VFNMADD231PD Y9, Y12, Y7
+	VDIVPD       Y8, Y7, Y7
+	VADDPD       Y7, Y7, Y7
+	VMOVAPD      Y7, Y0
+	VFMADD231PD  Y7, Y10, Y0
+	VFMADD231PD  Y9, Y11, Y0
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y6, Y0
+	VADDPD       Y9, Y9, Y9
+	VMULPD       x3fe62e42fefa3000<>+0(SB), Y6, Y7
+	VADDPD       Y9, Y7, Y6
+	VSUBPD       Y6, Y7, Y7
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y7, Y0, Y0
+	VMOVAPD      Y6, Y7
+	VADDPD       Y0, Y6, Y6
+	VSUBPD       Y6, Y7, Y7
+	VADDPD       Y7, Y0, Y0
+	VMULPD       Y1, Y6, Y7
+	VFMSUB213PD  Y7, Y1, Y6
+	VFMADD231PD  Y1, Y0, Y6
+	VBROADCASTSD xc087500000000000<>+0(SB), Y0
+	VMAXPD       Y7, Y0, Y0
+	VBROADCASTSD x4086300000000000<>+0(SB), Y7
+	VMINPD       Y0, Y7, Y0
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y0, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y7, Y0
+	VMOVAPD      Y6, Y6
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y7, Y6
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y8
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y0, Y8
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y0, Y8
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y0, Y8
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y0, Y8
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y0, Y8
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y0, Y8
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y0, Y8
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y0, Y8
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y0, Y8
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y0, Y8
+	VMULPD       Y0, Y0, Y6
+	VFMADD213PD  Y0, Y6, Y8
+	VADDPD       x3ff0000000000000<>+0(SB), Y8, Y8
+	VMULPD       x3fe0000000000000<>+0(SB), Y7, Y0
+	VROUNDPD     $0x08, Y0, Y0
+	VSUBPD       Y0, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y0, Y0
+	VPSLLQ       $0x34, Y0, Y0
+	VMULPD       Y0, Y8, Y8
+	VADDPD       x43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y8, Y8
+	VXORPD       Y0, Y0, Y0
+	VCMPPD       $0x00, Y0, Y5, Y6
+	VBLENDVPD    Y6, Y1, Y8, Y8
+	VBROADCASTSD x7ff0000000000000<>+0(SB), Y1
+	VCMPPD       $0x00, Y1, Y5, Y1
+	VBLENDVPD    Y1, Y2, Y8, Y8
+	VCMPPD       $0x19, Y0, Y5, Y0
+	VBLENDVPD    Y0, x7ff8000000000001<>+0(SB), Y8, Y8
+	VDIVPD       Y5, Y4, Y4
+	VMULPD       Y4, Y8, Y4
+	VMASKMOVPD   Y4, Y3, (BX)
+	VMASKMOVPD   Y8, Y3, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divergence0F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·divergence0F64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y3
+	VMOVUPD      (DX), Y4
+	VMAXPD       Y4, Y0, Y4
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y5
+	VDIVPD       Y4, Y5, Y5
+	VMULPD       Y5, Y3, Y6
+	VSUBPD       Y4, Y3, Y7
+	VMOVAPD      Y6, Y8
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y6, Y10
+	VMULPD       x43f0000000000000<>+0(SB), Y6, Y9
+	VBLENDVPD    Y10, Y9, Y8, Y8
+	VANDPD       x4050000000000000<>+0(SB), Y10, Y10
+	VPADDQ       x0008000000000000<>+0(SB), Y8, Y9
+	VANDPD       xfff0000000000000<>+0(SB), Y9, Y9
+	VPSUBQ       Y9, Y8, Y8
+	VPADDQ       x3ff0000000000000<>+0(SB), Y8, Y8
+	VPSRLQ       $0x34, Y9, Y9
+	VPOR         x4330000000000000<>+0(SB), Y9, Y9
+	VADDPD       xc3300000000003ff<>+0(SB), Y9, Y9
+	VSUBPD       Y10, Y9, Y9
+	VADDPD       xbff0000000000000<>+0(SB), Y8, Y10
+	VADDPD       x3ff0000000000000<>+0(SB), Y8, Y8
+	VADDPD       Y4, Y3, Y3
+	VADDPD       xbff1555555555555<>+0(SB), Y6, Y4
+	VANDPD       x7fffffffffffffff<>+0(SB), Y4, Y4
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y11
+	VCMPPD       $0x11, Y11, Y4, Y4
+	VXORPD       Y11, Y11, Y11
+	VBLENDVPD    Y4, Y11, Y9, Y9
+	VBLENDVPD    Y4, Y7, Y10, Y10
+	VBLENDVPD    Y4, Y3, Y8, Y8
+	VDIVPD       Y8, Y10, Y3
+	VMULPD       Y3, Y3, Y8
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y10
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y8, Y10
+	VMULPD       Y5, Y7, Y5
+	VMOVAPD      Y10, Y7
+	VFMADD213PD  x4000000000000000<>+0(SB), Y8, Y7
+	VMULPD       Y3, Y7, Y7
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y9, Y7
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y9, Y7
+	VSUBPD       Y7, Y5, Y7
+	VFNMADD231PD Y8, Y10, Y5
+	VMULPD       Y3, Y5, Y5
+	VBLENDVPD    Y4, Y5, Y7, Y7
+	VXORPD       Y3, Y3, Y3
+	VCMPPD       $0x00, Y3, Y6, Y3
+	VBLENDVPD    Y3, x7ff0000000000000<>+0(SB), Y7, Y7
+	VADDPD       Y7, Y1, Y1
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y3
+	VMASKMOVPD   (CX), Y3, Y4
+	VMASKMOVPD   (DX), Y3, Y5
+	VMAXPD       Y5, Y0, Y5
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y0
+	VDIVPD       Y5, Y0, Y0
+	VMULPD       Y0, Y4, Y6
+	VSUBPD       Y5, Y4, Y7
+	VMOVAPD      Y6, Y8
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y6, Y10
+	VMULPD       x43f0000000000000<>+0(SB), Y6, Y9
+	VBLENDVPD    Y10, Y9, Y8, Y8
+	VANDPD       x4050000000000000<>+0(SB), Y10, Y10
+	VPADDQ       x0008000000000000<>+0(SB), Y8, Y9
+	VANDPD       xfff0000000000000<>+0(SB), Y9, Y9
+	VPSUBQ       Y9, Y8, Y8
+	VPADDQ       x3ff0000000000000<>+0(SB), Y8, Y8
+	VPSRLQ       $0x34, Y9, Y9
+	VPOR         x4330000000000000<>+0(SB), Y9, Y9
+	VADDPD       xc3300000000003ff<>+0(SB), Y9, Y9
+	VSUBPD       Y10, Y9, Y9
+	VADDPD       xbff0000000000000<>+0(SB), Y8, Y10
+	VADDPD       x3ff0000000000000<>+0(SB), Y8, Y8
+	VADDPD       Y5, Y4, Y4
+	VADDPD       xbff1555555555555<>+0(SB), Y6, Y5
+	VANDPD       x7fffffffffffffff<>+0(SB), Y5, Y5
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y11
+	VCMPPD       $0x11, Y11, Y5, Y5
+	VXORPD       Y11, Y11, Y11
+	VBLENDVPD    Y5, Y11, Y9, Y9
+	VBLENDVPD    Y5, Y7, Y10, Y10
+	VBLENDVPD    Y5, Y4, Y8, Y8
+	VDIVPD       Y8, Y10, Y4
+	VMULPD       Y4, Y4, Y8
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y10
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y8, Y10
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y8, Y10
+	VMULPD       Y0, Y7, Y0
+	VMOVAPD      Y10, Y7
+	VFMADD213PD  x4000000000000000<>+0(SB), Y8, Y7
+	VMULPD       Y4, Y7, Y7
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y9, Y7
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y9, Y7
+	VSUBPD       Y7, Y0, Y7
+	VFNMADD231PD Y8, Y10, Y0
+	VMULPD       Y4, Y0, Y0
+	VBLENDVPD    Y5, Y0, Y7, Y7
+	VXORPD       Y0, Y0, Y0
+	VCMPPD       $0x00, Y0, Y6, Y0
+	VBLENDVPD    Y0, x7ff0000000000000<>+0(SB), Y7, Y7
+	VANDPD       Y3, Y7, Y7
+	VADDPD       Y7, Y1, Y1
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergence1F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·divergence1F64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y3
+	VMOVUPD      (DX), Y4
+	VMAXPD       Y4, Y0, Y4
+	VDIVPD       Y4, Y3, Y5
+	VSUBPD       Y4, Y3, Y6
+	VMOVAPD      Y5, Y7
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y5, Y9
+	VMULPD       x43f0000000000000<>+0(SB), Y5, Y8
+	VBLENDVPD    Y9, Y8, Y7, Y7
+	VANDPD       x4050000000000000<>+0(SB), Y9, Y9
+	VPADDQ       x0008000000000000<>+0(SB), Y7, Y8
+	VANDPD       xfff0000000000000<>+0(SB), Y8, Y8
+	VPSUBQ       Y8, Y7, Y7
+	VPADDQ       x3ff0000000000000<>+0(SB), Y7, Y7
+	VPSRLQ       $0x34, Y8, Y8
+	VPOR         x4330000000000000<>+0(SB), Y8, Y8
+	VADDPD       xc3300000000003ff<>+0(SB), Y8, Y8
+	VSUBPD       Y9, Y8, Y8
+	VADDPD       xbff0000000000000<>+0(SB), Y7, Y9
+	VADDPD       x3ff0000000000000<>+0(SB), Y7, Y7
+	VADDPD       Y4, Y3, Y4
+	VADDPD       xbff1555555555555<>+0(SB), Y5, Y10
+	VANDPD       x7fffffffffffffff<>+0(SB), Y10, Y10
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y11
+	VCMPPD       $0x11, Y11, Y10, Y10
+	VXORPD       Y11, Y11, Y11
+	VBLENDVPD    Y10, Y11, Y8, Y8
+	VBLENDVPD    Y10, Y6, Y9, Y9
+	VBLENDVPD    Y10, Y4, Y7, Y7
+	VDIVPD       Y7, Y9, Y4
+	VMULPD       Y4, Y4, Y7
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y9
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y7, Y9
+	VMOVAPD      Y9, Y11
+	VFMADD213PD  x4000000000000000<>+0(SB), Y7, Y11
+	VMULPD       Y4, Y11, Y11
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y8, Y11
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y8, Y11
+	VFMSUB213PD  Y6, Y3, Y11
+	VADDPD       Y4, Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y9, Y9
+	VFMADD213PD  x3ff0000000000000<>+0(SB), Y7, Y9
+	VMULPD       Y4, Y9, Y9
+	VMULPD       Y6, Y9, Y9
+	VBLENDVPD    Y10, Y9, Y11, Y11
+	VXORPD       Y3, Y3, Y3
+	VSUBPD       Y6, Y3, Y3
+	VBROADCASTSD x0010000000000000<>+0(SB), Y4
+	VCMPPD       $0x11, Y4, Y5, Y4
+	VBLENDVPD    Y4, Y3, Y11, Y11
+	VADDPD       Y11, Y1, Y1
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y3
+	VMASKMOVPD   (CX), Y3, Y4
+	VMASKMOVPD   (DX), Y3, Y5
+	VMAXPD       Y5, Y0, Y5
+	VDIVPD       Y5, Y4, Y0
+	VSUBPD       Y5, Y4, Y6
+	VMOVAPD      Y0, Y7
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y0, Y9
+	VMULPD       x43f0000000000000<>+0(SB), Y0, Y8
+	VBLENDVPD    Y9, Y8, Y7, Y7
+	VANDPD       x4050000000000000<>+0(SB), Y9, Y9
+	VPADDQ       x0008000000000000<>+0(SB), Y7, Y8
+	VANDPD       xfff0000000000000<>+0(SB), Y8, Y8
+	VPSUBQ       Y8, Y7, Y7
+	VPADDQ       x3ff0000000000000<>+0(SB), Y7, Y7
+	VPSRLQ       $0x34, Y8, Y8
+	VPOR         x4330000000000000<>+0(SB), Y8, Y8
+	VADDPD       xc3300000000003ff<>+0(SB), Y8, Y8
+	VSUBPD       Y9, Y8, Y8
+	VADDPD       xbff0000000000000<>+0(SB), Y7, Y9
+	VADDPD       x3ff0000000000000<>+0(SB), Y7, Y7
+	VADDPD       Y5, Y4, Y5
+	VADDPD       xbff1555555555555<>+0(SB), Y0, Y10
+	VANDPD       x7fffffffffffffff<>+0(SB), Y10, Y10
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y11
+	VCMPPD       $0x11, Y11, Y10, Y10
+	VXORPD       Y11, Y11, Y11
+	VBLENDVPD    Y10, Y11, Y8, Y8
+	VBLENDVPD    Y10, Y6, Y9, Y9
+	VBLENDVPD    Y10, Y5, Y7, Y7
+	VDIVPD       Y7, Y9, Y5
+	VMULPD       Y5, Y5, Y7
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y9
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y7, Y9
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y7, Y9
+	VMOVAPD      Y9, Y11
+	VFMADD213PD  x4000000000000000<>+0(SB), Y7, Y11
+	VMULPD       Y5, Y11, Y11
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y8, Y11
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y8, Y11
+	VFMSUB213PD  Y6, Y4, Y11
+	VADDPD       Y5, Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y9, Y9
+	VFMADD213PD  x3ff0000000000000<>+0(SB), Y7, Y9
+	VMULPD       Y5, Y9, Y9
+	VMULPD       Y6, Y9, Y9
+	VBLENDVPD    Y10, Y9, Y11, Y11
+	VXORPD       Y4, Y4, Y4
+	VSUBPD       Y6, Y4, Y4
+	VBROADCASTSD x0010000000000000<>+0(SB), Y5
+	VCMPPD       $0x11, Y5, Y0, Y0
+	VBLENDVPD    Y0, Y4, Y11, Y11
+	VANDPD       Y3, Y11, Y11
+	VADDPD       Y11, Y1, Y1
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergenceHalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, SSE2
+TEXT ·divergenceHalfF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Y3
+	VMOVUPD (DX), Y4
+	VMAXPD  Y4, Y0, Y4
+	VSUBPD  Y4, Y3, Y5
+	VSQRTPD Y3, Y3
+	VSQRTPD Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	VDIVPD  Y3, Y5, Y5
+	VDIVPD  Y4, Y5, Y3
+	VMULPD  Y5, Y3, Y3
+	VADDPD  Y3, Y3, Y3
+	VADDPD  Y3, Y1, Y1
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), BX
+	MOVQ       $0x00000004, SI
+	SUBQ       AX, SI
+	VMOVUPD    (BX)(SI*8), Y3
+	VMASKMOVPD (CX), Y3, Y4
+	VMASKMOVPD (DX), Y3, Y5
+	VMAXPD     Y5, Y0, Y5
+	VSUBPD     Y5, Y4, Y0
+	VSQRTPD    Y4, Y4
+	VSQRTPD    Y5, Y5
+	VADDPD     Y5, Y4, Y4
+	VDIVPD     Y4, Y0, Y0
+	VDIVPD     Y5, Y0, Y4
+	VMULPD     Y0, Y4, Y4
+	VADDPD     Y4, Y4, Y4
+	VANDPD     Y3, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergence3HalfF64AVX2(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·divergence3HalfF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD     (CX), Y3
+	VMOVUPD     (DX), Y4
+	VMAXPD      Y4, Y0, Y4
+	VSUBPD      Y4, Y3, Y5
+	VSQRTPD     Y3, Y3
+	VSQRTPD     Y4, Y4
+	VADDPD      Y4, Y3, Y6
+	VDIVPD      Y6, Y5, Y5
+	VFMADD231PD x3fe0000000000000<>+0(SB), Y4, Y3
+	VMULPD      Y5, Y3, Y3
+	VMULPD      Y5, Y3, Y3
+	VMULPD      x3ff5555555555555<>+0(SB), Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000004, AX
+	JGE         vector
+
+tail:
+	ADDQ        $0x00000004, AX
+	JEQ         done
+	LEAQ        firstF64<>+0(SB), BX
+	MOVQ        $0x00000004, SI
+	SUBQ        AX, SI
+	VMOVUPD     (BX)(SI*8), Y3
+	VMASKMOVPD  (CX), Y3, Y4
+	VMASKMOVPD  (DX), Y3, Y5
+	VMAXPD      Y5, Y0, Y5
+	VSUBPD      Y5, Y4, Y0
+	VSQRTPD     Y4, Y4
+	VSQRTPD     Y5, Y5
+	VADDPD      Y5, Y4, Y6
+	VDIVPD      Y6, Y0, Y0
+	VFMADD231PD x3fe0000000000000<>+0(SB), Y5, Y4
+	VMULPD      Y0, Y4, Y4
+	VMULPD      Y0, Y4, Y4
+	VMULPD      x3ff5555555555555<>+0(SB), Y4, Y4
+	VANDPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x3ff5555555555555<>+0(SB)/8, $0x3ff5555555555555
+DATA x3ff5555555555555<>+8(SB)/8, $0x3ff5555555555555
+DATA x3ff5555555555555<>+16(SB)/8, $0x3ff5555555555555
+DATA x3ff5555555555555<>+24(SB)/8, $0x3ff5555555555555
+GLOBL x3ff5555555555555<>(SB), RODATA|NOPTR, $32
+
+// func divergence2F64AVX2(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, SSE2
+TEXT ·divergence2F64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Y3
+	VMOVUPD (DX), Y4
+	VMAXPD  Y4, Y0, Y4
+	VSUBPD  Y4, Y3, Y3
+	VMULPD  x3fe0000000000000<>+0(SB), Y3, Y4
+	VMULPD  Y3, Y4, Y4
+	VADDPD  Y4, Y1, Y1
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000004, AX
+	JGE     vector
+
+tail:
+	ADDQ       $0x00000004, AX
+	JEQ        done
+	LEAQ       firstF64<>+0(SB), BX
+	MOVQ       $0x00000004, SI
+	SUBQ       AX, SI
+	VMOVUPD    (BX)(SI*8), Y3
+	VMASKMOVPD (CX), Y3, Y4
+	VMASKMOVPD (DX), Y3, Y5
+	VMAXPD     Y5, Y0, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     x3fe0000000000000<>+0(SB), Y4, Y5
+	VMULPD     Y4, Y5, Y5
+	VANDPD     Y3, Y5, Y5
+	VADDPD     Y5, Y1, Y1
+
+done:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergenceAnyF64AVX2(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·divergenceAnyF64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   n+0(FP), AX
+	MOVQ   x+40(FP), CX
+	MOVQ   r+48(FP), DX
+	VXORPD Y0, Y0, Y0
+	SUBQ   $0x00000004, AX
+	JLT    tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VBROADCASTSD tiny+8(FP), Y3
+	VMAXPD       Y2, Y3, Y2
+	VDIVPD       Y2, Y1, Y3
+	VSUBPD       Y2, Y1, Y4
+	VMOVAPD      Y3, Y5
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y3, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y3, Y6
+	VBLENDVPD    Y7, Y6, Y5, Y5
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y5, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y5, Y5
+	VPADDQ       x3ff0000000000000<>+0(SB), Y5, Y5
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y5, Y5
+	VADDPD       Y2, Y1, Y1
+	VADDPD       xbff1555555555555<>+0(SB), Y3, Y8
+	VANDPD       x7fffffffffffffff<>+0(SB), Y8, Y8
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y9
+	VCMPPD       $0x11, Y9, Y8, Y8
+	VXORPD       Y9, Y9, Y9
+	VBLENDVPD    Y8, Y9, Y6, Y6
+	VBLENDVPD    Y8, Y4, Y7, Y7
+	VBLENDVPD    Y8, Y1, Y5, Y5
+	VDIVPD       Y5, Y7, Y1
+	VMULPD       Y1, Y1, Y4
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y5
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y4, Y5
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y4, Y5
+	VMOVAPD      Y5, Y5
+	VFMADD213PD  x4000000000000000<>+0(SB), Y4, Y5
+	VMULPD       Y1, Y5, Y5
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y6, Y5
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y6, Y5
+	VXORPD       Y1, Y1, Y1
+	VADDPD       Y1, Y2, Y2
+	VMOVAPD      Y2, Y4
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y2, Y7
+	VMULPD       x43f0000000000000<>+0(SB), Y2, Y6
+	VBLENDVPD    Y7, Y6, Y4, Y4
+	VANDPD       x4050000000000000<>+0(SB), Y7, Y7
+	VPADDQ       x0008000000000000<>+0(SB), Y4, Y6
+	VANDPD       xfff0000000000000<>+0(SB), Y6, Y6
+	VPSUBQ       Y6, Y4, Y4
+	VPADDQ       x3ff0000000000000<>+0(SB), Y4, Y4
+	VPSRLQ       $0x34, Y6, Y6
+	VPOR         x4330000000000000<>+0(SB), Y6, Y6
+	VADDPD       xc3300000000003ff<>+0(SB), Y6, Y6
+	VSUBPD       Y7, Y6, Y6
+	VADDPD       xbff0000000000000<>+0(SB), Y4, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y4, Y4
+	VDIVPD       Y4, Y7, Y8
+	VMULPD       Y8, Y8, Y4
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y9
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y4, Y9
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y4, Y9
+	VMULPD       Y4, Y9, Y9
+	VMULPD       x3fe0000000000000<>+0(SB), Y7, Y4
+	VMULPD       Y4, Y7, Y10
+	VADDPD       Y10, Y9, Y9
+	VMULPD       x3d53de6af278ece6<>+0(SB), Y6, Y10
+	VFMADD231PD  Y8, Y9, Y10
+	VFNMADD231PD Y4, Y7, Y10
+	VADDPD       Y7, Y10, Y10
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y6, Y10
+	VCMPPD       $0x00, Y1, Y2, Y4
+	VBLENDVPD    Y4, xfff0000000000000<>+0(SB), Y10, Y10
+	VCMPPD       $0x15, x7ff0000000000000<>+0(SB), Y2, Y4
+	VBLENDVPD    Y4, Y2, Y10, Y10
+	VCMPPD       $0x11, Y1, Y2, Y1
+	VBLENDVPD    Y1, x7ff8000000000001<>+0(SB), Y10, Y10
+	VBROADCASTSD beta+16(FP), Y1
+	VMULPD       Y1, Y10, Y10
+	VBROADCASTSD xc087500000000000<>+0(SB), Y1
+	VMAXPD       Y10, Y1, Y1
+	VBROADCASTSD x4086300000000000<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y1
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y1, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y2, Y1
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y2, Y1
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y6
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y1, Y6
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y1, Y6
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y1, Y6
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y1, Y6
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y1, Y6
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y1, Y6
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y1, Y6
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y1, Y6
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y1, Y6
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y1, Y6
+	VMULPD       Y1, Y1, Y4
+	VFMADD213PD  Y1, Y4, Y6
+	VADDPD       x3ff0000000000000<>+0(SB), Y6, Y6
+	VMULPD       x3fe0000000000000<>+0(SB), Y2, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VSUBPD       Y1, Y2, Y2
+	VADDPD       x43380000000003ff<>+0(SB), Y1, Y1
+	VPSLLQ       $0x34, Y1, Y1
+	VMULPD       Y1, Y6, Y6
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y6, Y6
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y4
+	VMULPD       Y5, Y5, Y1
+	VADDPD       Y5, Y10, Y2
+	VBROADCASTSD xc087500000000000<>+0(SB), Y7
+	VMAXPD       Y2, Y7, Y2
+	VBROADCASTSD x4086300000000000<>+0(SB), Y7
+	VMINPD       Y2, Y7, Y2
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y2, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y7, Y2
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y7, Y2
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y9
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y2, Y9
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y2, Y9
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y2, Y9
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y2, Y9
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y2, Y9
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y2, Y9
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y2, Y9
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y2, Y9
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y2, Y9
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y2, Y9
+	VMULPD       Y2, Y2, Y8
+	VFMADD213PD  Y2, Y8, Y9
+	VADDPD       x3ff0000000000000<>+0(SB), Y9, Y9
+	VMULPD       x3fe0000000000000<>+0(SB), Y7, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VSUBPD       Y2, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y9, Y9
+	VADDPD       x43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y9, Y9
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD Y6, Y4, Y9
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y2
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y5, Y2
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y5, Y2
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y5, Y2
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y5, Y2
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y5, Y2
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y5, Y2
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y5, Y2
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y5, Y2
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y5, Y2
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y5, Y2
+	VMULPD       Y1, Y2, Y2
+	VMULPD       Y6, Y2, Y2
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y4
+	VCMPPD       $0x1e, Y4, Y1, Y1
+	VBLENDVPD    Y1, Y9, Y2, Y2
+	VBROADCASTSD beta+16(FP), Y1
+	VMULPD       Y1, Y5, Y5
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y4
+	VMULPD       Y5, Y5, Y1
+	VADDPD       Y5, Y10, Y7
+	VBROADCASTSD xc087500000000000<>+0(SB), Y8
+	VMAXPD       Y7, Y8, Y7
+	VBROADCASTSD x4086300000000000<>+0(SB), Y8
+	VMINPD       Y7, Y8, Y7
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y7, Y8
+	VROUNDPD     $0x08, Y8, Y8
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y8, Y7
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y8, Y7
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y10
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y7, Y10
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y7, Y10
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y7, Y10
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y7, Y10
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y7, Y10
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y7, Y10
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y7, Y10
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y7, Y10
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y7, Y10
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y7, Y10
+	VMULPD       Y7, Y7, Y9
+	VFMADD213PD  Y7, Y9, Y10
+	VADDPD       x3ff0000000000000<>+0(SB), Y10, Y10
+	VMULPD       x3fe0000000000000<>+0(SB), Y8, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VSUBPD       Y7, Y8, Y8
+	VADDPD       x43380000000003ff<>+0(SB), Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y10, Y10
+	VADDPD       x43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y8, Y10, Y10
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD Y6, Y4, Y10
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y4
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y5, Y4
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y5, Y4
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y5, Y4
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y5, Y4
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y5, Y4
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y5, Y4
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y5, Y4
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y5, Y4
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y5, Y4
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y5, Y4
+	VMULPD       Y1, Y4, Y4
+	VMULPD       Y6, Y4, Y4
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y5
+	VCMPPD       $0x1e, Y5, Y1, Y1
+	VBLENDVPD    Y1, Y10, Y4, Y4
+	VBROADCASTSD beta+16(FP), Y1
+	VFNMADD231PD Y1, Y2, Y4
+	VBROADCASTSD factor+24(FP), Y1
+	VMULPD       Y1, Y4, Y4
+	VBROADCASTSD zero+32(FP), Y1
+	VMULPD       Y1, Y6, Y6
+	VXORPD       Y1, Y1, Y1
+	VCMPPD       $0x00, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y6, Y4, Y4
+	VCMPPD       $0x03, Y3, Y3, Y1
+	VBLENDVPD    Y1, Y3, Y4, Y4
+	VADDPD       Y4, Y0, Y0
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), BX
+	MOVQ         $0x00000004, SI
+	SUBQ         AX, SI
+	VMOVUPD      (BX)(SI*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VBROADCASTSD tiny+8(FP), Y4
+	VMAXPD       Y3, Y4, Y3
+	VDIVPD       Y3, Y2, Y4
+	VSUBPD       Y3, Y2, Y5
+	VMOVAPD      Y4, Y6
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y4, Y8
+	VMULPD       x43f0000000000000<>+0(SB), Y4, Y7
+	VBLENDVPD    Y8, Y7, Y6, Y6
+	VANDPD       x4050000000000000<>+0(SB), Y8, Y8
+	VPADDQ       x0008000000000000<>+0(SB), Y6, Y7
+	VANDPD       xfff0000000000000<>+0(SB), Y7, Y7
+	VPSUBQ       Y7, Y6, Y6
+	VPADDQ       x3ff0000000000000<>+0(SB), Y6, Y6
+	VPSRLQ       $0x34, Y7, Y7
+	VPOR         x4330000000000000<>+0(SB), Y7, Y7
+	VADDPD       xc3300000000003ff<>+0(SB), Y7, Y7
+	VSUBPD       Y8, Y7, Y7
+	VADDPD       xbff0000000000000<>+0(SB), Y6, Y8
+	VADDPD       x3ff0000000000000<>+0(SB), Y6, Y6
+	VADDPD       Y3, Y2, Y2
+	VADDPD       xbff1555555555555<>+0(SB), Y4, Y9
+	VANDPD       x7fffffffffffffff<>+0(SB), Y9, Y9
+	VBROADCASTSD x3fdaaaaaaaaaaaab<>+0(SB), Y10
+	VCMPPD       $0x11, Y10, Y9, Y9
+	VXORPD       Y10, Y10, Y10
+	VBLENDVPD    Y9, Y10, Y7, Y7
+	VBLENDVPD    Y9, Y5, Y8, Y8
+	VBLENDVPD    Y9, Y2, Y6, Y6
+	VDIVPD       Y6, Y8, Y2
+	VMULPD       Y2, Y2, Y5
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y6
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y5, Y6
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y5, Y6
+	VMOVAPD      Y6, Y6
+	VFMADD213PD  x4000000000000000<>+0(SB), Y5, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMADD231PD  x3d53de6af278ece6<>+0(SB), Y7, Y6
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y7, Y6
+	VXORPD       Y2, Y2, Y2
+	VADDPD       Y2, Y3, Y3
+	VMOVAPD      Y3, Y5
+	VCMPPD       $0x11, x0010000000000000<>+0(SB), Y3, Y8
+	VMULPD       x43f0000000000000<>+0(SB), Y3, Y7
+	VBLENDVPD    Y8, Y7, Y5, Y5
+	VANDPD       x4050000000000000<>+0(SB), Y8, Y8
+	VPADDQ       x0008000000000000<>+0(SB), Y5, Y7
+	VANDPD       xfff0000000000000<>+0(SB), Y7, Y7
+	VPSUBQ       Y7, Y5, Y5
+	VPADDQ       x3ff0000000000000<>+0(SB), Y5, Y5
+	VPSRLQ       $0x34, Y7, Y7
+	VPOR         x4330000000000000<>+0(SB), Y7, Y7
+	VADDPD       xc3300000000003ff<>+0(SB), Y7, Y7
+	VSUBPD       Y8, Y7, Y7
+	VADDPD       xbff0000000000000<>+0(SB), Y5, Y8
+	VADDPD       x3ff0000000000000<>+0(SB), Y5, Y5
+	VDIVPD       Y5, Y8, Y9
+	VMULPD       Y9, Y9, Y5
+	VBROADCASTSD x3fc169ed9b4fb0a0<>+0(SB), Y10
+	VFMADD213PD  x3fc0e8bfe46e337c<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fc3b29d4b4a8773<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fc745cac276f1d9<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fcc71c72dfb4604<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fd24924923de280<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fd9999999999f19<>+0(SB), Y5, Y10
+	VFMADD213PD  x3fe5555555555555<>+0(SB), Y5, Y10
+	VMULPD       Y5, Y10, Y10
+	VMULPD       x3fe0000000000000<>+0(SB), Y8, Y5
+	VMULPD       Y5, Y8, Y11
+	VADDPD       Y11, Y10, Y10
+	VMULPD       x3d53de6af278ece6<>+0(SB), Y7, Y11
+	VFMADD231PD  Y9, Y10, Y11
+	VFNMADD231PD Y5, Y8, Y11
+	VADDPD       Y8, Y11, Y11
+	VFMADD231PD  x3fe62e42fefa3000<>+0(SB), Y7, Y11
+	VCMPPD       $0x00, Y2, Y3, Y5
+	VBLENDVPD    Y5, xfff0000000000000<>+0(SB), Y11, Y11
+	VCMPPD       $0x15, x7ff0000000000000<>+0(SB), Y3, Y5
+	VBLENDVPD    Y5, Y3, Y11, Y11
+	VCMPPD       $0x11, Y2, Y3, Y2
+	VBLENDVPD    Y2, x7ff8000000000001<>+0(SB), Y11, Y11
+	VBROADCASTSD beta+16(FP), Y2
+	VMULPD       Y2, Y11, Y11
+	VBROADCASTSD xc087500000000000<>+0(SB), Y2
+	VMAXPD       Y11, Y2, Y2
+	VBROADCASTSD x4086300000000000<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y3, Y2
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y3, Y2
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y7
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y2, Y7
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y2, Y7
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y2, Y7
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y2, Y7
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y2, Y7
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y2, Y7
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y2, Y7
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y2, Y7
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y2, Y7
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y2, Y7
+	VMULPD       Y2, Y2, Y5
+	VFMADD213PD  Y2, Y5, Y7
+	VADDPD       x3ff0000000000000<>+0(SB), Y7, Y7
+	VMULPD       x3fe0000000000000<>+0(SB), Y3, Y2
+	VROUNDPD     $0x08, Y2, Y2
+	VSUBPD       Y2, Y3, Y3
+	VADDPD       x43380000000003ff<>+0(SB), Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VMULPD       Y2, Y7, Y7
+	VADDPD       x43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y7, Y7
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y5
+	VMULPD       Y6, Y6, Y2
+	VADDPD       Y6, Y11, Y3
+	VBROADCASTSD xc087500000000000<>+0(SB), Y8
+	VMAXPD       Y3, Y8, Y3
+	VBROADCASTSD x4086300000000000<>+0(SB), Y8
+	VMINPD       Y3, Y8, Y3
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y3, Y8
+	VROUNDPD     $0x08, Y8, Y8
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y8, Y3
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y8, Y3
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y10
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y3, Y10
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y3, Y10
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y3, Y10
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y3, Y10
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y3, Y10
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y3, Y10
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y3, Y10
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y3, Y10
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y3, Y10
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y3, Y10
+	VMULPD       Y3, Y3, Y9
+	VFMADD213PD  Y3, Y9, Y10
+	VADDPD       x3ff0000000000000<>+0(SB), Y10, Y10
+	VMULPD       x3fe0000000000000<>+0(SB), Y8, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VSUBPD       Y3, Y8, Y8
+	VADDPD       x43380000000003ff<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y10, Y10
+	VADDPD       x43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y8, Y10, Y10
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD Y7, Y5, Y10
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y3
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y6, Y3
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y6, Y3
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y6, Y3
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y6, Y3
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y6, Y3
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y6, Y3
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y6, Y3
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y6, Y3
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y6, Y3
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y6, Y3
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y7, Y3, Y3
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y5
+	VCMPPD       $0x1e, Y5, Y2, Y2
+	VBLENDVPD    Y2, Y10, Y3, Y3
+	VBROADCASTSD beta+16(FP), Y2
+	VMULPD       Y2, Y6, Y6
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y5
+	VMULPD       Y6, Y6, Y2
+	VADDPD       Y6, Y11, Y8
+	VBROADCASTSD xc087500000000000<>+0(SB), Y9
+	VMAXPD       Y8, Y9, Y8
+	VBROADCASTSD x4086300000000000<>+0(SB), Y9
+	VMINPD       Y8, Y9, Y8
+	VMULPD       x3ff71547652b82fe<>+0(SB), Y8, Y9
+	VROUNDPD     $0x08, Y9, Y9
+	VFNMADD231PD x3fe62e42fefa3000<>+0(SB), Y9, Y8
+	VFNMADD231PD x3d53de6af278ece6<>+0(SB), Y9, Y8
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y11
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y8, Y11
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y8, Y11
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y8, Y11
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y8, Y11
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y8, Y11
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y8, Y11
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y8, Y11
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y8, Y11
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y8, Y11
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y8, Y11
+	VMULPD       Y8, Y8, Y10
+	VFMADD213PD  Y8, Y10, Y11
+	VADDPD       x3ff0000000000000<>+0(SB), Y11, Y11
+	VMULPD       x3fe0000000000000<>+0(SB), Y9, Y8
+	VROUNDPD     $0x08, Y8, Y8
+	VSUBPD       Y8, Y9, Y9
+	VADDPD       x43380000000003ff<>+0(SB), Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y8, Y11, Y11
+	VADDPD       x43380000000003ff<>+0(SB), Y9, Y9
+	VPSLLQ       $0x34, Y9, Y9
+	VMULPD       Y9, Y11, Y11
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD Y7, Y5, Y11
+	VBROADCASTSD x3e21f73b376c0f55<>+0(SB), Y5
+	VFMADD213PD  x3e5af4f1ddf981a8<>+0(SB), Y6, Y5
+	VFMADD213PD  x3e927e4db0f8a3ef<>+0(SB), Y6, Y5
+	VFMADD213PD  x3ec71de019d031e7<>+0(SB), Y6, Y5
+	VFMADD213PD  x3efa01a01a6f35fb<>+0(SB), Y6, Y5
+	VFMADD213PD  x3f2a01a01ac16f76<>+0(SB), Y6, Y5
+	VFMADD213PD  x3f56c16c16c162a3<>+0(SB), Y6, Y5
+	VFMADD213PD  x3f81111111110085<>+0(SB), Y6, Y5
+	VFMADD213PD  x3fa5555555555556<>+0(SB), Y6, Y5
+	VFMADD213PD  x3fc5555555555557<>+0(SB), Y6, Y5
+	VFMADD213PD  x3fe0000000000000<>+0(SB), Y6, Y5
+	VMULPD       Y2, Y5, Y5
+	VMULPD       Y7, Y5, Y5
+	VBROADCASTSD x3fbd97f62b6ae7d5<>+0(SB), Y6
+	VCMPPD       $0x1e, Y6, Y2, Y2
+	VBLENDVPD    Y2, Y11, Y5, Y5
+	VBROADCASTSD beta+16(FP), Y2
+	VFNMADD231PD Y2, Y3, Y5
+	VBROADCASTSD factor+24(FP), Y2
+	VMULPD       Y2, Y5, Y5
+	VBROADCASTSD zero+32(FP), Y2
+	VMULPD       Y2, Y7, Y7
+	VXORPD       Y2, Y2, Y2
+	VCMPPD       $0x00, Y2, Y4, Y2
+	VBLENDVPD    Y2, Y7, Y5, Y5
+	VCMPPD       $0x03, Y4, Y4, Y2
+	VBLENDVPD    Y2, Y4, Y5, Y5
+	VANDPD       Y1, Y5, Y5
+	VADDPD       Y5, Y0, Y0
+
+done:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	MOVSD        X0, ret+56(FP)
 	VZEROUPPER
 	RET

@@ -6481,7 +6481,7 @@ done:
 	RET
 
 // func sweepF32AVX512(k int, w *float32, c *float32, gram *float32, ldg int, inv *float32) float32
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·sweepF32AVX512(SB), NOSPLIT, $0-52
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7122,7 +7122,7 @@ rows0of1still0:
 rows0not1:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X2
+	VEXTRACTF32X4 $0x01, Y0, X2
 	VADDPS        X2, X0, X0
 	VPERMILPD     $0x01, X0, X2
 	VADDPS        X2, X0, X0
@@ -7255,7 +7255,7 @@ column:
 	RET
 
 // func residualF32AVX512(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64) float64
-// Requires: AVX, AVX512DQ, AVX512F, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
 TEXT ·residualF32AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   w+8(FP), CX
@@ -7316,7 +7316,7 @@ component:
 	VFMADD231PS   Z3, Z3, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y3
 	VADDPS        Y3, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X3
+	VEXTRACTF32X4 $0x01, Y0, X3
 	VADDPS        X3, X0, X0
 	VPERMILPD     $0x01, X0, X3
 	VADDPS        X3, X0, X0
@@ -7328,7 +7328,7 @@ component:
 	ADDQ          $0x00000008, SI
 	VEXTRACTF64X4 $0x01, Z1, Y3
 	VADDPS        Y3, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X3
+	VEXTRACTF32X4 $0x01, Y1, X3
 	VADDPS        X3, X1, X1
 	VPERMILPD     $0x01, X1, X3
 	VADDPS        X3, X1, X1
@@ -7340,7 +7340,7 @@ component:
 	ADDQ          $0x00000008, DI
 	VEXTRACTF64X4 $0x01, Z8, Y3
 	VADDPS        Y3, Y8, Y8
-	VEXTRACTF128  $0x01, Y8, X3
+	VEXTRACTF32X4 $0x01, Y8, X3
 	VADDPS        X3, X8, X8
 	VPERMILPD     $0x01, X8, X3
 	VADDPS        X3, X8, X8
@@ -7463,6 +7463,1976 @@ round:
 	JNE         round
 	VZEROUPPER
 	RET
+
+// func expF32AVX512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·expF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS           (CX), Z0
+	VBROADCASTSS      xc2d00000<>+0(SB), Z1
+	VMAXPS            Z0, Z1, Z0
+	VBROADCASTSS      x42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z0
+	VMULPS.BCST       x3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST x3f317000<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST x3805fdf4<>+0(SB), Z1, Z0
+	VBROADCASTSS      x39509329<>+0(SB), Z3
+	VFMADD213PS.BCST  x3ab6a259<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3c088870<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3d2aaa74<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3e2aaaab<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3f000000<>+0(SB), Z0, Z3
+	VMULPS            Z0, Z0, Z2
+	VFMADD213PS       Z0, Z2, Z3
+	VADDPS.BCST       x3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z1, Z3, Z3
+	VMOVUPS           Z3, (DX)
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	SUBQ              $0x00000010, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000010, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), BX
+	KMOVW             (BX)(AX*2), K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VBROADCASTSS      xc2d00000<>+0(SB), Z1
+	VMAXPS            Z0, Z1, Z0
+	VBROADCASTSS      x42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z0
+	VMULPS.BCST       x3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST x3f317000<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST x3805fdf4<>+0(SB), Z1, Z0
+	VBROADCASTSS      x39509329<>+0(SB), Z3
+	VFMADD213PS.BCST  x3ab6a259<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3c088870<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3d2aaa74<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3e2aaaab<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  x3f000000<>+0(SB), Z0, Z3
+	VMULPS            Z0, Z0, Z2
+	VFMADD213PS       Z0, Z2, Z3
+	VADDPS.BCST       x3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z1, Z3, Z3
+	VMOVUPS           Z3, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA xc2d00000<>+0(SB)/4, $0xc2d00000
+GLOBL xc2d00000<>(SB), RODATA|NOPTR, $4
+
+DATA x42b20000<>+0(SB)/4, $0x42b20000
+GLOBL x42b20000<>(SB), RODATA|NOPTR, $4
+
+DATA x3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+GLOBL x3fb8aa3b<>(SB), RODATA|NOPTR, $4
+
+DATA x3f317000<>+0(SB)/4, $0x3f317000
+GLOBL x3f317000<>(SB), RODATA|NOPTR, $4
+
+DATA x3805fdf4<>+0(SB)/4, $0x3805fdf4
+GLOBL x3805fdf4<>(SB), RODATA|NOPTR, $4
+
+DATA x39509329<>+0(SB)/4, $0x39509329
+GLOBL x39509329<>(SB), RODATA|NOPTR, $4
+
+DATA x3ab6a259<>+0(SB)/4, $0x3ab6a259
+GLOBL x3ab6a259<>(SB), RODATA|NOPTR, $4
+
+DATA x3c088870<>+0(SB)/4, $0x3c088870
+GLOBL x3c088870<>(SB), RODATA|NOPTR, $4
+
+DATA x3d2aaa74<>+0(SB)/4, $0x3d2aaa74
+GLOBL x3d2aaa74<>(SB), RODATA|NOPTR, $4
+
+DATA x3e2aaaab<>+0(SB)/4, $0x3e2aaaab
+GLOBL x3e2aaaab<>(SB), RODATA|NOPTR, $4
+
+DATA x3f000000<>+0(SB)/4, $0x3f000000
+GLOBL x3f000000<>(SB), RODATA|NOPTR, $4
+
+DATA x3f800000<>+0(SB)/4, $0x3f800000
+GLOBL x3f800000<>(SB), RODATA|NOPTR, $4
+
+DATA firstBits<>+0(SB)/2, $0x0000
+DATA firstBits<>+2(SB)/2, $0x0001
+DATA firstBits<>+4(SB)/2, $0x0003
+DATA firstBits<>+6(SB)/2, $0x0007
+DATA firstBits<>+8(SB)/2, $0x000f
+DATA firstBits<>+10(SB)/2, $0x001f
+DATA firstBits<>+12(SB)/2, $0x003f
+DATA firstBits<>+14(SB)/2, $0x007f
+DATA firstBits<>+16(SB)/2, $0x00ff
+DATA firstBits<>+18(SB)/2, $0x01ff
+DATA firstBits<>+20(SB)/2, $0x03ff
+DATA firstBits<>+22(SB)/2, $0x07ff
+DATA firstBits<>+24(SB)/2, $0x0fff
+DATA firstBits<>+26(SB)/2, $0x1fff
+DATA firstBits<>+28(SB)/2, $0x3fff
+DATA firstBits<>+30(SB)/2, $0x7fff
+GLOBL firstBits<>(SB), RODATA|NOPTR, $32
+
+// func logF32AVX512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·logF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS          (CX), Z0
+	VXORPS           Z1, Z1, Z1
+	VADDPS           Z1, Z0, Z0
+	VGETMANTPS       $0x0b, Z0, Z1
+	VGETEXPPS        Z0, Z0
+	VGETEXPPS        Z1, Z2
+	VSUBPS           Z2, Z0, Z0
+	VADDPS.BCST      xbf800000<>+0(SB), Z1, Z2
+	VADDPS.BCST      x3f800000<>+0(SB), Z1, Z1
+	VDIVPS           Z1, Z2, Z3
+	VMULPS           Z3, Z3, Z1
+	VBROADCASTSS     x3e732d49<>+0(SB), Z4
+	VFMADD213PS.BCST x3e92166a<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST x3ecccd35<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST x3f2aaaab<>+0(SB), Z1, Z4
+	VMULPS           Z1, Z4, Z4
+	VMULPS.BCST      x3f000000<>+0(SB), Z2, Z1
+	VMULPS           Z1, Z2, Z5
+	VADDPS           Z5, Z4, Z4
+	VMULPS.BCST      x3805fdf4<>+0(SB), Z0, Z5
+	VFMADD231PS      Z3, Z4, Z5
+	VFNMADD231PS     Z1, Z2, Z5
+	VADDPS           Z2, Z5, Z5
+	VFMADD231PS.BCST x3f317000<>+0(SB), Z0, Z5
+	VMOVUPS          Z5, (DX)
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000010, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000010, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPS.Z        (CX), K1, Z0
+	VXORPS           Z1, Z1, Z1
+	VADDPS           Z1, Z0, Z0
+	VGETMANTPS       $0x0b, Z0, Z1
+	VGETEXPPS        Z0, Z0
+	VGETEXPPS        Z1, Z2
+	VSUBPS           Z2, Z0, Z0
+	VADDPS.BCST      xbf800000<>+0(SB), Z1, Z2
+	VADDPS.BCST      x3f800000<>+0(SB), Z1, Z1
+	VDIVPS           Z1, Z2, Z3
+	VMULPS           Z3, Z3, Z1
+	VBROADCASTSS     x3e732d49<>+0(SB), Z4
+	VFMADD213PS.BCST x3e92166a<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST x3ecccd35<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST x3f2aaaab<>+0(SB), Z1, Z4
+	VMULPS           Z1, Z4, Z4
+	VMULPS.BCST      x3f000000<>+0(SB), Z2, Z1
+	VMULPS           Z1, Z2, Z5
+	VADDPS           Z5, Z4, Z4
+	VMULPS.BCST      x3805fdf4<>+0(SB), Z0, Z5
+	VFMADD231PS      Z3, Z4, Z5
+	VFNMADD231PS     Z1, Z2, Z5
+	VADDPS           Z2, Z5, Z5
+	VFMADD231PS.BCST x3f317000<>+0(SB), Z0, Z5
+	VMOVUPS          Z5, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA xbf800000<>+0(SB)/4, $0xbf800000
+GLOBL xbf800000<>(SB), RODATA|NOPTR, $4
+
+DATA x3e732d49<>+0(SB)/4, $0x3e732d49
+GLOBL x3e732d49<>(SB), RODATA|NOPTR, $4
+
+DATA x3e92166a<>+0(SB)/4, $0x3e92166a
+GLOBL x3e92166a<>(SB), RODATA|NOPTR, $4
+
+DATA x3ecccd35<>+0(SB)/4, $0x3ecccd35
+GLOBL x3ecccd35<>(SB), RODATA|NOPTR, $4
+
+DATA x3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+GLOBL x3f2aaaab<>(SB), RODATA|NOPTR, $4
+
+// func powF32AVX512(n int, p float32, zero float32, infinite float32, x *float32, y *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·powF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS p+8(FP), Z0
+	VBROADCASTSS zero+12(FP), Z1
+	VBROADCASTSS infinite+16(FP), Z2
+	MOVQ         x+24(FP), CX
+	MOVQ         y+32(FP), DX
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS           (CX), Z3
+	VGETMANTPS        $0x0b, Z3, Z4
+	VGETEXPPS         Z3, Z5
+	VGETEXPPS         Z4, Z6
+	VSUBPS            Z6, Z5, Z5
+	VADDPS.BCST       xbf800000<>+0(SB), Z4, Z6
+	VADDPS.BCST       x3f800000<>+0(SB), Z4, Z7
+	VDIVPS            Z7, Z6, Z8
+	VMULPS            Z8, Z8, Z9
+	VBROADCASTSS      x3e732d49<>+0(SB), Z10
+	VFMADD213PS.BCST  x3e92166a<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  x3ecccd35<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  x3f2aaaab<>+0(SB), Z9, Z10
+	VMULPS            Z9, Z10, Z10
+	VADDPS.BCST       xbf800000<>+0(SB), Z7, Z11
+	VSUBPS            Z11, Z4, Z11
+	VFNMADD231PS      Z8, Z7, Z6
+	VFNMADD231PS      Z8, Z11, Z6
+	VDIVPS            Z7, Z6, Z6
+	VADDPS            Z6, Z6, Z6
+	VMOVAPS           Z6, Z4
+	VFMADD231PS       Z6, Z9, Z4
+	VFMADD231PS       Z8, Z10, Z4
+	VFMADD231PS.BCST  x3805fdf4<>+0(SB), Z5, Z4
+	VADDPS            Z8, Z8, Z8
+	VMULPS.BCST       x3f317000<>+0(SB), Z5, Z6
+	VADDPS            Z8, Z6, Z5
+	VSUBPS            Z5, Z6, Z6
+	VADDPS            Z8, Z6, Z6
+	VADDPS            Z6, Z4, Z4
+	VMOVAPS           Z5, Z6
+	VADDPS            Z4, Z5, Z5
+	VSUBPS            Z5, Z6, Z6
+	VADDPS            Z6, Z4, Z4
+	VMULPS            Z0, Z5, Z6
+	VFMSUB213PS       Z6, Z0, Z5
+	VFMADD231PS       Z0, Z4, Z5
+	VBROADCASTSS      xc2d00000<>+0(SB), Z4
+	VMAXPS            Z6, Z4, Z4
+	VBROADCASTSS      x42b20000<>+0(SB), Z6
+	VMINPS            Z4, Z6, Z4
+	VMULPS.BCST       x3fb8aa3b<>+0(SB), Z4, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST x3f317000<>+0(SB), Z6, Z4
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST x3805fdf4<>+0(SB), Z6, Z5
+	VADDPS            Z5, Z4, Z4
+	VBROADCASTSS      x39509329<>+0(SB), Z7
+	VFMADD213PS.BCST  x3ab6a259<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  x3c088870<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  x3d2aaa74<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  x3e2aaaab<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  x3f000000<>+0(SB), Z4, Z7
+	VMULPS            Z4, Z4, Z5
+	VFMADD213PS       Z4, Z5, Z7
+	VADDPS.BCST       x3f800000<>+0(SB), Z7, Z7
+	VSCALEFPS         Z6, Z7, Z7
+	VXORPS            Z4, Z4, Z4
+	VCMPPS            $0x00, Z4, Z3, K1
+	VMOVAPS           Z1, K1, Z7
+	VBROADCASTSS      x7f800000<>+0(SB), Z5
+	VCMPPS            $0x00, Z5, Z3, K1
+	VMOVAPS           Z2, K1, Z7
+	VCMPPS            $0x19, Z4, Z3, K1
+	VBROADCASTSS      x7fc00000<>+0(SB), K1, Z7
+	VMOVUPS           Z7, (DX)
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	SUBQ              $0x00000010, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000010, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), BX
+	KMOVW             (BX)(AX*2), K1
+	VMOVUPS.Z         (CX), K1, Z3
+	VGETMANTPS        $0x0b, Z3, Z4
+	VGETEXPPS         Z3, Z5
+	VGETEXPPS         Z4, Z6
+	VSUBPS            Z6, Z5, Z5
+	VADDPS.BCST       xbf800000<>+0(SB), Z4, Z6
+	VADDPS.BCST       x3f800000<>+0(SB), Z4, Z7
+	VDIVPS            Z7, Z6, Z8
+	VMULPS            Z8, Z8, Z9
+	VBROADCASTSS      x3e732d49<>+0(SB), Z10
+	VFMADD213PS.BCST  x3e92166a<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  x3ecccd35<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  x3f2aaaab<>+0(SB), Z9, Z10
+	VMULPS            Z9, Z10, Z10
+	VADDPS.BCST       xbf800000<>+0(SB), Z7, Z11
+	VSUBPS            Z11, Z4, Z11
+	VFNMADD231PS      Z8, Z7, Z6
+	VFNMADD231PS      Z8, Z11, Z6
+	VDIVPS            Z7, Z6, Z6
+	VADDPS            Z6, Z6, Z6
+	VMOVAPS           Z6, Z4
+	VFMADD231PS       Z6, Z9, Z4
+	VFMADD231PS       Z8, Z10, Z4
+	VFMADD231PS.BCST  x3805fdf4<>+0(SB), Z5, Z4
+	VADDPS            Z8, Z8, Z8
+	VMULPS.BCST       x3f317000<>+0(SB), Z5, Z6
+	VADDPS            Z8, Z6, Z5
+	VSUBPS            Z5, Z6, Z6
+	VADDPS            Z8, Z6, Z6
+	VADDPS            Z6, Z4, Z4
+	VMOVAPS           Z5, Z6
+	VADDPS            Z4, Z5, Z5
+	VSUBPS            Z5, Z6, Z6
+	VADDPS            Z6, Z4, Z4
+	VMULPS            Z0, Z5, Z6
+	VFMSUB213PS       Z6, Z0, Z5
+	VFMADD231PS       Z0, Z4, Z5
+	VBROADCASTSS      xc2d00000<>+0(SB), Z0
+	VMAXPS            Z6, Z0, Z0
+	VBROADCASTSS      x42b20000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z0
+	VMULPS.BCST       x3fb8aa3b<>+0(SB), Z0, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VFNMADD231PS.BCST x3f317000<>+0(SB), Z4, Z0
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST x3805fdf4<>+0(SB), Z4, Z5
+	VADDPS            Z5, Z0, Z0
+	VBROADCASTSS      x39509329<>+0(SB), Z6
+	VFMADD213PS.BCST  x3ab6a259<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  x3c088870<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  x3d2aaa74<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  x3e2aaaab<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  x3f000000<>+0(SB), Z0, Z6
+	VMULPS            Z0, Z0, Z5
+	VFMADD213PS       Z0, Z5, Z6
+	VADDPS.BCST       x3f800000<>+0(SB), Z6, Z6
+	VSCALEFPS         Z4, Z6, Z6
+	VXORPS            Z0, Z0, Z0
+	VCMPPS            $0x00, Z0, Z3, K2
+	VMOVAPS           Z1, K2, Z6
+	VBROADCASTSS      x7f800000<>+0(SB), Z1
+	VCMPPS            $0x00, Z1, Z3, K2
+	VMOVAPS           Z2, K2, Z6
+	VCMPPS            $0x19, Z0, Z3, K2
+	VBROADCASTSS      x7fc00000<>+0(SB), K2, Z6
+	VMOVUPS           Z6, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x7f800000<>+0(SB)/4, $0x7f800000
+GLOBL x7f800000<>(SB), RODATA|NOPTR, $4
+
+DATA x7fc00000<>+0(SB)/4, $0x7fc00000
+GLOBL x7fc00000<>(SB), RODATA|NOPTR, $4
+
+// func mulF32AVX512(n int, x *float32, y *float32, z *float32)
+// Requires: AVX, AVX512F
+TEXT ·mulF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ z+24(FP), BX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VMULPS  Z0, Z1, Z0
+	VMOVUPS Z0, (BX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000010, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), SI
+	KMOVW     (SI)(AX*2), K1
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VMULPS    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rootF32AVX512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·rootF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS (CX), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000010, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), BX
+	KMOVW     (BX)(AX*2), K1
+	VMOVUPS.Z (CX), K1, Z0
+	VSQRTPS   Z0, Z0
+	VMOVUPS   Z0, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseF32AVX512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·inverseF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Z0
+	VXORPS       Z1, Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), BX
+	KMOVW        (BX)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VXORPS       Z1, Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseRootF32AVX512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·inverseRootF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Z0
+	VXORPS       Z1, Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	VSQRTPS      Z0, Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), BX
+	KMOVW        (BX)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VXORPS       Z1, Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	VSQRTPS      Z0, Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseSquareF32AVX512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·inverseSquareF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000010, AX
+	JLT  tail
+
+vector:
+	VMOVUPS      (CX), Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), BX
+	KMOVW        (BX)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func quotientF32AVX512(n int, tiny float32, x *float32, r *float32, t *float32)
+// Requires: AVX, AVX512F
+TEXT ·quotientF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         t+32(FP), BX
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS (CX), Z1
+	VMOVUPS (DX), Z2
+	VMAXPS  Z2, Z0, Z2
+	VDIVPS  Z2, Z1, Z1
+	VMOVUPS Z1, (BX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000010, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), SI
+	KMOVW     (SI)(AX*2), K1
+	VMOVUPS.Z (CX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VMAXPS    Z2, Z0, Z2
+	VDIVPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms0F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX512F
+TEXT ·terms0F32AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (DX), Z2
+	VMAXPS       Z2, Z0, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z3
+	VDIVPS       Z2, Z3, Z3
+	VDIVPS       Z2, Z1, Z1
+	VMULPS       Z1, Z3, Z1
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z3, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VMAXPS       Z2, Z0, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z0
+	VDIVPS       Z2, Z0, Z0
+	VDIVPS       Z2, Z1, Z1
+	VMULPS       Z1, Z0, Z1
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z0, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX512F
+TEXT ·termsHalfF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (DX), Z2
+	VMAXPS       Z2, Z0, Z2
+	VSQRTPS      Z2, Z3
+	VBROADCASTSS x3f800000<>+0(SB), Z4
+	VDIVPS       Z3, Z4, Z4
+	VDIVPS       Z2, Z1, Z1
+	VMULPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z4, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VMAXPS       Z2, Z0, Z2
+	VSQRTPS      Z2, Z0
+	VBROADCASTSS x3f800000<>+0(SB), Z3
+	VDIVPS       Z0, Z3, Z3
+	VDIVPS       Z2, Z1, Z1
+	VMULPS       Z1, Z3, Z1
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z3, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms1F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX512F
+TEXT ·terms1F32AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (DX), Z2
+	VMAXPS       Z2, Z0, Z2
+	VDIVPS       Z2, Z1, Z1
+	VBROADCASTSS x3f800000<>+0(SB), Z2
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z2, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VMAXPS       Z2, Z0, Z2
+	VDIVPS       Z2, Z1, Z1
+	VBROADCASTSS x3f800000<>+0(SB), Z0
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z0, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms3HalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX512F
+TEXT ·terms3HalfF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS (CX), Z1
+	VMOVUPS (DX), Z2
+	VMAXPS  Z2, Z0, Z2
+	VSQRTPS Z2, Z2
+	VDIVPS  Z2, Z1, Z1
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, (SI)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000010, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), DI
+	KMOVW     (DI)(AX*2), K1
+	VMOVUPS.Z (CX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VMAXPS    Z2, Z0, Z2
+	VSQRTPS   Z2, Z0
+	VDIVPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (BX)
+	VMOVUPS   Z0, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms2F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX512F
+TEXT ·terms2F32AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS (CX), Z1
+	VMOVUPS (DX), Z2
+	VMAXPS  Z2, Z0, Z2
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, (SI)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000010, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), DI
+	KMOVW     (DI)(AX*2), K1
+	VMOVUPS.Z (CX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VMAXPS    Z2, Z0, Z2
+	VMOVUPS   Z1, K1, (BX)
+	VMOVUPS   Z2, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsAnyF32AVX512(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·termsAnyF32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	VBROADCASTSS p+12(FP), Z1
+	VBROADCASTSS infinite+16(FP), Z2
+	MOVQ         x+24(FP), CX
+	MOVQ         r+32(FP), DX
+	MOVQ         num+40(FP), BX
+	MOVQ         den+48(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS           (CX), Z3
+	VMOVUPS           (DX), Z4
+	VMAXPS            Z4, Z0, Z4
+	VGETMANTPS        $0x0b, Z4, Z5
+	VGETEXPPS         Z4, Z6
+	VGETEXPPS         Z5, Z7
+	VSUBPS            Z7, Z6, Z6
+	VADDPS.BCST       xbf800000<>+0(SB), Z5, Z7
+	VADDPS.BCST       x3f800000<>+0(SB), Z5, Z8
+	VDIVPS            Z8, Z7, Z9
+	VMULPS            Z9, Z9, Z10
+	VBROADCASTSS      x3e732d49<>+0(SB), Z11
+	VFMADD213PS.BCST  x3e92166a<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  x3ecccd35<>+0(SB), Z10, Z11
+	VFMADD213PS.BCST  x3f2aaaab<>+0(SB), Z10, Z11
+	VMULPS            Z10, Z11, Z11
+	VADDPS.BCST       xbf800000<>+0(SB), Z8, Z12
+	VSUBPS            Z12, Z5, Z12
+	VFNMADD231PS      Z9, Z8, Z7
+	VFNMADD231PS      Z9, Z12, Z7
+	VDIVPS            Z8, Z7, Z7
+	VADDPS            Z7, Z7, Z7
+	VMOVAPS           Z7, Z5
+	VFMADD231PS       Z7, Z10, Z5
+	VFMADD231PS       Z9, Z11, Z5
+	VFMADD231PS.BCST  x3805fdf4<>+0(SB), Z6, Z5
+	VADDPS            Z9, Z9, Z9
+	VMULPS.BCST       x3f317000<>+0(SB), Z6, Z7
+	VADDPS            Z9, Z7, Z6
+	VSUBPS            Z6, Z7, Z7
+	VADDPS            Z9, Z7, Z7
+	VADDPS            Z7, Z5, Z5
+	VMOVAPS           Z6, Z7
+	VADDPS            Z5, Z6, Z6
+	VSUBPS            Z6, Z7, Z7
+	VADDPS            Z7, Z5, Z5
+	VMULPS            Z1, Z6, Z7
+	VFMSUB213PS       Z7, Z1, Z6
+	VFMADD231PS       Z1, Z5, Z6
+	VBROADCASTSS      xc2d00000<>+0(SB), Z5
+	VMAXPS            Z7, Z5, Z5
+	VBROADCASTSS      x42b20000<>+0(SB), Z7
+	VMINPS            Z5, Z7, Z5
+	VMULPS.BCST       x3fb8aa3b<>+0(SB), Z5, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VFNMADD231PS.BCST x3f317000<>+0(SB), Z7, Z5
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST x3805fdf4<>+0(SB), Z7, Z6
+	VADDPS            Z6, Z5, Z5
+	VBROADCASTSS      x39509329<>+0(SB), Z8
+	VFMADD213PS.BCST  x3ab6a259<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  x3c088870<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  x3d2aaa74<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  x3e2aaaab<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  x3f000000<>+0(SB), Z5, Z8
+	VMULPS            Z5, Z5, Z6
+	VFMADD213PS       Z5, Z6, Z8
+	VADDPS.BCST       x3f800000<>+0(SB), Z8, Z8
+	VSCALEFPS         Z7, Z8, Z8
+	VXORPS            Z5, Z5, Z5
+	VCMPPS            $0x00, Z5, Z4, K1
+	VMOVAPS           Z1, K1, Z8
+	VBROADCASTSS      x7f800000<>+0(SB), Z6
+	VCMPPS            $0x00, Z6, Z4, K1
+	VMOVAPS           Z2, K1, Z8
+	VCMPPS            $0x19, Z5, Z4, K1
+	VBROADCASTSS      x7fc00000<>+0(SB), K1, Z8
+	VDIVPS            Z4, Z3, Z3
+	VMULPS            Z3, Z8, Z3
+	VMOVUPS           Z3, (BX)
+	VMOVUPS           Z8, (SI)
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	ADDQ              $0x00000040, BX
+	ADDQ              $0x00000040, SI
+	SUBQ              $0x00000010, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000010, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), DI
+	KMOVW             (DI)(AX*2), K1
+	VMOVUPS.Z         (CX), K1, Z3
+	VMOVUPS.Z         (DX), K1, Z4
+	VMAXPS            Z4, Z0, Z4
+	VGETMANTPS        $0x0b, Z4, Z0
+	VGETEXPPS         Z4, Z5
+	VGETEXPPS         Z0, Z6
+	VSUBPS            Z6, Z5, Z5
+	VADDPS.BCST       xbf800000<>+0(SB), Z0, Z6
+	VADDPS.BCST       x3f800000<>+0(SB), Z0, Z7
+	VDIVPS            Z7, Z6, Z8
+	VMULPS            Z8, Z8, Z9
+	VBROADCASTSS      x3e732d49<>+0(SB), Z10
+	VFMADD213PS.BCST  x3e92166a<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  x3ecccd35<>+0(SB), Z9, Z10
+	VFMADD213PS.BCST  x3f2aaaab<>+0(SB), Z9, Z10
+	VMULPS            Z9, Z10, Z10
+	VADDPS.BCST       xbf800000<>+0(SB), Z7, Z11
+	VSUBPS            Z11, Z0, Z11
+	VFNMADD231PS      Z8, Z7, Z6
+	VFNMADD231PS      Z8, Z11, Z6
+	VDIVPS            Z7, Z6, Z6
+	VADDPS            Z6, Z6, Z6
+	VMOVAPS           Z6, Z0
+	VFMADD231PS       Z6, Z9, Z0
+	VFMADD231PS       Z8, Z10, Z0
+	VFMADD231PS.BCST  x3805fdf4<>+0(SB), Z5, Z0
+	VADDPS            Z8, Z8, Z8
+	VMULPS.BCST       x3f317000<>+0(SB), Z5, Z6
+	VADDPS            Z8, Z6, Z5
+	VSUBPS            Z5, Z6, Z6
+	VADDPS            Z8, Z6, Z6
+	VADDPS            Z6, Z0, Z0
+	VMOVAPS           Z5, Z6
+	VADDPS            Z0, Z5, Z5
+	VSUBPS            Z5, Z6, Z6
+	VADDPS            Z6, Z0, Z0
+	VMULPS            Z1, Z5, Z6
+	VFMSUB213PS       Z6, Z1, Z5
+	VFMADD231PS       Z1, Z0, Z5
+	VBROADCASTSS      xc2d00000<>+0(SB), Z0
+	VMAXPS            Z6, Z0, Z0
+	VBROADCASTSS      x42b20000<>+0(SB), Z6
+	VMINPS            Z0, Z6, Z0
+	VMULPS.BCST       x3fb8aa3b<>+0(SB), Z0, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST x3f317000<>+0(SB), Z6, Z0
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST x3805fdf4<>+0(SB), Z6, Z5
+	VADDPS            Z5, Z0, Z0
+	VBROADCASTSS      x39509329<>+0(SB), Z7
+	VFMADD213PS.BCST  x3ab6a259<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  x3c088870<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  x3d2aaa74<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  x3e2aaaab<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  x3f000000<>+0(SB), Z0, Z7
+	VMULPS            Z0, Z0, Z5
+	VFMADD213PS       Z0, Z5, Z7
+	VADDPS.BCST       x3f800000<>+0(SB), Z7, Z7
+	VSCALEFPS         Z6, Z7, Z7
+	VXORPS            Z0, Z0, Z0
+	VCMPPS            $0x00, Z0, Z4, K2
+	VMOVAPS           Z1, K2, Z7
+	VBROADCASTSS      x7f800000<>+0(SB), Z1
+	VCMPPS            $0x00, Z1, Z4, K2
+	VMOVAPS           Z2, K2, Z7
+	VCMPPS            $0x19, Z0, Z4, K2
+	VBROADCASTSS      x7fc00000<>+0(SB), K2, Z7
+	VDIVPS            Z4, Z3, Z3
+	VMULPS            Z3, Z7, Z3
+	VMOVUPS           Z3, K1, (BX)
+	VMOVUPS           Z7, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divergence0F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence0F32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS          (CX), Z3
+	VMOVUPS          (DX), Z4
+	VMAXPS           Z4, Z0, Z4
+	VBROADCASTSS     x3f800000<>+0(SB), Z5
+	VDIVPS           Z4, Z5, Z5
+	VMULPS           Z5, Z3, Z6
+	VSUBPS           Z4, Z3, Z7
+	VGETMANTPS       $0x0b, Z6, Z8
+	VGETEXPPS        Z6, Z9
+	VGETEXPPS        Z8, Z10
+	VSUBPS           Z10, Z9, Z9
+	VADDPS.BCST      xbf800000<>+0(SB), Z8, Z10
+	VADDPS.BCST      x3f800000<>+0(SB), Z8, Z8
+	VADDPS           Z4, Z3, Z3
+	VADDPS.BCST      xbf8aaaab<>+0(SB), Z6, Z4
+	VANDPS.BCST      x7fffffff<>+0(SB), Z4, Z4
+	VBROADCASTSS     x3ed55555<>+0(SB), Z6
+	VCMPPS           $0x11, Z6, Z4, K1
+	VXORPS           Z4, Z4, Z4
+	VMOVAPS          Z4, K1, Z9
+	VMOVAPS          Z7, K1, Z10
+	VMOVAPS          Z3, K1, Z8
+	VDIVPS           Z8, Z10, Z3
+	VMULPS           Z3, Z3, Z4
+	VBROADCASTSS     x3e732d49<>+0(SB), Z6
+	VFMADD213PS.BCST x3e92166a<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST x3ecccd35<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST x3f2aaaab<>+0(SB), Z4, Z6
+	VMULPS           Z5, Z7, Z5
+	VMOVAPS          Z6, Z7
+	VFMADD213PS.BCST x40000000<>+0(SB), Z4, Z7
+	VMULPS           Z3, Z7, Z7
+	VFMADD231PS.BCST x3805fdf4<>+0(SB), Z9, Z7
+	VFMADD231PS.BCST x3f317000<>+0(SB), Z9, Z7
+	VSUBPS           Z7, Z5, Z7
+	VFNMADD231PS     Z4, Z6, Z5
+	VMULPS           Z3, Z5, Z5
+	VMOVAPS          Z5, K1, Z7
+	VCVTPS2PD        Y7, Z3
+	VEXTRACTF64X4    $0x01, Z7, Y4
+	VCVTPS2PD        Y4, Z4
+	VADDPD           Z3, Z1, Z1
+	VADDPD           Z4, Z2, Z2
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000010, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000010, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPS.Z        (CX), K1, Z3
+	VMOVUPS.Z        (DX), K1, Z4
+	VMAXPS           Z4, Z0, Z4
+	VBROADCASTSS     x3f800000<>+0(SB), Z0
+	VDIVPS           Z4, Z0, Z0
+	VMULPS           Z0, Z3, Z5
+	VSUBPS           Z4, Z3, Z6
+	VGETMANTPS       $0x0b, Z5, Z7
+	VGETEXPPS        Z5, Z8
+	VGETEXPPS        Z7, Z9
+	VSUBPS           Z9, Z8, Z8
+	VADDPS.BCST      xbf800000<>+0(SB), Z7, Z9
+	VADDPS.BCST      x3f800000<>+0(SB), Z7, Z7
+	VADDPS           Z4, Z3, Z3
+	VADDPS.BCST      xbf8aaaab<>+0(SB), Z5, Z4
+	VANDPS.BCST      x7fffffff<>+0(SB), Z4, Z4
+	VBROADCASTSS     x3ed55555<>+0(SB), Z5
+	VCMPPS           $0x11, Z5, Z4, K2
+	VXORPS           Z4, Z4, Z4
+	VMOVAPS          Z4, K2, Z8
+	VMOVAPS          Z6, K2, Z9
+	VMOVAPS          Z3, K2, Z7
+	VDIVPS           Z7, Z9, Z3
+	VMULPS           Z3, Z3, Z4
+	VBROADCASTSS     x3e732d49<>+0(SB), Z5
+	VFMADD213PS.BCST x3e92166a<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST x3ecccd35<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST x3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS           Z0, Z6, Z0
+	VMOVAPS          Z5, Z6
+	VFMADD213PS.BCST x40000000<>+0(SB), Z4, Z6
+	VMULPS           Z3, Z6, Z6
+	VFMADD231PS.BCST x3805fdf4<>+0(SB), Z8, Z6
+	VFMADD231PS.BCST x3f317000<>+0(SB), Z8, Z6
+	VSUBPS           Z6, Z0, Z6
+	VFNMADD231PS     Z4, Z5, Z0
+	VMULPS           Z3, Z0, Z0
+	VMOVAPS          Z0, K2, Z6
+	VMOVUPS.Z        Z6, K1, Z6
+	VCVTPS2PD        Y6, Z0
+	VEXTRACTF64X4    $0x01, Z6, Y3
+	VCVTPS2PD        Y3, Z3
+	VADDPD           Z0, Z1, Z1
+	VADDPD           Z3, Z2, Z2
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA xbf8aaaab<>+0(SB)/4, $0xbf8aaaab
+GLOBL xbf8aaaab<>(SB), RODATA|NOPTR, $4
+
+DATA x7fffffff<>+0(SB)/4, $0x7fffffff
+GLOBL x7fffffff<>(SB), RODATA|NOPTR, $4
+
+DATA x3ed55555<>+0(SB)/4, $0x3ed55555
+GLOBL x3ed55555<>(SB), RODATA|NOPTR, $4
+
+DATA x40000000<>+0(SB)/4, $0x40000000
+GLOBL x40000000<>(SB), RODATA|NOPTR, $4
+
+// func divergence1F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence1F32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS          (CX), Z3
+	VMOVUPS          (DX), Z4
+	VMAXPS           Z4, Z0, Z4
+	VDIVPS           Z4, Z3, Z5
+	VSUBPS           Z4, Z3, Z6
+	VGETMANTPS       $0x0b, Z5, Z7
+	VGETEXPPS        Z5, Z8
+	VGETEXPPS        Z7, Z9
+	VSUBPS           Z9, Z8, Z8
+	VADDPS.BCST      xbf800000<>+0(SB), Z7, Z9
+	VADDPS.BCST      x3f800000<>+0(SB), Z7, Z7
+	VADDPS           Z4, Z3, Z4
+	VADDPS.BCST      xbf8aaaab<>+0(SB), Z5, Z10
+	VANDPS.BCST      x7fffffff<>+0(SB), Z10, Z10
+	VBROADCASTSS     x3ed55555<>+0(SB), Z11
+	VCMPPS           $0x11, Z11, Z10, K1
+	VXORPS           Z10, Z10, Z10
+	VMOVAPS          Z10, K1, Z8
+	VMOVAPS          Z6, K1, Z9
+	VMOVAPS          Z4, K1, Z7
+	VDIVPS           Z7, Z9, Z4
+	VMULPS           Z4, Z4, Z7
+	VBROADCASTSS     x3e732d49<>+0(SB), Z9
+	VFMADD213PS.BCST x3e92166a<>+0(SB), Z7, Z9
+	VFMADD213PS.BCST x3ecccd35<>+0(SB), Z7, Z9
+	VFMADD213PS.BCST x3f2aaaab<>+0(SB), Z7, Z9
+	VMOVAPS          Z9, Z10
+	VFMADD213PS.BCST x40000000<>+0(SB), Z7, Z10
+	VMULPS           Z4, Z10, Z10
+	VFMADD231PS.BCST x3805fdf4<>+0(SB), Z8, Z10
+	VFMADD231PS.BCST x3f317000<>+0(SB), Z8, Z10
+	VFMSUB213PS      Z6, Z3, Z10
+	VADDPS           Z4, Z7, Z7
+	VMULPS.BCST      x3f000000<>+0(SB), Z9, Z9
+	VFMADD213PS.BCST x3f800000<>+0(SB), Z7, Z9
+	VMULPS           Z4, Z9, Z9
+	VMULPS           Z6, Z9, Z9
+	VMOVAPS          Z9, K1, Z10
+	VXORPS           Z3, Z3, Z3
+	VSUBPS           Z6, Z3, Z3
+	VBROADCASTSS     x00800000<>+0(SB), Z4
+	VCMPPS           $0x11, Z4, Z5, K1
+	VMOVAPS          Z3, K1, Z10
+	VCVTPS2PD        Y10, Z3
+	VEXTRACTF64X4    $0x01, Z10, Y4
+	VCVTPS2PD        Y4, Z4
+	VADDPD           Z3, Z1, Z1
+	VADDPD           Z4, Z2, Z2
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000010, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000010, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPS.Z        (CX), K1, Z3
+	VMOVUPS.Z        (DX), K1, Z4
+	VMAXPS           Z4, Z0, Z4
+	VDIVPS           Z4, Z3, Z0
+	VSUBPS           Z4, Z3, Z5
+	VGETMANTPS       $0x0b, Z0, Z6
+	VGETEXPPS        Z0, Z7
+	VGETEXPPS        Z6, Z8
+	VSUBPS           Z8, Z7, Z7
+	VADDPS.BCST      xbf800000<>+0(SB), Z6, Z8
+	VADDPS.BCST      x3f800000<>+0(SB), Z6, Z6
+	VADDPS           Z4, Z3, Z4
+	VADDPS.BCST      xbf8aaaab<>+0(SB), Z0, Z9
+	VANDPS.BCST      x7fffffff<>+0(SB), Z9, Z9
+	VBROADCASTSS     x3ed55555<>+0(SB), Z10
+	VCMPPS           $0x11, Z10, Z9, K2
+	VXORPS           Z9, Z9, Z9
+	VMOVAPS          Z9, K2, Z7
+	VMOVAPS          Z5, K2, Z8
+	VMOVAPS          Z4, K2, Z6
+	VDIVPS           Z6, Z8, Z4
+	VMULPS           Z4, Z4, Z6
+	VBROADCASTSS     x3e732d49<>+0(SB), Z8
+	VFMADD213PS.BCST x3e92166a<>+0(SB), Z6, Z8
+	VFMADD213PS.BCST x3ecccd35<>+0(SB), Z6, Z8
+	VFMADD213PS.BCST x3f2aaaab<>+0(SB), Z6, Z8
+	VMOVAPS          Z8, Z9
+	VFMADD213PS.BCST x40000000<>+0(SB), Z6, Z9
+	VMULPS           Z4, Z9, Z9
+	VFMADD231PS.BCST x3805fdf4<>+0(SB), Z7, Z9
+	VFMADD231PS.BCST x3f317000<>+0(SB), Z7, Z9
+	VFMSUB213PS      Z5, Z3, Z9
+	VADDPS           Z4, Z6, Z6
+	VMULPS.BCST      x3f000000<>+0(SB), Z8, Z8
+	VFMADD213PS.BCST x3f800000<>+0(SB), Z6, Z8
+	VMULPS           Z4, Z8, Z8
+	VMULPS           Z5, Z8, Z8
+	VMOVAPS          Z8, K2, Z9
+	VXORPS           Z3, Z3, Z3
+	VSUBPS           Z5, Z3, Z3
+	VBROADCASTSS     x00800000<>+0(SB), Z4
+	VCMPPS           $0x11, Z4, Z0, K2
+	VMOVAPS          Z3, K2, Z9
+	VMOVUPS.Z        Z9, K1, Z9
+	VCVTPS2PD        Y9, Z0
+	VEXTRACTF64X4    $0x01, Z9, Y3
+	VCVTPS2PD        Y3, Z3
+	VADDPD           Z0, Z1, Z1
+	VADDPD           Z3, Z2, Z2
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x00800000<>+0(SB)/4, $0x00800000
+GLOBL x00800000<>(SB), RODATA|NOPTR, $4
+
+// func divergenceHalfF32AVX512(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergenceHalfF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS       (CX), Z3
+	VMOVUPS       (DX), Z4
+	VMAXPS        Z4, Z0, Z4
+	VSUBPS        Z4, Z3, Z5
+	VSQRTPS       Z3, Z3
+	VSQRTPS       Z4, Z4
+	VADDPS        Z4, Z3, Z3
+	VDIVPS        Z3, Z5, Z5
+	VDIVPS        Z4, Z5, Z3
+	VMULPS        Z5, Z3, Z3
+	VADDPS        Z3, Z3, Z3
+	VCVTPS2PD     Y3, Z4
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z4, Z1, Z1
+	VADDPD        Z3, Z2, Z2
+	ADDQ          $0x00000040, CX
+	ADDQ          $0x00000040, DX
+	SUBQ          $0x00000010, AX
+	JGE           vector
+
+tail:
+	ADDQ          $0x00000010, AX
+	JEQ           done
+	LEAQ          firstBits<>+0(SB), BX
+	KMOVW         (BX)(AX*2), K1
+	VMOVUPS.Z     (CX), K1, Z3
+	VMOVUPS.Z     (DX), K1, Z4
+	VMAXPS        Z4, Z0, Z4
+	VSUBPS        Z4, Z3, Z0
+	VSQRTPS       Z3, Z3
+	VSQRTPS       Z4, Z4
+	VADDPS        Z4, Z3, Z3
+	VDIVPS        Z3, Z0, Z0
+	VDIVPS        Z4, Z0, Z3
+	VMULPS        Z0, Z3, Z3
+	VADDPS        Z3, Z3, Z3
+	VMOVUPS.Z     Z3, K1, Z3
+	VCVTPS2PD     Y3, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z0, Z1, Z1
+	VADDPD        Z3, Z2, Z2
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergence3HalfF32AVX512(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence3HalfF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS          (CX), Z3
+	VMOVUPS          (DX), Z4
+	VMAXPS           Z4, Z0, Z4
+	VSUBPS           Z4, Z3, Z5
+	VSQRTPS          Z3, Z3
+	VSQRTPS          Z4, Z4
+	VADDPS           Z4, Z3, Z6
+	VDIVPS           Z6, Z5, Z5
+	VFMADD231PS.BCST x3f000000<>+0(SB), Z4, Z3
+	VMULPS           Z5, Z3, Z3
+	VMULPS           Z5, Z3, Z3
+	VMULPS.BCST      x3faaaaab<>+0(SB), Z3, Z3
+	VCVTPS2PD        Y3, Z4
+	VEXTRACTF64X4    $0x01, Z3, Y3
+	VCVTPS2PD        Y3, Z3
+	VADDPD           Z4, Z1, Z1
+	VADDPD           Z3, Z2, Z2
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000010, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000010, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPS.Z        (CX), K1, Z3
+	VMOVUPS.Z        (DX), K1, Z4
+	VMAXPS           Z4, Z0, Z4
+	VSUBPS           Z4, Z3, Z0
+	VSQRTPS          Z3, Z3
+	VSQRTPS          Z4, Z4
+	VADDPS           Z4, Z3, Z5
+	VDIVPS           Z5, Z0, Z0
+	VFMADD231PS.BCST x3f000000<>+0(SB), Z4, Z3
+	VMULPS           Z0, Z3, Z3
+	VMULPS           Z0, Z3, Z3
+	VMULPS.BCST      x3faaaaab<>+0(SB), Z3, Z3
+	VMOVUPS.Z        Z3, K1, Z3
+	VCVTPS2PD        Y3, Z0
+	VEXTRACTF64X4    $0x01, Z3, Y3
+	VCVTPS2PD        Y3, Z3
+	VADDPD           Z0, Z1, Z1
+	VADDPD           Z3, Z2, Z2
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x3faaaaab<>+0(SB)/4, $0x3faaaaab
+GLOBL x3faaaaab<>(SB), RODATA|NOPTR, $4
+
+// func divergence2F32AVX512(n int, tiny float32, x *float32, r *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence2F32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS       (CX), Z3
+	VMOVUPS       (DX), Z4
+	VMAXPS        Z4, Z0, Z4
+	VSUBPS        Z4, Z3, Z3
+	VMULPS.BCST   x3f000000<>+0(SB), Z3, Z4
+	VMULPS        Z3, Z4, Z4
+	VCVTPS2PD     Y4, Z3
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z4, Z2, Z2
+	ADDQ          $0x00000040, CX
+	ADDQ          $0x00000040, DX
+	SUBQ          $0x00000010, AX
+	JGE           vector
+
+tail:
+	ADDQ          $0x00000010, AX
+	JEQ           done
+	LEAQ          firstBits<>+0(SB), BX
+	KMOVW         (BX)(AX*2), K1
+	VMOVUPS.Z     (CX), K1, Z3
+	VMOVUPS.Z     (DX), K1, Z4
+	VMAXPS        Z4, Z0, Z4
+	VSUBPS        Z4, Z3, Z3
+	VMULPS.BCST   x3f000000<>+0(SB), Z3, Z4
+	VMULPS        Z3, Z4, Z4
+	VMOVUPS.Z     Z4, K1, Z4
+	VCVTPS2PD     Y4, Z0
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z0, Z1, Z1
+	VADDPD        Z3, Z2, Z2
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergenceAnyF32AVX512(n int, tiny float64, beta float64, factor float64, zero float64, x *float32, r *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergenceAnyF32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   n+0(FP), AX
+	MOVQ   x+40(FP), CX
+	MOVQ   r+48(FP), DX
+	VXORPD Z0, Z0, Z0
+	SUBQ   $0x00000008, AX
+	JLT    tail
+
+vector:
+	VMOVUPS           (CX), Y1
+	VCVTPS2PD         Y1, Z1
+	VMOVUPS           (DX), Y2
+	VCVTPS2PD         Y2, Z2
+	VBROADCASTSD      tiny+8(FP), Z3
+	VMAXPD            Z2, Z3, Z2
+	VDIVPD            Z2, Z1, Z3
+	VSUBPD            Z2, Z1, Z4
+	VGETMANTPD        $0x0b, Z3, Z5
+	VGETEXPPD         Z3, Z6
+	VGETEXPPD         Z5, Z7
+	VSUBPD            Z7, Z6, Z6
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z5, Z5
+	VADDPD            Z2, Z1, Z1
+	VADDPD.BCST       xbff1555555555555<>+0(SB), Z3, Z8
+	VANDPD.BCST       x7fffffffffffffff<>+0(SB), Z8, Z8
+	VBROADCASTSD      x3fdaaaaaaaaaaaab<>+0(SB), Z9
+	VCMPPD            $0x11, Z9, Z8, K1
+	VXORPD            Z8, Z8, Z8
+	VMOVAPD           Z8, K1, Z6
+	VMOVAPD           Z4, K1, Z7
+	VMOVAPD           Z1, K1, Z5
+	VDIVPD            Z5, Z7, Z1
+	VMULPD            Z1, Z1, Z4
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z5
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z4, Z5
+	VMOVAPD           Z5, Z5
+	VFMADD213PD.BCST  x4000000000000000<>+0(SB), Z4, Z5
+	VMULPD            Z1, Z5, Z5
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z6, Z5
+	VXORPD            Z1, Z1, Z1
+	VADDPD            Z1, Z2, Z1
+	VGETMANTPD        $0x0b, Z1, Z2
+	VGETEXPPD         Z1, Z1
+	VGETEXPPD         Z2, Z4
+	VSUBPD            Z4, Z1, Z1
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z2, Z4
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z2, Z2
+	VDIVPD            Z2, Z4, Z6
+	VMULPD            Z6, Z6, Z2
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z7
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z2, Z7
+	VMULPD            Z2, Z7, Z7
+	VMULPD.BCST       x3fe0000000000000<>+0(SB), Z4, Z2
+	VMULPD            Z2, Z4, Z8
+	VADDPD            Z8, Z7, Z7
+	VMULPD.BCST       x3d53de6af278ece6<>+0(SB), Z1, Z8
+	VFMADD231PD       Z6, Z7, Z8
+	VFNMADD231PD      Z2, Z4, Z8
+	VADDPD            Z4, Z8, Z8
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z1, Z8
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z8, Z8
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z1
+	VMAXPD            Z8, Z1, Z1
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z2
+	VMINPD            Z1, Z2, Z1
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z1, Z2
+	VRNDSCALEPD       $0x08, Z2, Z2
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z2, Z1
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z2, Z1
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z6
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z1, Z6
+	VMULPD            Z1, Z1, Z4
+	VFMADD213PD       Z1, Z4, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z6, Z6
+	VSCALEFPD         Z2, Z6, Z6
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z2
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z7
+	VMAXPD            Z2, Z7, Z2
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z7
+	VMINPD            Z2, Z7, Z2
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z2, Z7
+	VRNDSCALEPD       $0x08, Z7, Z7
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z7, Z2
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z7, Z2
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z2, Z10
+	VMULPD            Z2, Z2, Z9
+	VFMADD213PD       Z2, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z7, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z2
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z2
+	VMULPD            Z1, Z2, Z2
+	VMULPD            Z6, Z2, Z2
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z4
+	VCMPPD            $0x1e, Z4, Z1, K1
+	VMOVAPD           Z10, K1, Z2
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z5, Z5
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z7
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z8
+	VMAXPD            Z7, Z8, Z7
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z8
+	VMINPD            Z7, Z8, Z7
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z7, Z8
+	VRNDSCALEPD       $0x08, Z8, Z8
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z8, Z7
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z8, Z7
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z7, Z10
+	VMULPD            Z7, Z7, Z9
+	VFMADD213PD       Z7, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z8, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z4
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z4
+	VMULPD            Z1, Z4, Z4
+	VMULPD            Z6, Z4, Z4
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z5
+	VCMPPD            $0x1e, Z5, Z1, K1
+	VMOVAPD           Z10, K1, Z4
+	VBROADCASTSD      beta+16(FP), Z1
+	VFNMADD231PD      Z1, Z2, Z4
+	VBROADCASTSD      factor+24(FP), Z1
+	VMULPD            Z1, Z4, Z4
+	VBROADCASTSD      zero+32(FP), Z1
+	VMULPD            Z1, Z6, Z6
+	VXORPD            Z1, Z1, Z1
+	VCMPPD            $0x00, Z1, Z3, K1
+	VMOVAPD           Z6, K1, Z4
+	VADDPD            Z4, Z0, Z0
+	ADDQ              $0x00000020, CX
+	ADDQ              $0x00000020, DX
+	SUBQ              $0x00000008, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000008, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), BX
+	KMOVW             (BX)(AX*2), K1
+	VMOVUPS.Z         (CX), K1, Y1
+	VCVTPS2PD         Y1, Z1
+	VMOVUPS.Z         (DX), K1, Y2
+	VCVTPS2PD         Y2, Z2
+	VBROADCASTSD      tiny+8(FP), Z3
+	VMAXPD            Z2, Z3, Z2
+	VDIVPD            Z2, Z1, Z3
+	VSUBPD            Z2, Z1, Z4
+	VGETMANTPD        $0x0b, Z3, Z5
+	VGETEXPPD         Z3, Z6
+	VGETEXPPD         Z5, Z7
+	VSUBPD            Z7, Z6, Z6
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z5, Z5
+	VADDPD            Z2, Z1, Z1
+	VADDPD.BCST       xbff1555555555555<>+0(SB), Z3, Z8
+	VANDPD.BCST       x7fffffffffffffff<>+0(SB), Z8, Z8
+	VBROADCASTSD      x3fdaaaaaaaaaaaab<>+0(SB), Z9
+	VCMPPD            $0x11, Z9, Z8, K2
+	VXORPD            Z8, Z8, Z8
+	VMOVAPD           Z8, K2, Z6
+	VMOVAPD           Z4, K2, Z7
+	VMOVAPD           Z1, K2, Z5
+	VDIVPD            Z5, Z7, Z1
+	VMULPD            Z1, Z1, Z4
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z5
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z4, Z5
+	VMOVAPD           Z5, Z5
+	VFMADD213PD.BCST  x4000000000000000<>+0(SB), Z4, Z5
+	VMULPD            Z1, Z5, Z5
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z6, Z5
+	VXORPD            Z1, Z1, Z1
+	VADDPD            Z1, Z2, Z1
+	VGETMANTPD        $0x0b, Z1, Z2
+	VGETEXPPD         Z1, Z1
+	VGETEXPPD         Z2, Z4
+	VSUBPD            Z4, Z1, Z1
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z2, Z4
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z2, Z2
+	VDIVPD            Z2, Z4, Z6
+	VMULPD            Z6, Z6, Z2
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z7
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z2, Z7
+	VMULPD            Z2, Z7, Z7
+	VMULPD.BCST       x3fe0000000000000<>+0(SB), Z4, Z2
+	VMULPD            Z2, Z4, Z8
+	VADDPD            Z8, Z7, Z7
+	VMULPD.BCST       x3d53de6af278ece6<>+0(SB), Z1, Z8
+	VFMADD231PD       Z6, Z7, Z8
+	VFNMADD231PD      Z2, Z4, Z8
+	VADDPD            Z4, Z8, Z8
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z1, Z8
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z8, Z8
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z1
+	VMAXPD            Z8, Z1, Z1
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z2
+	VMINPD            Z1, Z2, Z1
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z1, Z2
+	VRNDSCALEPD       $0x08, Z2, Z2
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z2, Z1
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z2, Z1
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z6
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z1, Z6
+	VMULPD            Z1, Z1, Z4
+	VFMADD213PD       Z1, Z4, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z6, Z6
+	VSCALEFPD         Z2, Z6, Z6
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z2
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z7
+	VMAXPD            Z2, Z7, Z2
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z7
+	VMINPD            Z2, Z7, Z2
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z2, Z7
+	VRNDSCALEPD       $0x08, Z7, Z7
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z7, Z2
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z7, Z2
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z2, Z10
+	VMULPD            Z2, Z2, Z9
+	VFMADD213PD       Z2, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z7, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z2
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z2
+	VMULPD            Z1, Z2, Z2
+	VMULPD            Z6, Z2, Z2
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z4
+	VCMPPD            $0x1e, Z4, Z1, K2
+	VMOVAPD           Z10, K2, Z2
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z5, Z5
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z7
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z8
+	VMAXPD            Z7, Z8, Z7
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z8
+	VMINPD            Z7, Z8, Z7
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z7, Z8
+	VRNDSCALEPD       $0x08, Z8, Z8
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z8, Z7
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z8, Z7
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z7, Z10
+	VMULPD            Z7, Z7, Z9
+	VFMADD213PD       Z7, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z8, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z4
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z4
+	VMULPD            Z1, Z4, Z4
+	VMULPD            Z6, Z4, Z4
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z5
+	VCMPPD            $0x1e, Z5, Z1, K2
+	VMOVAPD           Z10, K2, Z4
+	VBROADCASTSD      beta+16(FP), Z1
+	VFNMADD231PD      Z1, Z2, Z4
+	VBROADCASTSD      factor+24(FP), Z1
+	VMULPD            Z1, Z4, Z4
+	VBROADCASTSD      zero+32(FP), Z1
+	VMULPD            Z1, Z6, Z6
+	VXORPD            Z1, Z1, Z1
+	VCMPPD            $0x00, Z1, Z3, K2
+	VMOVAPD           Z6, K2, Z4
+	VMOVUPD.Z         Z4, K1, Z4
+	VADDPD            Z4, Z0, Z0
+
+done:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	MOVSD         X0, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA xbff0000000000000<>+0(SB)/8, $0xbff0000000000000
+GLOBL xbff0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA x3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
+GLOBL x3ff0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA xbff1555555555555<>+0(SB)/8, $0xbff1555555555555
+GLOBL xbff1555555555555<>(SB), RODATA|NOPTR, $8
+
+DATA x7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
+GLOBL x7fffffffffffffff<>(SB), RODATA|NOPTR, $8
+
+DATA x3fdaaaaaaaaaaaab<>+0(SB)/8, $0x3fdaaaaaaaaaaaab
+GLOBL x3fdaaaaaaaaaaaab<>(SB), RODATA|NOPTR, $8
+
+DATA x3fc169ed9b4fb0a0<>+0(SB)/8, $0x3fc169ed9b4fb0a0
+GLOBL x3fc169ed9b4fb0a0<>(SB), RODATA|NOPTR, $8
+
+DATA x3fc0e8bfe46e337c<>+0(SB)/8, $0x3fc0e8bfe46e337c
+GLOBL x3fc0e8bfe46e337c<>(SB), RODATA|NOPTR, $8
+
+DATA x3fc3b29d4b4a8773<>+0(SB)/8, $0x3fc3b29d4b4a8773
+GLOBL x3fc3b29d4b4a8773<>(SB), RODATA|NOPTR, $8
+
+DATA x3fc745cac276f1d9<>+0(SB)/8, $0x3fc745cac276f1d9
+GLOBL x3fc745cac276f1d9<>(SB), RODATA|NOPTR, $8
+
+DATA x3fcc71c72dfb4604<>+0(SB)/8, $0x3fcc71c72dfb4604
+GLOBL x3fcc71c72dfb4604<>(SB), RODATA|NOPTR, $8
+
+DATA x3fd24924923de280<>+0(SB)/8, $0x3fd24924923de280
+GLOBL x3fd24924923de280<>(SB), RODATA|NOPTR, $8
+
+DATA x3fd9999999999f19<>+0(SB)/8, $0x3fd9999999999f19
+GLOBL x3fd9999999999f19<>(SB), RODATA|NOPTR, $8
+
+DATA x3fe5555555555555<>+0(SB)/8, $0x3fe5555555555555
+GLOBL x3fe5555555555555<>(SB), RODATA|NOPTR, $8
+
+DATA x4000000000000000<>+0(SB)/8, $0x4000000000000000
+GLOBL x4000000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA x3d53de6af278ece6<>+0(SB)/8, $0x3d53de6af278ece6
+GLOBL x3d53de6af278ece6<>(SB), RODATA|NOPTR, $8
+
+DATA x3fe62e42fefa3000<>+0(SB)/8, $0x3fe62e42fefa3000
+GLOBL x3fe62e42fefa3000<>(SB), RODATA|NOPTR, $8
+
+DATA x3fe0000000000000<>+0(SB)/8, $0x3fe0000000000000
+GLOBL x3fe0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA xc087500000000000<>+0(SB)/8, $0xc087500000000000
+GLOBL xc087500000000000<>(SB), RODATA|NOPTR, $8
+
+DATA x4086300000000000<>+0(SB)/8, $0x4086300000000000
+GLOBL x4086300000000000<>(SB), RODATA|NOPTR, $8
+
+DATA x3ff71547652b82fe<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL x3ff71547652b82fe<>(SB), RODATA|NOPTR, $8
+
+DATA x3e21f73b376c0f55<>+0(SB)/8, $0x3e21f73b376c0f55
+GLOBL x3e21f73b376c0f55<>(SB), RODATA|NOPTR, $8
+
+DATA x3e5af4f1ddf981a8<>+0(SB)/8, $0x3e5af4f1ddf981a8
+GLOBL x3e5af4f1ddf981a8<>(SB), RODATA|NOPTR, $8
+
+DATA x3e927e4db0f8a3ef<>+0(SB)/8, $0x3e927e4db0f8a3ef
+GLOBL x3e927e4db0f8a3ef<>(SB), RODATA|NOPTR, $8
+
+DATA x3ec71de019d031e7<>+0(SB)/8, $0x3ec71de019d031e7
+GLOBL x3ec71de019d031e7<>(SB), RODATA|NOPTR, $8
+
+DATA x3efa01a01a6f35fb<>+0(SB)/8, $0x3efa01a01a6f35fb
+GLOBL x3efa01a01a6f35fb<>(SB), RODATA|NOPTR, $8
+
+DATA x3f2a01a01ac16f76<>+0(SB)/8, $0x3f2a01a01ac16f76
+GLOBL x3f2a01a01ac16f76<>(SB), RODATA|NOPTR, $8
+
+DATA x3f56c16c16c162a3<>+0(SB)/8, $0x3f56c16c16c162a3
+GLOBL x3f56c16c16c162a3<>(SB), RODATA|NOPTR, $8
+
+DATA x3f81111111110085<>+0(SB)/8, $0x3f81111111110085
+GLOBL x3f81111111110085<>(SB), RODATA|NOPTR, $8
+
+DATA x3fa5555555555556<>+0(SB)/8, $0x3fa5555555555556
+GLOBL x3fa5555555555556<>(SB), RODATA|NOPTR, $8
+
+DATA x3fc5555555555557<>+0(SB)/8, $0x3fc5555555555557
+GLOBL x3fc5555555555557<>(SB), RODATA|NOPTR, $8
+
+DATA x3fbd97f62b6ae7d5<>+0(SB)/8, $0x3fbd97f62b6ae7d5
+GLOBL x3fbd97f62b6ae7d5<>(SB), RODATA|NOPTR, $8
 
 // func mulAdd16x1F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ldb int, c *float64, ldc int, ahead *float64, walk int, back int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
@@ -13941,7 +15911,7 @@ done:
 	RET
 
 // func sweepF64AVX512(k int, w *float64, c *float64, gram *float64, ldg int, inv *float64) float64
-// Requires: AVX, AVX512DQ, AVX512F, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
 TEXT ·sweepF64AVX512(SB), NOSPLIT, $0-56
 	VXORPD Z0, Z0, Z0
 	VXORPD Z1, Z1, Z1
@@ -14582,7 +16552,7 @@ rows0of1still0:
 rows0not1:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X2
+	VEXTRACTF32X4 $0x01, Y0, X2
 	VADDPD        X2, X0, X0
 	VPERMILPD     $0x01, X0, X2
 	VADDPD        X2, X0, X0
@@ -14681,7 +16651,7 @@ column:
 	RET
 
 // func residualF64AVX512(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64) float64
-// Requires: AVX, AVX512DQ, AVX512F, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
 TEXT ·residualF64AVX512(SB), NOSPLIT, $0-56
 	MOVQ   k+0(FP), AX
 	MOVQ   w+8(FP), CX
@@ -14742,7 +16712,7 @@ component:
 	VFMADD231PD   Z3, Z3, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y3
 	VADDPD        Y3, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X3
+	VEXTRACTF32X4 $0x01, Y0, X3
 	VADDPD        X3, X0, X0
 	VPERMILPD     $0x01, X0, X3
 	VADDPD        X3, X0, X0
@@ -14751,7 +16721,7 @@ component:
 	ADDQ          $0x00000008, SI
 	VEXTRACTF64X4 $0x01, Z1, Y3
 	VADDPD        Y3, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X3
+	VEXTRACTF32X4 $0x01, Y1, X3
 	VADDPD        X3, X1, X1
 	VPERMILPD     $0x01, X1, X3
 	VADDPD        X3, X1, X1
@@ -14760,7 +16730,7 @@ component:
 	ADDQ          $0x00000008, DI
 	VEXTRACTF64X4 $0x01, Z8, Y3
 	VADDPD        Y3, Y8, Y8
-	VEXTRACTF128  $0x01, Y8, X3
+	VEXTRACTF32X4 $0x01, Y8, X3
 	VADDPD        X3, X8, X8
 	VPERMILPD     $0x01, X8, X3
 	VADDPD        X3, X8, X8
@@ -14878,5 +16848,1827 @@ round:
 	VFMADD231PD Z0, Z1, Z31
 	DECQ        AX
 	JNE         round
+	VZEROUPPER
+	RET
+
+// func expF64AVX512(n int, x *float64, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·expF64AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD           (CX), Z0
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z1
+	VMAXPD            Z0, Z1, Z0
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z1
+	VMINPD            Z0, Z1, Z0
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z0, Z1
+	VRNDSCALEPD       $0x08, Z1, Z1
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z1, Z0
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z1, Z0
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z3
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z0, Z3
+	VMULPD            Z0, Z0, Z2
+	VFMADD213PD       Z0, Z2, Z3
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z3, Z3
+	VSCALEFPD         Z1, Z3, Z3
+	VMOVUPD           Z3, (DX)
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	SUBQ              $0x00000008, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000008, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), BX
+	KMOVW             (BX)(AX*2), K1
+	VMOVUPD.Z         (CX), K1, Z0
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z1
+	VMAXPD            Z0, Z1, Z0
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z1
+	VMINPD            Z0, Z1, Z0
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z0, Z1
+	VRNDSCALEPD       $0x08, Z1, Z1
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z1, Z0
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z1, Z0
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z3
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z0, Z3
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z0, Z3
+	VMULPD            Z0, Z0, Z2
+	VFMADD213PD       Z0, Z2, Z3
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z3, Z3
+	VSCALEFPD         Z1, Z3, Z3
+	VMOVUPD           Z3, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func logF64AVX512(n int, x *float64, y *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·logF64AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD          (CX), Z0
+	VXORPD           Z1, Z1, Z1
+	VADDPD           Z1, Z0, Z0
+	VGETMANTPD       $0x0b, Z0, Z1
+	VGETEXPPD        Z0, Z0
+	VGETEXPPD        Z1, Z2
+	VSUBPD           Z2, Z0, Z0
+	VADDPD.BCST      xbff0000000000000<>+0(SB), Z1, Z2
+	VADDPD.BCST      x3ff0000000000000<>+0(SB), Z1, Z1
+	VDIVPD           Z1, Z2, Z3
+	VMULPD           Z3, Z3, Z1
+	VBROADCASTSD     x3fc169ed9b4fb0a0<>+0(SB), Z4
+	VFMADD213PD.BCST x3fc0e8bfe46e337c<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fc3b29d4b4a8773<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fc745cac276f1d9<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fcc71c72dfb4604<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fd24924923de280<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fd9999999999f19<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fe5555555555555<>+0(SB), Z1, Z4
+	VMULPD           Z1, Z4, Z4
+	VMULPD.BCST      x3fe0000000000000<>+0(SB), Z2, Z1
+	VMULPD           Z1, Z2, Z5
+	VADDPD           Z5, Z4, Z4
+	VMULPD.BCST      x3d53de6af278ece6<>+0(SB), Z0, Z5
+	VFMADD231PD      Z3, Z4, Z5
+	VFNMADD231PD     Z1, Z2, Z5
+	VADDPD           Z2, Z5, Z5
+	VFMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z0, Z5
+	VMOVUPD          Z5, (DX)
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000008, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000008, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPD.Z        (CX), K1, Z0
+	VXORPD           Z1, Z1, Z1
+	VADDPD           Z1, Z0, Z0
+	VGETMANTPD       $0x0b, Z0, Z1
+	VGETEXPPD        Z0, Z0
+	VGETEXPPD        Z1, Z2
+	VSUBPD           Z2, Z0, Z0
+	VADDPD.BCST      xbff0000000000000<>+0(SB), Z1, Z2
+	VADDPD.BCST      x3ff0000000000000<>+0(SB), Z1, Z1
+	VDIVPD           Z1, Z2, Z3
+	VMULPD           Z3, Z3, Z1
+	VBROADCASTSD     x3fc169ed9b4fb0a0<>+0(SB), Z4
+	VFMADD213PD.BCST x3fc0e8bfe46e337c<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fc3b29d4b4a8773<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fc745cac276f1d9<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fcc71c72dfb4604<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fd24924923de280<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fd9999999999f19<>+0(SB), Z1, Z4
+	VFMADD213PD.BCST x3fe5555555555555<>+0(SB), Z1, Z4
+	VMULPD           Z1, Z4, Z4
+	VMULPD.BCST      x3fe0000000000000<>+0(SB), Z2, Z1
+	VMULPD           Z1, Z2, Z5
+	VADDPD           Z5, Z4, Z4
+	VMULPD.BCST      x3d53de6af278ece6<>+0(SB), Z0, Z5
+	VFMADD231PD      Z3, Z4, Z5
+	VFNMADD231PD     Z1, Z2, Z5
+	VADDPD           Z2, Z5, Z5
+	VFMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z0, Z5
+	VMOVUPD          Z5, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func powF64AVX512(n int, p float64, zero float64, infinite float64, x *float64, y *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·powF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD p+8(FP), Z0
+	VBROADCASTSD zero+16(FP), Z1
+	VBROADCASTSD infinite+24(FP), Z2
+	MOVQ         x+32(FP), CX
+	MOVQ         y+40(FP), DX
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD           (CX), Z3
+	VGETMANTPD        $0x0b, Z3, Z4
+	VGETEXPPD         Z3, Z5
+	VGETEXPPD         Z4, Z6
+	VSUBPD            Z6, Z5, Z5
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z4, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z4, Z7
+	VDIVPD            Z7, Z6, Z8
+	VMULPD            Z8, Z8, Z9
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z10
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z9, Z10
+	VMULPD            Z9, Z10, Z10
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z7, Z11
+	VSUBPD            Z11, Z4, Z11
+	VFNMADD231PD      Z8, Z7, Z6
+	VFNMADD231PD      Z8, Z11, Z6
+	VDIVPD            Z7, Z6, Z6
+	VADDPD            Z6, Z6, Z6
+	VMOVAPD           Z6, Z4
+	VFMADD231PD       Z6, Z9, Z4
+	VFMADD231PD       Z8, Z10, Z4
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z5, Z4
+	VADDPD            Z8, Z8, Z8
+	VMULPD.BCST       x3fe62e42fefa3000<>+0(SB), Z5, Z6
+	VADDPD            Z8, Z6, Z5
+	VSUBPD            Z5, Z6, Z6
+	VADDPD            Z8, Z6, Z6
+	VADDPD            Z6, Z4, Z4
+	VMOVAPD           Z5, Z6
+	VADDPD            Z4, Z5, Z5
+	VSUBPD            Z5, Z6, Z6
+	VADDPD            Z6, Z4, Z4
+	VMULPD            Z0, Z5, Z6
+	VFMSUB213PD       Z6, Z0, Z5
+	VFMADD231PD       Z0, Z4, Z5
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z4
+	VMAXPD            Z6, Z4, Z4
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z6
+	VMINPD            Z4, Z6, Z4
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z4, Z6
+	VRNDSCALEPD       $0x08, Z6, Z6
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z6, Z4
+	VMOVAPD           Z5, Z5
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VADDPD            Z5, Z4, Z4
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z7
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z4, Z7
+	VMULPD            Z4, Z4, Z5
+	VFMADD213PD       Z4, Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z7, Z7
+	VSCALEFPD         Z6, Z7, Z7
+	VXORPD            Z4, Z4, Z4
+	VCMPPD            $0x00, Z4, Z3, K1
+	VMOVAPD           Z1, K1, Z7
+	VBROADCASTSD      x7ff0000000000000<>+0(SB), Z5
+	VCMPPD            $0x00, Z5, Z3, K1
+	VMOVAPD           Z2, K1, Z7
+	VCMPPD            $0x19, Z4, Z3, K1
+	VBROADCASTSD      x7ff8000000000001<>+0(SB), K1, Z7
+	VMOVUPD           Z7, (DX)
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	SUBQ              $0x00000008, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000008, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), BX
+	KMOVW             (BX)(AX*2), K1
+	VMOVUPD.Z         (CX), K1, Z3
+	VGETMANTPD        $0x0b, Z3, Z4
+	VGETEXPPD         Z3, Z5
+	VGETEXPPD         Z4, Z6
+	VSUBPD            Z6, Z5, Z5
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z4, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z4, Z7
+	VDIVPD            Z7, Z6, Z8
+	VMULPD            Z8, Z8, Z9
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z10
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z9, Z10
+	VMULPD            Z9, Z10, Z10
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z7, Z11
+	VSUBPD            Z11, Z4, Z11
+	VFNMADD231PD      Z8, Z7, Z6
+	VFNMADD231PD      Z8, Z11, Z6
+	VDIVPD            Z7, Z6, Z6
+	VADDPD            Z6, Z6, Z6
+	VMOVAPD           Z6, Z4
+	VFMADD231PD       Z6, Z9, Z4
+	VFMADD231PD       Z8, Z10, Z4
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z5, Z4
+	VADDPD            Z8, Z8, Z8
+	VMULPD.BCST       x3fe62e42fefa3000<>+0(SB), Z5, Z6
+	VADDPD            Z8, Z6, Z5
+	VSUBPD            Z5, Z6, Z6
+	VADDPD            Z8, Z6, Z6
+	VADDPD            Z6, Z4, Z4
+	VMOVAPD           Z5, Z6
+	VADDPD            Z4, Z5, Z5
+	VSUBPD            Z5, Z6, Z6
+	VADDPD            Z6, Z4, Z4
+	VMULPD            Z0, Z5, Z6
+	VFMSUB213PD       Z6, Z0, Z5
+	VFMADD231PD       Z0, Z4, Z5
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z0
+	VMAXPD            Z6, Z0, Z0
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z4
+	VMINPD            Z0, Z4, Z0
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z0, Z4
+	VRNDSCALEPD       $0x08, Z4, Z4
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z4, Z0
+	VMOVAPD           Z5, Z5
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z4, Z5
+	VADDPD            Z5, Z0, Z0
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z6
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z0, Z6
+	VMULPD            Z0, Z0, Z5
+	VFMADD213PD       Z0, Z5, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z6, Z6
+	VSCALEFPD         Z4, Z6, Z6
+	VXORPD            Z0, Z0, Z0
+	VCMPPD            $0x00, Z0, Z3, K2
+	VMOVAPD           Z1, K2, Z6
+	VBROADCASTSD      x7ff0000000000000<>+0(SB), Z1
+	VCMPPD            $0x00, Z1, Z3, K2
+	VMOVAPD           Z2, K2, Z6
+	VCMPPD            $0x19, Z0, Z3, K2
+	VBROADCASTSD      x7ff8000000000001<>+0(SB), K2, Z6
+	VMOVUPD           Z6, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x7ff0000000000000<>+0(SB)/8, $0x7ff0000000000000
+GLOBL x7ff0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA x7ff8000000000001<>+0(SB)/8, $0x7ff8000000000001
+GLOBL x7ff8000000000001<>(SB), RODATA|NOPTR, $8
+
+// func mulF64AVX512(n int, x *float64, y *float64, z *float64)
+// Requires: AVX, AVX512F
+TEXT ·mulF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ z+24(FP), BX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD (CX), Z0
+	VMOVUPD (DX), Z1
+	VMULPD  Z0, Z1, Z0
+	VMOVUPD Z0, (BX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000008, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), SI
+	KMOVW     (SI)(AX*2), K1
+	VMOVUPD.Z (CX), K1, Z0
+	VMOVUPD.Z (DX), K1, Z1
+	VMULPD    Z0, Z1, Z0
+	VMOVUPD   Z0, K1, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rootF64AVX512(n int, x *float64, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·rootF64AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD (CX), Z0
+	VSQRTPD Z0, Z0
+	VMOVUPD Z0, (DX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000008, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), BX
+	KMOVW     (BX)(AX*2), K1
+	VMOVUPD.Z (CX), K1, Z0
+	VSQRTPD   Z0, Z0
+	VMOVUPD   Z0, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseF64AVX512(n int, x *float64, y *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·inverseF64AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Z0
+	VXORPD       Z1, Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z1
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, (DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), BX
+	KMOVW        (BX)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z0
+	VXORPD       Z1, Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z1
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseRootF64AVX512(n int, x *float64, y *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·inverseRootF64AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Z0
+	VXORPD       Z1, Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VSQRTPD      Z0, Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z1
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, (DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), BX
+	KMOVW        (BX)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z0
+	VXORPD       Z1, Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VSQRTPD      Z0, Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z1
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func inverseSquareF64AVX512(n int, x *float64, y *float64)
+// Requires: AVX, AVX512F
+TEXT ·inverseSquareF64AVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x00000008, AX
+	JLT  tail
+
+vector:
+	VMOVUPD      (CX), Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z1
+	VDIVPD       Z0, Z1, Z1
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, (DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), BX
+	KMOVW        (BX)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z1
+	VDIVPD       Z0, Z1, Z1
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func quotientF64AVX512(n int, tiny float64, x *float64, r *float64, t *float64)
+// Requires: AVX, AVX512F
+TEXT ·quotientF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         t+32(FP), BX
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Z1
+	VMOVUPD (DX), Z2
+	VMAXPD  Z2, Z0, Z2
+	VDIVPD  Z2, Z1, Z1
+	VMOVUPD Z1, (BX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000008, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), SI
+	KMOVW     (SI)(AX*2), K1
+	VMOVUPD.Z (CX), K1, Z1
+	VMOVUPD.Z (DX), K1, Z2
+	VMAXPD    Z2, Z0, Z2
+	VDIVPD    Z2, Z1, Z1
+	VMOVUPD   Z1, K1, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms0F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX512F
+TEXT ·terms0F64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Z1
+	VMOVUPD      (DX), Z2
+	VMAXPD       Z2, Z0, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z3
+	VDIVPD       Z2, Z3, Z3
+	VDIVPD       Z2, Z1, Z1
+	VMULPD       Z1, Z3, Z1
+	VMOVUPD      Z1, (BX)
+	VMOVUPD      Z3, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z1
+	VMOVUPD.Z    (DX), K1, Z2
+	VMAXPD       Z2, Z0, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z0
+	VDIVPD       Z2, Z0, Z0
+	VDIVPD       Z2, Z1, Z1
+	VMULPD       Z1, Z0, Z1
+	VMOVUPD      Z1, K1, (BX)
+	VMOVUPD      Z0, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX512F
+TEXT ·termsHalfF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Z1
+	VMOVUPD      (DX), Z2
+	VMAXPD       Z2, Z0, Z2
+	VSQRTPD      Z2, Z3
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z4
+	VDIVPD       Z3, Z4, Z4
+	VDIVPD       Z2, Z1, Z1
+	VMULPD       Z1, Z4, Z1
+	VMOVUPD      Z1, (BX)
+	VMOVUPD      Z4, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z1
+	VMOVUPD.Z    (DX), K1, Z2
+	VMAXPD       Z2, Z0, Z2
+	VSQRTPD      Z2, Z0
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z3
+	VDIVPD       Z0, Z3, Z3
+	VDIVPD       Z2, Z1, Z1
+	VMULPD       Z1, Z3, Z1
+	VMOVUPD      Z1, K1, (BX)
+	VMOVUPD      Z3, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms1F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX512F
+TEXT ·terms1F64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Z1
+	VMOVUPD      (DX), Z2
+	VMAXPD       Z2, Z0, Z2
+	VDIVPD       Z2, Z1, Z1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z2
+	VMOVUPD      Z1, (BX)
+	VMOVUPD      Z2, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z1
+	VMOVUPD.Z    (DX), K1, Z2
+	VMAXPD       Z2, Z0, Z2
+	VDIVPD       Z2, Z1, Z1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z0
+	VMOVUPD      Z1, K1, (BX)
+	VMOVUPD      Z0, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms3HalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX512F
+TEXT ·terms3HalfF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Z1
+	VMOVUPD (DX), Z2
+	VMAXPD  Z2, Z0, Z2
+	VSQRTPD Z2, Z2
+	VDIVPD  Z2, Z1, Z1
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, (SI)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000008, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), DI
+	KMOVW     (DI)(AX*2), K1
+	VMOVUPD.Z (CX), K1, Z1
+	VMOVUPD.Z (DX), K1, Z2
+	VMAXPD    Z2, Z0, Z2
+	VSQRTPD   Z2, Z0
+	VDIVPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (BX)
+	VMOVUPD   Z0, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func terms2F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX512F
+TEXT ·terms2F64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Z1
+	VMOVUPD (DX), Z2
+	VMAXPD  Z2, Z0, Z2
+	VMOVUPD Z1, (BX)
+	VMOVUPD Z2, (SI)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000008, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), DI
+	KMOVW     (DI)(AX*2), K1
+	VMOVUPD.Z (CX), K1, Z1
+	VMOVUPD.Z (DX), K1, Z2
+	VMAXPD    Z2, Z0, Z2
+	VMOVUPD   Z1, K1, (BX)
+	VMOVUPD   Z2, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsAnyF64AVX512(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·termsAnyF64AVX512(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	VBROADCASTSD p+16(FP), Z1
+	VBROADCASTSD infinite+24(FP), Z2
+	MOVQ         x+32(FP), CX
+	MOVQ         r+40(FP), DX
+	MOVQ         num+48(FP), BX
+	MOVQ         den+56(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD           (CX), Z3
+	VMOVUPD           (DX), Z4
+	VMAXPD            Z4, Z0, Z4
+	VGETMANTPD        $0x0b, Z4, Z5
+	VGETEXPPD         Z4, Z6
+	VGETEXPPD         Z5, Z7
+	VSUBPD            Z7, Z6, Z6
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z5, Z8
+	VDIVPD            Z8, Z7, Z9
+	VMULPD            Z9, Z9, Z10
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z11
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z8, Z12
+	VSUBPD            Z12, Z5, Z12
+	VFNMADD231PD      Z9, Z8, Z7
+	VFNMADD231PD      Z9, Z12, Z7
+	VDIVPD            Z8, Z7, Z7
+	VADDPD            Z7, Z7, Z7
+	VMOVAPD           Z7, Z5
+	VFMADD231PD       Z7, Z10, Z5
+	VFMADD231PD       Z9, Z11, Z5
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VADDPD            Z9, Z9, Z9
+	VMULPD.BCST       x3fe62e42fefa3000<>+0(SB), Z6, Z7
+	VADDPD            Z9, Z7, Z6
+	VSUBPD            Z6, Z7, Z7
+	VADDPD            Z9, Z7, Z7
+	VADDPD            Z7, Z5, Z5
+	VMOVAPD           Z6, Z7
+	VADDPD            Z5, Z6, Z6
+	VSUBPD            Z6, Z7, Z7
+	VADDPD            Z7, Z5, Z5
+	VMULPD            Z1, Z6, Z7
+	VFMSUB213PD       Z7, Z1, Z6
+	VFMADD231PD       Z1, Z5, Z6
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z5
+	VMAXPD            Z7, Z5, Z5
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z7
+	VMINPD            Z5, Z7, Z5
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z5, Z7
+	VRNDSCALEPD       $0x08, Z7, Z7
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z7, Z5
+	VMOVAPD           Z6, Z6
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z7, Z6
+	VADDPD            Z6, Z5, Z5
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z8
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z8
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z8
+	VMULPD            Z5, Z5, Z6
+	VFMADD213PD       Z5, Z6, Z8
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z8, Z8
+	VSCALEFPD         Z7, Z8, Z8
+	VXORPD            Z5, Z5, Z5
+	VCMPPD            $0x00, Z5, Z4, K1
+	VMOVAPD           Z1, K1, Z8
+	VBROADCASTSD      x7ff0000000000000<>+0(SB), Z6
+	VCMPPD            $0x00, Z6, Z4, K1
+	VMOVAPD           Z2, K1, Z8
+	VCMPPD            $0x19, Z5, Z4, K1
+	VBROADCASTSD      x7ff8000000000001<>+0(SB), K1, Z8
+	VDIVPD            Z4, Z3, Z3
+	VMULPD            Z3, Z8, Z3
+	VMOVUPD           Z3, (BX)
+	VMOVUPD           Z8, (SI)
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	ADDQ              $0x00000040, BX
+	ADDQ              $0x00000040, SI
+	SUBQ              $0x00000008, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000008, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), DI
+	KMOVW             (DI)(AX*2), K1
+	VMOVUPD.Z         (CX), K1, Z3
+	VMOVUPD.Z         (DX), K1, Z4
+	VMAXPD            Z4, Z0, Z4
+	VGETMANTPD        $0x0b, Z4, Z0
+	VGETEXPPD         Z4, Z5
+	VGETEXPPD         Z0, Z6
+	VSUBPD            Z6, Z5, Z5
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z0, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z0, Z7
+	VDIVPD            Z7, Z6, Z8
+	VMULPD            Z8, Z8, Z9
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z10
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z9, Z10
+	VMULPD            Z9, Z10, Z10
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z7, Z11
+	VSUBPD            Z11, Z0, Z11
+	VFNMADD231PD      Z8, Z7, Z6
+	VFNMADD231PD      Z8, Z11, Z6
+	VDIVPD            Z7, Z6, Z6
+	VADDPD            Z6, Z6, Z6
+	VMOVAPD           Z6, Z0
+	VFMADD231PD       Z6, Z9, Z0
+	VFMADD231PD       Z8, Z10, Z0
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z5, Z0
+	VADDPD            Z8, Z8, Z8
+	VMULPD.BCST       x3fe62e42fefa3000<>+0(SB), Z5, Z6
+	VADDPD            Z8, Z6, Z5
+	VSUBPD            Z5, Z6, Z6
+	VADDPD            Z8, Z6, Z6
+	VADDPD            Z6, Z0, Z0
+	VMOVAPD           Z5, Z6
+	VADDPD            Z0, Z5, Z5
+	VSUBPD            Z5, Z6, Z6
+	VADDPD            Z6, Z0, Z0
+	VMULPD            Z1, Z5, Z6
+	VFMSUB213PD       Z6, Z1, Z5
+	VFMADD231PD       Z1, Z0, Z5
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z0
+	VMAXPD            Z6, Z0, Z0
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z6
+	VMINPD            Z0, Z6, Z0
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z0, Z6
+	VRNDSCALEPD       $0x08, Z6, Z6
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z6, Z0
+	VMOVAPD           Z5, Z5
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VADDPD            Z5, Z0, Z0
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z7
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z0, Z7
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z0, Z7
+	VMULPD            Z0, Z0, Z5
+	VFMADD213PD       Z0, Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z7, Z7
+	VSCALEFPD         Z6, Z7, Z7
+	VXORPD            Z0, Z0, Z0
+	VCMPPD            $0x00, Z0, Z4, K2
+	VMOVAPD           Z1, K2, Z7
+	VBROADCASTSD      x7ff0000000000000<>+0(SB), Z1
+	VCMPPD            $0x00, Z1, Z4, K2
+	VMOVAPD           Z2, K2, Z7
+	VCMPPD            $0x19, Z0, Z4, K2
+	VBROADCASTSD      x7ff8000000000001<>+0(SB), K2, Z7
+	VDIVPD            Z4, Z3, Z3
+	VMULPD            Z3, Z7, Z3
+	VMOVUPD           Z3, K1, (BX)
+	VMOVUPD           Z7, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divergence0F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence0F64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD          (CX), Z3
+	VMOVUPD          (DX), Z4
+	VMAXPD           Z4, Z0, Z4
+	VBROADCASTSD     x3ff0000000000000<>+0(SB), Z5
+	VDIVPD           Z4, Z5, Z5
+	VMULPD           Z5, Z3, Z6
+	VSUBPD           Z4, Z3, Z7
+	VGETMANTPD       $0x0b, Z6, Z8
+	VGETEXPPD        Z6, Z9
+	VGETEXPPD        Z8, Z10
+	VSUBPD           Z10, Z9, Z9
+	VADDPD.BCST      xbff0000000000000<>+0(SB), Z8, Z10
+	VADDPD.BCST      x3ff0000000000000<>+0(SB), Z8, Z8
+	VADDPD           Z4, Z3, Z3
+	VADDPD.BCST      xbff1555555555555<>+0(SB), Z6, Z4
+	VANDPD.BCST      x7fffffffffffffff<>+0(SB), Z4, Z4
+	VBROADCASTSD     x3fdaaaaaaaaaaaab<>+0(SB), Z6
+	VCMPPD           $0x11, Z6, Z4, K1
+	VXORPD           Z4, Z4, Z4
+	VMOVAPD          Z4, K1, Z9
+	VMOVAPD          Z7, K1, Z10
+	VMOVAPD          Z3, K1, Z8
+	VDIVPD           Z8, Z10, Z3
+	VMULPD           Z3, Z3, Z4
+	VBROADCASTSD     x3fc169ed9b4fb0a0<>+0(SB), Z6
+	VFMADD213PD.BCST x3fc0e8bfe46e337c<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST x3fc3b29d4b4a8773<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST x3fc745cac276f1d9<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST x3fcc71c72dfb4604<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST x3fd24924923de280<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST x3fd9999999999f19<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST x3fe5555555555555<>+0(SB), Z4, Z6
+	VMULPD           Z5, Z7, Z5
+	VMOVAPD          Z6, Z7
+	VFMADD213PD.BCST x4000000000000000<>+0(SB), Z4, Z7
+	VMULPD           Z3, Z7, Z7
+	VFMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z9, Z7
+	VFMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z9, Z7
+	VSUBPD           Z7, Z5, Z7
+	VFNMADD231PD     Z4, Z6, Z5
+	VMULPD           Z3, Z5, Z5
+	VMOVAPD          Z5, K1, Z7
+	VADDPD           Z7, Z1, Z1
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000008, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000008, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPD.Z        (CX), K1, Z3
+	VMOVUPD.Z        (DX), K1, Z4
+	VMAXPD           Z4, Z0, Z4
+	VBROADCASTSD     x3ff0000000000000<>+0(SB), Z0
+	VDIVPD           Z4, Z0, Z0
+	VMULPD           Z0, Z3, Z5
+	VSUBPD           Z4, Z3, Z6
+	VGETMANTPD       $0x0b, Z5, Z7
+	VGETEXPPD        Z5, Z8
+	VGETEXPPD        Z7, Z9
+	VSUBPD           Z9, Z8, Z8
+	VADDPD.BCST      xbff0000000000000<>+0(SB), Z7, Z9
+	VADDPD.BCST      x3ff0000000000000<>+0(SB), Z7, Z7
+	VADDPD           Z4, Z3, Z3
+	VADDPD.BCST      xbff1555555555555<>+0(SB), Z5, Z4
+	VANDPD.BCST      x7fffffffffffffff<>+0(SB), Z4, Z4
+	VBROADCASTSD     x3fdaaaaaaaaaaaab<>+0(SB), Z5
+	VCMPPD           $0x11, Z5, Z4, K2
+	VXORPD           Z4, Z4, Z4
+	VMOVAPD          Z4, K2, Z8
+	VMOVAPD          Z6, K2, Z9
+	VMOVAPD          Z3, K2, Z7
+	VDIVPD           Z7, Z9, Z3
+	VMULPD           Z3, Z3, Z4
+	VBROADCASTSD     x3fc169ed9b4fb0a0<>+0(SB), Z5
+	VFMADD213PD.BCST x3fc0e8bfe46e337c<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST x3fc3b29d4b4a8773<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST x3fc745cac276f1d9<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST x3fcc71c72dfb4604<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST x3fd24924923de280<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST x3fd9999999999f19<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST x3fe5555555555555<>+0(SB), Z4, Z5
+	VMULPD           Z0, Z6, Z0
+	VMOVAPD          Z5, Z6
+	VFMADD213PD.BCST x4000000000000000<>+0(SB), Z4, Z6
+	VMULPD           Z3, Z6, Z6
+	VFMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z8, Z6
+	VFMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z8, Z6
+	VSUBPD           Z6, Z0, Z6
+	VFNMADD231PD     Z4, Z5, Z0
+	VMULPD           Z3, Z0, Z0
+	VMOVAPD          Z0, K2, Z6
+	VMOVUPD.Z        Z6, K1, Z6
+	VADDPD           Z6, Z1, Z1
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergence1F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence1F64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD          (CX), Z3
+	VMOVUPD          (DX), Z4
+	VMAXPD           Z4, Z0, Z4
+	VDIVPD           Z4, Z3, Z5
+	VSUBPD           Z4, Z3, Z6
+	VGETMANTPD       $0x0b, Z5, Z7
+	VGETEXPPD        Z5, Z8
+	VGETEXPPD        Z7, Z9
+	VSUBPD           Z9, Z8, Z8
+	VADDPD.BCST      xbff0000000000000<>+0(SB), Z7, Z9
+	VADDPD.BCST      x3ff0000000000000<>+0(SB), Z7, Z7
+	VADDPD           Z4, Z3, Z4
+	VADDPD.BCST      xbff1555555555555<>+0(SB), Z5, Z10
+	VANDPD.BCST      x7fffffffffffffff<>+0(SB), Z10, Z10
+	VBROADCASTSD     x3fdaaaaaaaaaaaab<>+0(SB), Z11
+	VCMPPD           $0x11, Z11, Z10, K1
+	VXORPD           Z10, Z10, Z10
+	VMOVAPD          Z10, K1, Z8
+	VMOVAPD          Z6, K1, Z9
+	VMOVAPD          Z4, K1, Z7
+	VDIVPD           Z7, Z9, Z4
+	VMULPD           Z4, Z4, Z7
+	VBROADCASTSD     x3fc169ed9b4fb0a0<>+0(SB), Z9
+	VFMADD213PD.BCST x3fc0e8bfe46e337c<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST x3fc3b29d4b4a8773<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST x3fc745cac276f1d9<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST x3fcc71c72dfb4604<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST x3fd24924923de280<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST x3fd9999999999f19<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST x3fe5555555555555<>+0(SB), Z7, Z9
+	VMOVAPD          Z9, Z10
+	VFMADD213PD.BCST x4000000000000000<>+0(SB), Z7, Z10
+	VMULPD           Z4, Z10, Z10
+	VFMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z8, Z10
+	VFMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z8, Z10
+	VFMSUB213PD      Z6, Z3, Z10
+	VADDPD           Z4, Z7, Z7
+	VMULPD.BCST      x3fe0000000000000<>+0(SB), Z9, Z9
+	VFMADD213PD.BCST x3ff0000000000000<>+0(SB), Z7, Z9
+	VMULPD           Z4, Z9, Z9
+	VMULPD           Z6, Z9, Z9
+	VMOVAPD          Z9, K1, Z10
+	VXORPD           Z3, Z3, Z3
+	VSUBPD           Z6, Z3, Z3
+	VBROADCASTSD     x0010000000000000<>+0(SB), Z4
+	VCMPPD           $0x11, Z4, Z5, K1
+	VMOVAPD          Z3, K1, Z10
+	VADDPD           Z10, Z1, Z1
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000008, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000008, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPD.Z        (CX), K1, Z3
+	VMOVUPD.Z        (DX), K1, Z4
+	VMAXPD           Z4, Z0, Z4
+	VDIVPD           Z4, Z3, Z0
+	VSUBPD           Z4, Z3, Z5
+	VGETMANTPD       $0x0b, Z0, Z6
+	VGETEXPPD        Z0, Z7
+	VGETEXPPD        Z6, Z8
+	VSUBPD           Z8, Z7, Z7
+	VADDPD.BCST      xbff0000000000000<>+0(SB), Z6, Z8
+	VADDPD.BCST      x3ff0000000000000<>+0(SB), Z6, Z6
+	VADDPD           Z4, Z3, Z4
+	VADDPD.BCST      xbff1555555555555<>+0(SB), Z0, Z9
+	VANDPD.BCST      x7fffffffffffffff<>+0(SB), Z9, Z9
+	VBROADCASTSD     x3fdaaaaaaaaaaaab<>+0(SB), Z10
+	VCMPPD           $0x11, Z10, Z9, K2
+	VXORPD           Z9, Z9, Z9
+	VMOVAPD          Z9, K2, Z7
+	VMOVAPD          Z5, K2, Z8
+	VMOVAPD          Z4, K2, Z6
+	VDIVPD           Z6, Z8, Z4
+	VMULPD           Z4, Z4, Z6
+	VBROADCASTSD     x3fc169ed9b4fb0a0<>+0(SB), Z8
+	VFMADD213PD.BCST x3fc0e8bfe46e337c<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST x3fc3b29d4b4a8773<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST x3fc745cac276f1d9<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST x3fcc71c72dfb4604<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST x3fd24924923de280<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST x3fd9999999999f19<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST x3fe5555555555555<>+0(SB), Z6, Z8
+	VMOVAPD          Z8, Z9
+	VFMADD213PD.BCST x4000000000000000<>+0(SB), Z6, Z9
+	VMULPD           Z4, Z9, Z9
+	VFMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z7, Z9
+	VFMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z7, Z9
+	VFMSUB213PD      Z5, Z3, Z9
+	VADDPD           Z4, Z6, Z6
+	VMULPD.BCST      x3fe0000000000000<>+0(SB), Z8, Z8
+	VFMADD213PD.BCST x3ff0000000000000<>+0(SB), Z6, Z8
+	VMULPD           Z4, Z8, Z8
+	VMULPD           Z5, Z8, Z8
+	VMOVAPD          Z8, K2, Z9
+	VXORPD           Z3, Z3, Z3
+	VSUBPD           Z5, Z3, Z3
+	VBROADCASTSD     x0010000000000000<>+0(SB), Z4
+	VCMPPD           $0x11, Z4, Z0, K2
+	VMOVAPD          Z3, K2, Z9
+	VMOVUPD.Z        Z9, K1, Z9
+	VADDPD           Z9, Z1, Z1
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x0010000000000000<>+0(SB)/8, $0x0010000000000000
+GLOBL x0010000000000000<>(SB), RODATA|NOPTR, $8
+
+// func divergenceHalfF64AVX512(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergenceHalfF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD (CX), Z3
+	VMOVUPD (DX), Z4
+	VMAXPD  Z4, Z0, Z4
+	VSUBPD  Z4, Z3, Z5
+	VSQRTPD Z3, Z3
+	VSQRTPD Z4, Z4
+	VADDPD  Z4, Z3, Z3
+	VDIVPD  Z3, Z5, Z5
+	VDIVPD  Z4, Z5, Z3
+	VMULPD  Z5, Z3, Z3
+	VADDPD  Z3, Z3, Z3
+	VADDPD  Z3, Z1, Z1
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000008, AX
+	JGE     vector
+
+tail:
+	ADDQ      $0x00000008, AX
+	JEQ       done
+	LEAQ      firstBits<>+0(SB), BX
+	KMOVW     (BX)(AX*2), K1
+	VMOVUPD.Z (CX), K1, Z3
+	VMOVUPD.Z (DX), K1, Z4
+	VMAXPD    Z4, Z0, Z4
+	VSUBPD    Z4, Z3, Z0
+	VSQRTPD   Z3, Z3
+	VSQRTPD   Z4, Z4
+	VADDPD    Z4, Z3, Z3
+	VDIVPD    Z3, Z0, Z0
+	VDIVPD    Z4, Z0, Z3
+	VMULPD    Z0, Z3, Z3
+	VADDPD    Z3, Z3, Z3
+	VMOVUPD.Z Z3, K1, Z3
+	VADDPD    Z3, Z1, Z1
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergence3HalfF64AVX512(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence3HalfF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD          (CX), Z3
+	VMOVUPD          (DX), Z4
+	VMAXPD           Z4, Z0, Z4
+	VSUBPD           Z4, Z3, Z5
+	VSQRTPD          Z3, Z3
+	VSQRTPD          Z4, Z4
+	VADDPD           Z4, Z3, Z6
+	VDIVPD           Z6, Z5, Z5
+	VFMADD231PD.BCST x3fe0000000000000<>+0(SB), Z4, Z3
+	VMULPD           Z5, Z3, Z3
+	VMULPD           Z5, Z3, Z3
+	VMULPD.BCST      x3ff5555555555555<>+0(SB), Z3, Z3
+	VADDPD           Z3, Z1, Z1
+	ADDQ             $0x00000040, CX
+	ADDQ             $0x00000040, DX
+	SUBQ             $0x00000008, AX
+	JGE              vector
+
+tail:
+	ADDQ             $0x00000008, AX
+	JEQ              done
+	LEAQ             firstBits<>+0(SB), BX
+	KMOVW            (BX)(AX*2), K1
+	VMOVUPD.Z        (CX), K1, Z3
+	VMOVUPD.Z        (DX), K1, Z4
+	VMAXPD           Z4, Z0, Z4
+	VSUBPD           Z4, Z3, Z0
+	VSQRTPD          Z3, Z3
+	VSQRTPD          Z4, Z4
+	VADDPD           Z4, Z3, Z5
+	VDIVPD           Z5, Z0, Z0
+	VFMADD231PD.BCST x3fe0000000000000<>+0(SB), Z4, Z3
+	VMULPD           Z0, Z3, Z3
+	VMULPD           Z0, Z3, Z3
+	VMULPD.BCST      x3ff5555555555555<>+0(SB), Z3, Z3
+	VMOVUPD.Z        Z3, K1, Z3
+	VADDPD           Z3, Z1, Z1
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x3ff5555555555555<>+0(SB)/8, $0x3ff5555555555555
+GLOBL x3ff5555555555555<>(SB), RODATA|NOPTR, $8
+
+// func divergence2F64AVX512(n int, tiny float64, x *float64, r *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergence2F64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	VXORPD       Z1, Z1, Z1
+	VXORPD       Z2, Z2, Z2
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD     (CX), Z3
+	VMOVUPD     (DX), Z4
+	VMAXPD      Z4, Z0, Z4
+	VSUBPD      Z4, Z3, Z3
+	VMULPD.BCST x3fe0000000000000<>+0(SB), Z3, Z4
+	VMULPD      Z3, Z4, Z4
+	VADDPD      Z4, Z1, Z1
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, AX
+	JGE         vector
+
+tail:
+	ADDQ        $0x00000008, AX
+	JEQ         done
+	LEAQ        firstBits<>+0(SB), BX
+	KMOVW       (BX)(AX*2), K1
+	VMOVUPD.Z   (CX), K1, Z3
+	VMOVUPD.Z   (DX), K1, Z4
+	VMAXPD      Z4, Z0, Z4
+	VSUBPD      Z4, Z3, Z3
+	VMULPD.BCST x3fe0000000000000<>+0(SB), Z3, Z4
+	VMULPD      Z3, Z4, Z4
+	VMOVUPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z1, Z1
+
+done:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func divergenceAnyF64AVX512(n int, tiny float64, beta float64, factor float64, zero float64, x *float64, r *float64) float64
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·divergenceAnyF64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   n+0(FP), AX
+	MOVQ   x+40(FP), CX
+	MOVQ   r+48(FP), DX
+	VXORPD Z0, Z0, Z0
+	SUBQ   $0x00000008, AX
+	JLT    tail
+
+vector:
+	VMOVUPD           (CX), Z1
+	VMOVUPD           (DX), Z2
+	VBROADCASTSD      tiny+8(FP), Z3
+	VMAXPD            Z2, Z3, Z2
+	VDIVPD            Z2, Z1, Z3
+	VSUBPD            Z2, Z1, Z4
+	VGETMANTPD        $0x0b, Z3, Z5
+	VGETEXPPD         Z3, Z6
+	VGETEXPPD         Z5, Z7
+	VSUBPD            Z7, Z6, Z6
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z5, Z5
+	VADDPD            Z2, Z1, Z1
+	VADDPD.BCST       xbff1555555555555<>+0(SB), Z3, Z8
+	VANDPD.BCST       x7fffffffffffffff<>+0(SB), Z8, Z8
+	VBROADCASTSD      x3fdaaaaaaaaaaaab<>+0(SB), Z9
+	VCMPPD            $0x11, Z9, Z8, K1
+	VXORPD            Z8, Z8, Z8
+	VMOVAPD           Z8, K1, Z6
+	VMOVAPD           Z4, K1, Z7
+	VMOVAPD           Z1, K1, Z5
+	VDIVPD            Z5, Z7, Z1
+	VMULPD            Z1, Z1, Z4
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z5
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z4, Z5
+	VMOVAPD           Z5, Z5
+	VFMADD213PD.BCST  x4000000000000000<>+0(SB), Z4, Z5
+	VMULPD            Z1, Z5, Z5
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z6, Z5
+	VXORPD            Z1, Z1, Z1
+	VADDPD            Z1, Z2, Z1
+	VGETMANTPD        $0x0b, Z1, Z2
+	VGETEXPPD         Z1, Z1
+	VGETEXPPD         Z2, Z4
+	VSUBPD            Z4, Z1, Z1
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z2, Z4
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z2, Z2
+	VDIVPD            Z2, Z4, Z6
+	VMULPD            Z6, Z6, Z2
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z7
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z2, Z7
+	VMULPD            Z2, Z7, Z7
+	VMULPD.BCST       x3fe0000000000000<>+0(SB), Z4, Z2
+	VMULPD            Z2, Z4, Z8
+	VADDPD            Z8, Z7, Z7
+	VMULPD.BCST       x3d53de6af278ece6<>+0(SB), Z1, Z8
+	VFMADD231PD       Z6, Z7, Z8
+	VFNMADD231PD      Z2, Z4, Z8
+	VADDPD            Z4, Z8, Z8
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z1, Z8
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z8, Z8
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z1
+	VMAXPD            Z8, Z1, Z1
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z2
+	VMINPD            Z1, Z2, Z1
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z1, Z2
+	VRNDSCALEPD       $0x08, Z2, Z2
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z2, Z1
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z2, Z1
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z6
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z1, Z6
+	VMULPD            Z1, Z1, Z4
+	VFMADD213PD       Z1, Z4, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z6, Z6
+	VSCALEFPD         Z2, Z6, Z6
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z2
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z7
+	VMAXPD            Z2, Z7, Z2
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z7
+	VMINPD            Z2, Z7, Z2
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z2, Z7
+	VRNDSCALEPD       $0x08, Z7, Z7
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z7, Z2
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z7, Z2
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z2, Z10
+	VMULPD            Z2, Z2, Z9
+	VFMADD213PD       Z2, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z7, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z2
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z2
+	VMULPD            Z1, Z2, Z2
+	VMULPD            Z6, Z2, Z2
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z4
+	VCMPPD            $0x1e, Z4, Z1, K1
+	VMOVAPD           Z10, K1, Z2
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z5, Z5
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z7
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z8
+	VMAXPD            Z7, Z8, Z7
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z8
+	VMINPD            Z7, Z8, Z7
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z7, Z8
+	VRNDSCALEPD       $0x08, Z8, Z8
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z8, Z7
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z8, Z7
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z7, Z10
+	VMULPD            Z7, Z7, Z9
+	VFMADD213PD       Z7, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z8, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z4
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z4
+	VMULPD            Z1, Z4, Z4
+	VMULPD            Z6, Z4, Z4
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z5
+	VCMPPD            $0x1e, Z5, Z1, K1
+	VMOVAPD           Z10, K1, Z4
+	VBROADCASTSD      beta+16(FP), Z1
+	VFNMADD231PD      Z1, Z2, Z4
+	VBROADCASTSD      factor+24(FP), Z1
+	VMULPD            Z1, Z4, Z4
+	VBROADCASTSD      zero+32(FP), Z1
+	VMULPD            Z1, Z6, Z6
+	VXORPD            Z1, Z1, Z1
+	VCMPPD            $0x00, Z1, Z3, K1
+	VMOVAPD           Z6, K1, Z4
+	VADDPD            Z4, Z0, Z0
+	ADDQ              $0x00000040, CX
+	ADDQ              $0x00000040, DX
+	SUBQ              $0x00000008, AX
+	JGE               vector
+
+tail:
+	ADDQ              $0x00000008, AX
+	JEQ               done
+	LEAQ              firstBits<>+0(SB), BX
+	KMOVW             (BX)(AX*2), K1
+	VMOVUPD.Z         (CX), K1, Z1
+	VMOVUPD.Z         (DX), K1, Z2
+	VBROADCASTSD      tiny+8(FP), Z3
+	VMAXPD            Z2, Z3, Z2
+	VDIVPD            Z2, Z1, Z3
+	VSUBPD            Z2, Z1, Z4
+	VGETMANTPD        $0x0b, Z3, Z5
+	VGETEXPPD         Z3, Z6
+	VGETEXPPD         Z5, Z7
+	VSUBPD            Z7, Z6, Z6
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z5, Z7
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z5, Z5
+	VADDPD            Z2, Z1, Z1
+	VADDPD.BCST       xbff1555555555555<>+0(SB), Z3, Z8
+	VANDPD.BCST       x7fffffffffffffff<>+0(SB), Z8, Z8
+	VBROADCASTSD      x3fdaaaaaaaaaaaab<>+0(SB), Z9
+	VCMPPD            $0x11, Z9, Z8, K2
+	VXORPD            Z8, Z8, Z8
+	VMOVAPD           Z8, K2, Z6
+	VMOVAPD           Z4, K2, Z7
+	VMOVAPD           Z1, K2, Z5
+	VDIVPD            Z5, Z7, Z1
+	VMULPD            Z1, Z1, Z4
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z5
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z4, Z5
+	VMOVAPD           Z5, Z5
+	VFMADD213PD.BCST  x4000000000000000<>+0(SB), Z4, Z5
+	VMULPD            Z1, Z5, Z5
+	VFMADD231PD.BCST  x3d53de6af278ece6<>+0(SB), Z6, Z5
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z6, Z5
+	VXORPD            Z1, Z1, Z1
+	VADDPD            Z1, Z2, Z1
+	VGETMANTPD        $0x0b, Z1, Z2
+	VGETEXPPD         Z1, Z1
+	VGETEXPPD         Z2, Z4
+	VSUBPD            Z4, Z1, Z1
+	VADDPD.BCST       xbff0000000000000<>+0(SB), Z2, Z4
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z2, Z2
+	VDIVPD            Z2, Z4, Z6
+	VMULPD            Z6, Z6, Z2
+	VBROADCASTSD      x3fc169ed9b4fb0a0<>+0(SB), Z7
+	VFMADD213PD.BCST  x3fc0e8bfe46e337c<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc3b29d4b4a8773<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fc745cac276f1d9<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fcc71c72dfb4604<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd24924923de280<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fd9999999999f19<>+0(SB), Z2, Z7
+	VFMADD213PD.BCST  x3fe5555555555555<>+0(SB), Z2, Z7
+	VMULPD            Z2, Z7, Z7
+	VMULPD.BCST       x3fe0000000000000<>+0(SB), Z4, Z2
+	VMULPD            Z2, Z4, Z8
+	VADDPD            Z8, Z7, Z7
+	VMULPD.BCST       x3d53de6af278ece6<>+0(SB), Z1, Z8
+	VFMADD231PD       Z6, Z7, Z8
+	VFNMADD231PD      Z2, Z4, Z8
+	VADDPD            Z4, Z8, Z8
+	VFMADD231PD.BCST  x3fe62e42fefa3000<>+0(SB), Z1, Z8
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z8, Z8
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z1
+	VMAXPD            Z8, Z1, Z1
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z2
+	VMINPD            Z1, Z2, Z1
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z1, Z2
+	VRNDSCALEPD       $0x08, Z2, Z2
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z2, Z1
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z2, Z1
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z6
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z1, Z6
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z1, Z6
+	VMULPD            Z1, Z1, Z4
+	VFMADD213PD       Z1, Z4, Z6
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z6, Z6
+	VSCALEFPD         Z2, Z6, Z6
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z2
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z7
+	VMAXPD            Z2, Z7, Z2
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z7
+	VMINPD            Z2, Z7, Z2
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z2, Z7
+	VRNDSCALEPD       $0x08, Z7, Z7
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z7, Z2
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z7, Z2
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z2, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z2, Z10
+	VMULPD            Z2, Z2, Z9
+	VFMADD213PD       Z2, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z7, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z2
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z2
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z2
+	VMULPD            Z1, Z2, Z2
+	VMULPD            Z6, Z2, Z2
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z4
+	VCMPPD            $0x1e, Z4, Z1, K2
+	VMOVAPD           Z10, K2, Z2
+	VBROADCASTSD      beta+16(FP), Z1
+	VMULPD            Z1, Z5, Z5
+	VBROADCASTSD      x3ff0000000000000<>+0(SB), Z4
+	VMULPD            Z5, Z5, Z1
+	VADDPD            Z5, Z8, Z7
+	VBROADCASTSD      xc087500000000000<>+0(SB), Z8
+	VMAXPD            Z7, Z8, Z7
+	VBROADCASTSD      x4086300000000000<>+0(SB), Z8
+	VMINPD            Z7, Z8, Z7
+	VMULPD.BCST       x3ff71547652b82fe<>+0(SB), Z7, Z8
+	VRNDSCALEPD       $0x08, Z8, Z8
+	VFNMADD231PD.BCST x3fe62e42fefa3000<>+0(SB), Z8, Z7
+	VFNMADD231PD.BCST x3d53de6af278ece6<>+0(SB), Z8, Z7
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z10
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z7, Z10
+	VMULPD            Z7, Z7, Z9
+	VFMADD213PD       Z7, Z9, Z10
+	VADDPD.BCST       x3ff0000000000000<>+0(SB), Z10, Z10
+	VSCALEFPD         Z8, Z10, Z10
+	VADDPD            Z5, Z4, Z4
+	VFNMADD231PD      Z6, Z4, Z10
+	VBROADCASTSD      x3e21f73b376c0f55<>+0(SB), Z4
+	VFMADD213PD.BCST  x3e5af4f1ddf981a8<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3e927e4db0f8a3ef<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3ec71de019d031e7<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3efa01a01a6f35fb<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f2a01a01ac16f76<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f56c16c16c162a3<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3f81111111110085<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fa5555555555556<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fc5555555555557<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST  x3fe0000000000000<>+0(SB), Z5, Z4
+	VMULPD            Z1, Z4, Z4
+	VMULPD            Z6, Z4, Z4
+	VBROADCASTSD      x3fbd97f62b6ae7d5<>+0(SB), Z5
+	VCMPPD            $0x1e, Z5, Z1, K2
+	VMOVAPD           Z10, K2, Z4
+	VBROADCASTSD      beta+16(FP), Z1
+	VFNMADD231PD      Z1, Z2, Z4
+	VBROADCASTSD      factor+24(FP), Z1
+	VMULPD            Z1, Z4, Z4
+	VBROADCASTSD      zero+32(FP), Z1
+	VMULPD            Z1, Z6, Z6
+	VXORPD            Z1, Z1, Z1
+	VCMPPD            $0x00, Z1, Z3, K2
+	VMOVAPD           Z6, K2, Z4
+	VMOVUPD.Z         Z4, K1, Z4
+	VADDPD            Z4, Z0, Z0
+
+done:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	MOVSD         X0, ret+56(FP)
 	VZEROUPPER
 	RET

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -102,4 +103,71 @@ func checkExtrapolate[F Float](rows, n int, beta, fresh, old, out []F) {
 	within("fresh", rows, n, n, len(fresh))
 	within("old", rows, n, n, len(old))
 	within("out", rows, n, n, len(out))
+}
+
+// checkRun panics unless a run of n elements lies in each slice.
+func checkRun[F Float](n int, slices ...[]F) {
+	for i, s := range slices {
+		if len(s) < n {
+			panic(fmt.Sprintf("kernel: operand %d has length %d, the first %d", i+2, len(s), n))
+		}
+	}
+}
+
+func checkFloor[F Float](tiny F) {
+	if !(tiny > 0) || math.IsInf(float64(tiny), 0) {
+		panic(fmt.Sprintf("kernel: %v is not a floor above 0", tiny))
+	}
+}
+
+func checkBeta[F Float](beta F) {
+	if math.IsNaN(float64(beta)) || math.IsInf(float64(beta), 0) {
+		panic(fmt.Sprintf("kernel: exponent %v", beta))
+	}
+}
+
+// checkDots gives the number of rows of b.
+func checkDots[F Float](n int, idx []int32, b []F, ldb int, w, r []F) (rows int) {
+	if len(r) < len(idx) {
+		panic(fmt.Sprintf("kernel: %d results for %d indices", len(r), len(idx)))
+	}
+	return checkGather(n, idx, r, b, ldb, w)
+}
+
+// checkGatherQuotient gives the number of rows of b.
+func checkGatherQuotient[F Float](n int, idx []int32, val, b []F, ldb int, w []F, tiny F, t, c []F) (rows int) {
+	checkFloor(tiny)
+	within("c", 1, 0, n, len(c))
+	if len(val) < len(idx) {
+		panic(fmt.Sprintf("kernel: %d values for %d indices", len(val), len(idx)))
+	}
+	return checkDots(n, idx, b, ldb, w, t)
+}
+
+// checkScatter gives the number of rows of c.
+func checkScatter[F Float](n int, idx []int32, val, w, c []F, ldc int) (rows int) {
+	rows = checkGather(n, idx, val, c, ldc, w)
+	if rows > 1 && ldc < n {
+		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldc))
+	}
+	return rows
+}
+
+// checkGatherGram gives the number of rows of b.
+func checkGatherGram[F Float](n int, idx []int32, wt, b []F, ldb int, g []F, ldg int) (rows int) {
+	checkWidth[F](n)
+	within("g", n, ldg, n, len(g))
+	if n > 1 && ldg < n {
+		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldg))
+	}
+	return checkGather(n, idx, wt, b, ldb, g)
+}
+
+// checkIndices panics unless all indices are rows.
+func checkIndices(idx []int32, rows int) {
+	for t, i := range idx {
+		if uint(i) >= uint(rows) {
+			panicIndex(i, t, rows)
+		}
+	}
 }

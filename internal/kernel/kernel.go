@@ -95,4 +95,76 @@ type Ops[F Float] struct {
 	// elements without gaps between them and a beta for each of the n columns.
 	// n is a multiple of Width; out may be fresh or old.
 	Extrapolate func(rows, n int, beta, fresh, old, out []F)
+
+	// Exp writes e^x to y, within 1.5 ulp. y may be x.
+	Exp func(x, y []F)
+
+	// Log writes ln x to y, within 1.5 ulp: -Inf for 0, NaN for what is
+	// negative. y may be x.
+	Log func(x, y []F)
+
+	// Pow writes x^p to y, for x >= 0 and a finite p, within 1.5 ulp for
+	// |p| <= 100. 0, 1, 2, 1/2, -1/2, -1 and -2 are done by multiplications,
+	// divisions and square roots alone; for another p, x < 0 gives NaN. y may
+	// be x.
+	Pow func(p F, x, y []F)
+
+	// Mul writes x*y to z, which may be x or y.
+	Mul func(x, y, z []F)
+
+	// The next three are steps of the β-divergences d_β(x|r) (Févotte & Idier
+	// 2011) over a run of cells, x >= 0 of X and r >= 0 of WH, both finite.
+	// Everywhere r stands for max(r, tiny), and tiny is above 0.
+
+	// Quotient writes x/r to t, which may be x or r.
+	Quotient func(tiny F, x, r, t []F)
+
+	// BetaTerms writes r^(beta-1) to den and x*r^(beta-2) to num. num may be x
+	// or r, den may be r or x.
+	BetaTerms func(beta, tiny F, x, r, num, den []F)
+
+	// Divergence is the sum of d_beta(x|r) over the cells, added in float64:
+	//
+	//	beta = 1:  x ln(x/r) - x + r, r where x = 0 (Kullback-Leibler)
+	//	beta = 0:  x/r - ln(x/r) - 1, +Inf where x = 0 (Itakura-Saito)
+	//	else:      (x^beta + (beta-1) r^beta - beta x r^(beta-1)) / (beta (beta-1)),
+	//	           +Inf where x = 0 and beta < 0
+	//
+	// No cell loses digits where x is near r: each term, and so the sum, has
+	// a relative error of at most 16 ulp for 0, 1/2, 1, 3/2 and 2. Another
+	// beta is done in float64; there it is at most 1e-12
+	// (1+|beta|)/(|beta| |beta-1|). x/r should not overflow.
+	// The sum does not depend on where the slices begin.
+	Divergence func(beta, tiny F, x, r []F) float64
+
+	// Dots writes the inner products of w with rows of b: r[t] is the sum over
+	// j < n of w[j]*b[idx[t]*ldb+j]. n is a multiple of Width. Each depends on
+	// its row alone, not on its place. An index that is not a row of b panics;
+	// r is then undefined.
+	Dots func(n int, idx []int32, b []F, ldb int, w []F, r []F)
+
+	// GatherQuotient is, for each t, Dots, Quotient and Gather in one: t[i] =
+	// val[i]/max(<w, row idx[i] of b>, tiny), and the sum of t[i] times that
+	// row is added to c[0:n]. n is a multiple of Width. An index that is not a
+	// row of b panics; t and c are then undefined.
+	GatherQuotient func(n int, idx []int32, val []F, b []F, ldb int, w []F, tiny F, t []F, c []F)
+
+	// Scatter adds val[t]*w to the row idx[t] of c, one t after the other, so
+	// that an index may come twice. n, the length of w, is a multiple of
+	// Width. The result for a vector of columns does not depend on n. An index
+	// that is not a row of c panics; c is then undefined.
+	Scatter func(n int, idx []int32, val []F, w []F, c []F, ldc int)
+
+	// GatherGram adds to g, which is n x n (rows ldg apart), symmetric and not
+	// in b, the sum over t of wt[t] times the outer product of row idx[t] of b
+	// with itself. n is a multiple of Width; wt may be negative. The diagonal
+	// and what lies above are computed, the rest is copied from there, so that
+	// g is symmetric to the bit. An index that is not a row of b panics; g is
+	// then undefined.
+	GatherGram func(n int, idx []int32, wt []F, b []F, ldb int, g []F, ldg int)
+
+	// Scan reports whether all of x are finite and not negative, and then the
+	// largest (0 for none), the sum and the sum of squares, both in float64
+	// and in an order that depends on the length alone.
+	Scan func(x []F) (largest F, sum, sumSq float64, ok bool)
 }

@@ -29,6 +29,8 @@ type routines[F Float] struct {
 	residual      func(k int, w, c, d *F, pg, cc *float64) float64
 	extrapolate   func(rows, n int, beta, fresh, old, out *F)
 	peak          func(n int, x *F)
+
+	runs[F]
 }
 
 var (
@@ -41,6 +43,16 @@ var (
 			5: gather5F32AVX512, 6: gather6F32AVX512, 7: gather7F32AVX512, 8: gather8F32AVX512},
 		sweep: sweepF32AVX512, pack: packF32AVX512, unpack: unpackF32AVX512,
 		residual: residualF32AVX512, extrapolate: extrapolateF32AVX512, peak: peakF32AVX512,
+		runs: runs[float32]{
+			exp: expF32AVX512, log: logF32AVX512, pow: powF32AVX512, mul: mulF32AVX512,
+			root: rootF32AVX512, inverse: inverseF32AVX512, inverseRoot: inverseRootF32AVX512, inverseSquare: inverseSquareF32AVX512,
+			quotient: quotientF32AVX512, termsAny: termsAnyF32AVX512,
+			terms: map[float32]termsFunc[float32]{
+				0: terms0F32AVX512, 0.5: termsHalfF32AVX512, 1: terms1F32AVX512, 1.5: terms3HalfF32AVX512, 2: terms2F32AVX512},
+			divergenceAny: divergenceAnyF32AVX512,
+			divergence: map[float32]divergenceFunc[float32]{
+				0: divergence0F32AVX512, 0.5: divergenceHalfF32AVX512, 1: divergence1F32AVX512, 1.5: divergence3HalfF32AVX512, 2: divergence2F32AVX512},
+		},
 	}
 	avx512F64 = &routines[float64]{
 		tier: "avx512", bytes: 64,
@@ -51,6 +63,16 @@ var (
 			5: gather5F64AVX512, 6: gather6F64AVX512, 7: gather7F64AVX512, 8: gather8F64AVX512},
 		sweep: sweepF64AVX512, pack: packF64AVX512, unpack: unpackF64AVX512,
 		residual: residualF64AVX512, extrapolate: extrapolateF64AVX512, peak: peakF64AVX512,
+		runs: runs[float64]{
+			exp: expF64AVX512, log: logF64AVX512, pow: powF64AVX512, mul: mulF64AVX512,
+			root: rootF64AVX512, inverse: inverseF64AVX512, inverseRoot: inverseRootF64AVX512, inverseSquare: inverseSquareF64AVX512,
+			quotient: quotientF64AVX512, termsAny: termsAnyF64AVX512,
+			terms: map[float64]termsFunc[float64]{
+				0: terms0F64AVX512, 0.5: termsHalfF64AVX512, 1: terms1F64AVX512, 1.5: terms3HalfF64AVX512, 2: terms2F64AVX512},
+			divergenceAny: divergenceAnyF64AVX512,
+			divergence: map[float64]divergenceFunc[float64]{
+				0: divergence0F64AVX512, 0.5: divergenceHalfF64AVX512, 1: divergence1F64AVX512, 1.5: divergence3HalfF64AVX512, 2: divergence2F64AVX512},
+		},
 	}
 	avx2F32 = &routines[float32]{
 		tier: "avx2", bytes: 32,
@@ -60,6 +82,16 @@ var (
 			2: gather2F32AVX2, 4: gather4F32AVX2, 6: gather6F32AVX2},
 		sweep: sweepF32AVX2, pack: packF32AVX2, unpack: unpackF32AVX2,
 		residual: residualF32AVX2, extrapolate: extrapolateF32AVX2, peak: peakF32AVX2,
+		runs: runs[float32]{
+			exp: expF32AVX2, log: logF32AVX2, pow: powF32AVX2, mul: mulF32AVX2,
+			root: rootF32AVX2, inverse: inverseF32AVX2, inverseRoot: inverseRootF32AVX2, inverseSquare: inverseSquareF32AVX2,
+			quotient: quotientF32AVX2, termsAny: termsAnyF32AVX2,
+			terms: map[float32]termsFunc[float32]{
+				0: terms0F32AVX2, 0.5: termsHalfF32AVX2, 1: terms1F32AVX2, 1.5: terms3HalfF32AVX2, 2: terms2F32AVX2},
+			divergenceAny: divergenceAnyF32AVX2,
+			divergence: map[float32]divergenceFunc[float32]{
+				0: divergence0F32AVX2, 0.5: divergenceHalfF32AVX2, 1: divergence1F32AVX2, 1.5: divergence3HalfF32AVX2, 2: divergence2F32AVX2},
+		},
 	}
 	avx2F64 = &routines[float64]{
 		tier: "avx2", bytes: 32,
@@ -69,6 +101,16 @@ var (
 			2: gather2F64AVX2, 4: gather4F64AVX2, 6: gather6F64AVX2},
 		sweep: sweepF64AVX2, pack: packF64AVX2, unpack: unpackF64AVX2,
 		residual: residualF64AVX2, extrapolate: extrapolateF64AVX2, peak: peakF64AVX2,
+		runs: runs[float64]{
+			exp: expF64AVX2, log: logF64AVX2, pow: powF64AVX2, mul: mulF64AVX2,
+			root: rootF64AVX2, inverse: inverseF64AVX2, inverseRoot: inverseRootF64AVX2, inverseSquare: inverseSquareF64AVX2,
+			quotient: quotientF64AVX2, termsAny: termsAnyF64AVX2,
+			terms: map[float64]termsFunc[float64]{
+				0: terms0F64AVX2, 0.5: termsHalfF64AVX2, 1: terms1F64AVX2, 1.5: terms3HalfF64AVX2, 2: terms2F64AVX2},
+			divergenceAny: divergenceAnyF64AVX2,
+			divergence: map[float64]divergenceFunc[float64]{
+				0: divergence0F64AVX2, 0.5: divergenceHalfF64AVX2, 1: divergence1F64AVX2, 1.5: divergence3HalfF64AVX2, 2: divergence2F64AVX2},
+		},
 	}
 )
 
@@ -89,8 +131,13 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 }
 
 func (r *routines[F]) ops() *Ops[F] {
-	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, Pack: r.doPack, Unpack: r.doUnpack,
-		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate}
+	o := twin[F]()
+	o.Tier = r.tier
+	o.MulAdd, o.Gather, o.Pack, o.Unpack = r.doMulAdd, r.doGather, r.doPack, r.doUnpack
+	o.Sweep, o.Residual, o.Extrapolate = r.doSweep, r.doResidual, r.doExtrapolate
+	o.Exp, o.Log, o.Pow, o.Mul = r.doExp, r.doLog, r.doPow, r.doMul
+	o.Quotient, o.BetaTerms, o.Divergence = r.doQuotient, r.doBetaTerms, r.doDivergence
+	return o
 }
 
 // rowChunk is the number of rows of c that are finished before the next are

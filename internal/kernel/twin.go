@@ -9,7 +9,11 @@ import (
 // computes.
 func twin[F Float]() *Ops[F] {
 	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], Pack: pack[F], Unpack: unpack[F],
-		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F]}
+		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F],
+		Exp: exp[F], Log: log[F], Pow: pow[F], Mul: mul[F],
+		Quotient: quotient[F], BetaTerms: betaTerms[F], Divergence: divergence[F],
+		Dots: dots[F], GatherQuotient: gatherQuotient[F], Scatter: scatter[F], GatherGram: gatherGram[F],
+		Scan: scan[F]}
 }
 
 // mulAddBlock is the length of a sum before it is added to c.

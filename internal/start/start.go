@@ -38,8 +38,14 @@ const (
 
 // Random draws both factors as scikit-learn does: |N(0,1)|·√(mean(X)/k).
 func Random[F kernel.Float](x *engine.Data[F], k int, seed uint64) (w, h *engine.Tall[F]) {
-	scale := math.Sqrt(x.Mean() / float64(k))
-	w, h = engine.NewTall[F](x.Rows, k), engine.NewTall[F](x.Cols, k)
+	return Draw[F](x.Rows, x.Cols, x.Mean(), k, seed)
+}
+
+// Draw is Random for an m x n matrix whose mean over the cells that count is
+// given.
+func Draw[F kernel.Float](m, n int, mean float64, k int, seed uint64) (w, h *engine.Tall[F]) {
+	scale := math.Sqrt(mean / float64(k))
+	w, h = engine.NewTall[F](m, k), engine.NewTall[F](n, k)
 	fill := func(t *engine.Tall[F], stream uint64) {
 		eachRow(t, seed, stream, func(row []F, rng *rand.Rand) {
 			for j := range row {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
 )
@@ -30,8 +31,9 @@ func main() {
 func write(dir string, t tier) error {
 	ctx := build.NewContext()
 	ctx.ConstraintExpr("amd64,!noasm")
+	constants := map[string]operand.Mem{}
 	for _, e := range elements {
-		g := newGen(ctx, t, e)
+		g := newGen(ctx, t, e, constants)
 		for _, s := range t.mulAdd {
 			g.mulAdd(s)
 		}
@@ -44,6 +46,8 @@ func write(dir string, t tier) error {
 		g.residual()
 		g.extrapolate()
 		g.peak()
+		g.elementwise()
+		g.divergences()
 	}
 	file, err := ctx.Result()
 	if err != nil {

@@ -177,15 +177,6 @@ func (k *mulAddGen) tile(rows int, full bool) {
 	}
 }
 
-// memory is where an argument lies.
-func (k *mulAddGen) memory(name string) operand.Mem {
-	arg, err := k.Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	return arg.Addr
-}
-
 // moveRows advances p by the rows of a tile.
 func (k *mulAddGen) moveRows(p reg.GPVirtual) {
 	rs, rs3 := k.address.rs[0], k.address.rs[1]

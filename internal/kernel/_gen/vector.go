@@ -72,6 +72,8 @@ type gen struct {
 	*build.Context
 	tier
 	element
+	// constants are those that the file has, by name.
+	constants map[string]operand.Mem
 
 	fmadd, fnmadd, add, sub, mul, max, xor func(...operand.Op)
 	load, broadcast                        func(...operand.Op)
@@ -80,8 +82,8 @@ type gen struct {
 	scalarCompare         func(operand.Op, operand.Op)
 }
 
-func newGen(ctx *build.Context, t tier, e element) *gen {
-	g := &gen{Context: ctx, tier: t, element: e}
+func newGen(ctx *build.Context, t tier, e element, constants map[string]operand.Mem) *gen {
+	g := &gen{Context: ctx, tier: t, element: e, constants: constants}
 	if e.size == 4 {
 		g.fmadd, g.fnmadd, g.add, g.sub, g.mul, g.max, g.xor = ctx.VFMADD231PS, ctx.VFNMADD231PS, ctx.VADDPS, ctx.VSUBPS, ctx.VMULPS, ctx.VMAXPS, ctx.VXORPS
 		g.load, g.broadcast = ctx.VMOVUPS, ctx.VBROADCASTSS
@@ -140,13 +142,20 @@ func indexed(base, index reg.Register, scale uint8, offset int) operand.Mem {
 // imm is a constant operand.
 func imm(n int) operand.Op { return operand.U32(uint32(n)) }
 
+// parts is a vector register and its lower halves.
+type parts interface {
+	reg.Register
+	AsX() reg.Register
+	AsY() reg.Register
+}
+
 // sum leaves the sum of the elements of r in its lowest; other is overwritten.
-func (g *gen) sum(r, other reg.VecPhysical) {
+func (g *gen) sum(r, other parts) {
 	if g.bytes == 64 {
 		g.VEXTRACTF64X4(operand.Imm(1), r, other.AsY())
 		g.add(other.AsY(), r.AsY(), r.AsY())
 	}
-	g.VEXTRACTF128(operand.Imm(1), r.AsY(), other.AsX())
+	g.highLane(r.AsY(), other.AsX())
 	g.add(other.AsX(), r.AsX(), r.AsX())
 	g.VPERMILPD(operand.Imm(1), r.AsX(), other.AsX())
 	g.add(other.AsX(), r.AsX(), r.AsX())
@@ -154,6 +163,16 @@ func (g *gen) sum(r, other reg.VecPhysical) {
 		g.VPERMILPS(operand.Imm(1), r.AsX(), other.AsX())
 		g.add(other.AsX(), r.AsX(), r.AsX())
 	}
+}
+
+// highLane gives the upper 16 bytes of 32. AVX2's instruction has names for 16
+// registers only.
+func (g *gen) highLane(r, to reg.Register) {
+	if g.bytes == 64 {
+		g.VEXTRACTF32X4(operand.Imm(1), r, to)
+		return
+	}
+	g.VEXTRACTF128(operand.Imm(1), r, to)
 }
 
 // count is the name of a function for a number of vectors.

@@ -1,0 +1,453 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/internal/penalty"
+)
+
+var background = context.Background()
+
+// halfStep updates one factor of a pair for the other one, tile by tile.
+type halfStep[F kernel.Float] struct {
+	cells *Cells[F]
+	side  *side[F]
+	fixed *Tall[F]
+	// from is the factor on entry; to gets the updated one and may be from.
+	from, to *Tall[F]
+	asked    *penalty.Factor
+	// point is asked at from, nil where nothing is asked.
+	point *penalty.Point[F]
+	// sums holds what a cell that is not listed adds to the gradient, summed
+	// over all columns of the side; gram the same for a quadratic loss.
+	sums []F
+	gram []F
+	// update improves a tile whose terms have been evaluated; nil leaves it.
+	update func(h *halfStep[F], ws *tileScratch[F])
+}
+
+// tileScratch is what a worker updates a tile in. Slices named by letters are
+// tiles, k x TileRows.
+type tileScratch[F kernel.Float] struct {
+	first, rows, k int
+	// w is the factor. num and den are the parts of the gradient of the loss,
+	// den − num; lin and quad majorize what is asked at the entry.
+	w, num, den, lin, quad, d []F
+	// x, weights, theta, r, a and b are panels.
+	x, weights, theta, r, a, b []F
+	// whole says that x and weights hold the whole panel.
+	whole bool
+	loss  loss.Scratch[F]
+	// row and col are rows of a tall factor.
+	rowNum, rowDen []F
+	lines          lineRoom[F]
+	rowSolver      rowSolver[F]
+	// worst is the largest KKT residual of a row that newton left.
+	worst float64
+}
+
+// panelRows is the number of rows of the fixed factor that a panel is walked
+// in: what belongs to them stays in a core's own cache. panelKept is the number
+// of bytes up to which the cells of a tile are kept between inner updates.
+const (
+	panelRows = 256
+	panelKept = 8 << 20
+)
+
+func newTileScratch[F kernel.Float](k int) *tileScratch[F] {
+	t := kernel.TileRows[F]()
+	ws := &tileScratch[F]{k: k}
+	tiles := make([]F, 6*k*t)
+	for i, p := range []*[]F{&ws.w, &ws.num, &ws.den, &ws.lin, &ws.quad, &ws.d} {
+		*p = tiles[i*k*t : (i+1)*k*t : (i+1)*k*t]
+	}
+	ld := kernel.Pad[F](k)
+	ws.rowNum, ws.rowDen = make([]F, ld*t), make([]F, ld*t)
+	return ws
+}
+
+// prepare forms what all tiles share.
+func (h *halfStep[F]) prepare(p *pool) bool {
+	if h.asked.Penalized() {
+		h.point = penalty.At[F](h.asked, h.from.Data, h.from.Ld, h.from.Rows, h.from.K)
+	}
+	l := h.cells.steps.Loss
+	switch {
+	case l.RestBySums() && (h.side.rest || h.side.list == nil && !h.side.byCell):
+		h.sums = columnSumsOf(h.fixed, h.side.other)
+	case h.side.rest && l.RestByGram():
+		k := h.fixed.K
+		h.gram = make([]F, k*h.fixed.Ld)
+		b := h.fixed
+		if h.side.other != nil {
+			b = NewTall[F](b.Rows, k)
+			for i := range b.Rows {
+				for j, v := range h.fixed.Row(i) {
+					b.Row(i)[j] = v * h.side.other[i]
+				}
+			}
+		}
+		return p.run(gramTasks(k), func(_, task int) {
+			i0, i1 := task*gramRows, min((task+1)*gramRows, k)
+			h.cells.ops.MulAdd(i1-i0, b.Ld, b.Rows, h.fixed.Data[i0:], 1, b.Ld, b.Data, b.Ld, h.gram[i0*b.Ld:], b.Ld)
+		})
+	}
+	return true
+}
+
+// columnSumsOf adds the rows of t, weighted unless weights is nil, padded as
+// its rows are.
+func columnSumsOf[F kernel.Float](t *Tall[F], weights []F) []F {
+	sums := make([]float64, t.K)
+	for i := range t.Rows {
+		w := 1.0
+		if weights != nil {
+			w = float64(weights[i])
+		}
+		for j, v := range t.Row(i) {
+			sums[j] += w * float64(v)
+		}
+	}
+	out := make([]F, t.Ld)
+	for j, v := range sums {
+		out[j] = F(v)
+	}
+	return out
+}
+
+// halfResult is what is known of the pair that a half-step began with: its
+// loss, and the gradient of the factor that was updated.
+type halfResult struct {
+	loss float64
+	sums gradientSums
+}
+
+// run does the half-step; it reports false when cancelled.
+func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool) {
+	res := halfResult{sums: newGradientSums(h.from.K)}
+	if !h.prepare(p) {
+		return res, false
+	}
+	var sums tileSums
+	n, t := tiles[F](h.side.rows), kernel.TileRows[F]()
+	sums.reset(n, h.from.K)
+	ok := p.run(n, func(wi, i int) {
+		ws := scratch[wi]
+		a, b := i*t, min((i+1)*t, h.side.rows)
+		h.load(ws, a, b)
+		sums.dot[i] = h.evaluate(ws, true)
+		h.gradient(ws, sums.each[i])
+		if h.update != nil {
+			h.update(h, ws)
+		}
+		if h.to != nil {
+			h.cells.ops.Unpack(b-a, ws.k, ws.w, h.to.Data[a*h.to.Ld:], h.to.Ld)
+		}
+	})
+	res.loss = sums.addTo(res.sums)
+	return res, ok
+}
+
+// load takes rows of the factor, and their cells where they are kept.
+func (h *halfStep[F]) load(ws *tileScratch[F], a, b int) {
+	t := kernel.TileRows[F]()
+	ws.first, ws.rows = a, b-a
+	h.cells.ops.Pack(b-a, ws.k, h.from.Data[a*h.from.Ld:], h.from.Ld, ws.w)
+	repeatLast(ws.w, ws.rows, ws.k)
+	if h.side.list != nil {
+		return
+	}
+	size := 64 / kernel.Width[F]()
+	kept := h.side.others
+	ws.whole = h.update != nil && kept*t*size <= panelKept
+	if !ws.whole {
+		kept = min(kept, panelRows)
+	}
+	grow(&ws.x, kept*t)
+	if h.side.byCell {
+		grow(&ws.weights, kept*t)
+	}
+	for _, s := range []*[]F{&ws.r, &ws.a, &ws.b} {
+		grow(s, panelRows*t)
+	}
+	if h.cells.steps.Kind == loss.NegBinomial {
+		grow(&ws.theta, panelRows*t)
+	}
+	if ws.whole {
+		h.side.panel(h.cells.ops, a, b, 0, h.side.others, ws.x, ws.weightsOr(h.side.byCell))
+	}
+}
+
+func (ws *tileScratch[F]) weightsOr(weighted bool) []F {
+	if !weighted {
+		return nil
+	}
+	return ws.weights
+}
+
+// grow makes room for n numbers.
+func grow[F kernel.Float](s *[]F, n int) {
+	if cap(*s) < n {
+		*s = make([]F, n)
+	}
+	*s = (*s)[:n]
+}
+
+// evaluate fills num and den for the tile's w, and gives the loss of its cells
+// where that is wanted.
+func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss bool) (sum float64) {
+	if h.side.list != nil {
+		return h.evaluateLists(ws, wantLoss)
+	}
+	t, k, ops, steps := kernel.TileRows[F](), ws.k, h.cells.ops, h.cells.steps
+	clear(ws.num)
+	clear(ws.den)
+	shared := h.sums != nil
+	for p0 := 0; p0 < h.side.others; p0 += panelRows {
+		p1 := min(p0+panelRows, h.side.others)
+		n := (p1 - p0) * t
+		x, weights := ws.x, ws.weightsOr(h.side.byCell)
+		if ws.whole {
+			x = x[p0*t:]
+			if weights != nil {
+				weights = weights[p0*t:]
+			}
+		} else {
+			h.side.panel(ops, ws.first, ws.first+ws.rows, p0, p1, x, weights)
+		}
+		x = x[:n]
+		if weights != nil {
+			weights = weights[:n]
+		}
+		var theta []F
+		if steps.Kind == loss.NegBinomial {
+			theta = ws.theta[:n]
+			h.side.thetaPanel(ws.first, ws.first+ws.rows, p0, p1, theta)
+		}
+		r, num, den := ws.r[:n], ws.a[:n], ws.b[:n]
+		clear(r)
+		f := h.fixed.Data[p0*h.fixed.Ld:]
+		ops.MulAdd(p1-p0, t, k, f, h.fixed.Ld, 1, ws.w, t, r, t)
+		if wantLoss {
+			sum += h.panelLoss(ws, x, r, weights, theta)
+		}
+		if shared {
+			den = nil
+		}
+		steps.Terms(x, r, weights, theta, num, den)
+		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, num, t, ws.num, t)
+		if !shared {
+			ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, den, t, ws.den, t)
+		}
+	}
+	if shared {
+		for j := range k {
+			for i := range t {
+				ws.den[j*t+i] = h.sums[j]
+			}
+		}
+	}
+	return sum
+}
+
+// panelLoss is the loss of the cells of a panel; lanes beyond the tile's rows
+// do not count.
+func (h *halfStep[F]) panelLoss(ws *tileScratch[F], x, r, weights, theta []F) float64 {
+	t := kernel.TileRows[F]()
+	if ws.rows == t {
+		return h.cells.steps.Sum(x, r, weights, theta, &ws.loss)
+	}
+	sum := 0.0
+	part := func(s []F, p int) []F {
+		if s == nil {
+			return nil
+		}
+		return s[p*t : p*t+ws.rows]
+	}
+	for p := range len(x) / t {
+		sum += h.cells.steps.Sum(part(x, p), part(r, p), part(weights, p), part(theta, p), &ws.loss)
+	}
+	return sum
+}
+
+// evaluateLists is evaluate for listed cells: row by row.
+func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss bool) (sum float64) {
+	ops, ld := h.cells.ops, h.fixed.Ld
+	clear(ws.rowNum)
+	clear(ws.rowDen)
+	rs := &ws.rowSolver
+	rs.reset(ws.k, ld)
+	for i := range ws.rows {
+		l := h.side.line(&ws.lines, ws.first+i)
+		for j := range ws.k {
+			rs.w[j] = ws.w[j*kernel.TileRows[F]()+i]
+		}
+		sum += h.evaluateLine(rs, l, rs.w, ws.rowNum[i*ld:(i+1)*ld], ws.rowDen[i*ld:(i+1)*ld], wantLoss)
+	}
+	ops.Pack(ws.rows, ws.k, ws.rowNum, ld, ws.num)
+	ops.Pack(ws.rows, ws.k, ws.rowDen, ld, ws.den)
+	repeatLast(ws.num, ws.rows, ws.k)
+	repeatLast(ws.den, ws.rows, ws.k)
+	return sum
+}
+
+// evaluateLine adds the parts of one row's gradient to num and den, rows of a
+// tall factor, and gives the row's loss. rs keeps r and the terms.
+func (h *halfStep[F]) evaluateLine(rs *rowSolver[F], l line[F], w, num, den []F, wantLoss bool) (sum float64) {
+	ops, steps, f := h.cells.ops, h.cells.steps, h.fixed
+	n, ld := len(l.idx), f.Ld
+	rs.room(n)
+	r, a, b := rs.r[:n], rs.num[:n], rs.den[:n]
+	shared := steps.OneDenominator() && (l.outside != 0 || l.w == nil && h.sums != nil)
+	if shared && l.w == nil && !wantLoss {
+		ops.GatherQuotient(ld, l.idx, l.x, f.Data, ld, w, steps.Tiny, a, num)
+	} else {
+		ops.Dots(ld, l.idx, f.Data, ld, w, r)
+		if shared {
+			steps.Terms(l.x, r, l.w, l.theta, a, nil)
+		} else {
+			steps.Terms(l.x, r, l.w, l.theta, a, b)
+		}
+		ops.Gather(ld, l.idx, a, f.Data, ld, num)
+		if !shared {
+			ops.Gather(ld, l.idx, b, f.Data, ld, den)
+		}
+	}
+	if wantLoss {
+		sum = steps.Sum(l.x, r, l.w, l.theta, &rs.loss)
+	}
+	if h.sums != nil {
+		own := F(1)
+		if l.outside != 0 {
+			own = l.outside
+		}
+		total := 0.0
+		for j, s := range h.sums {
+			den[j] += own * s
+			total += float64(own) * float64(s) * float64(w[j])
+		}
+		if h.side.rest {
+			// What the listed cells have in the sums is not theirs where they
+			// weigh otherwise.
+			listed := 0.0
+			if h.side.listWeights != nil {
+				h.excess(rs, l, n)
+				ops.Gather(ld, l.idx, b, f.Data, ld, den)
+			}
+			if wantLoss {
+				for q, p := range l.idx {
+					v := float64(own)
+					if h.side.other != nil {
+						v *= float64(h.side.other[p])
+					}
+					listed += v * float64(r[q])
+				}
+				sum += max(0, total-listed)
+			}
+		}
+	}
+	if h.gram != nil {
+		// The listed cells are taken out of ‖own·Σ v_p f_p f_pᵀ‖ again.
+		gw := rs.grad[:ld]
+		clear(gw)
+		ops.MulAdd(1, ld, f.K, w, ld, 1, h.gram, ld, gw, ld)
+		total := 0.0
+		for j, v := range gw {
+			den[j] += l.outside * v
+			total += float64(l.outside) * float64(v) * float64(w[j])
+		}
+		listed := 0.0
+		for q, p := range l.idx {
+			v := l.outside
+			if h.side.other != nil {
+				v *= h.side.other[p]
+			}
+			b[q] = -v * r[q]
+			listed += float64(v) * float64(r[q]) * float64(r[q])
+		}
+		ops.Gather(ld, l.idx, b, f.Data, ld, den)
+		sum += max(0, total-listed) / 2
+	}
+	return sum
+}
+
+// excess fills rs.den with what the listed cells weigh beyond those that are
+// not listed.
+func (h *halfStep[F]) excess(rs *rowSolver[F], l line[F], n int) {
+	b := rs.den[:n]
+	for q, p := range l.idx {
+		v := l.outside
+		if h.side.other != nil {
+			v *= h.side.other[p]
+		}
+		b[q] = l.w[q] - v
+	}
+}
+
+// gradient fills d with the gradient of the objective at the entry, adds its
+// squares to sums, and majorizes what is asked.
+func (h *halfStep[F]) gradient(ws *tileScratch[F], sums gradientSums) {
+	for i, v := range ws.den {
+		ws.d[i] = v - ws.num[i]
+	}
+	if h.point != nil {
+		h.point.Gradient(ws.first, ws.rows, ws.w, ws.d)
+		h.point.Majorize(ws.first, ws.rows, ws.w, ws.lin, ws.quad)
+	}
+	h.release(ws)
+	clearBeyond(ws.d, ws.rows, ws.k)
+	cross := ws.lastNum()
+	clearBeyond(cross, ws.rows, ws.k)
+	h.cells.ops.Residual(ws.k, ws.w, cross, ws.d, sums.pg, sums.cc)
+}
+
+// lastNum copies num, so that lanes can be cleared.
+func (ws *tileScratch[F]) lastNum() []F {
+	grow(&ws.rowSolver.tile, len(ws.num))
+	copy(ws.rowSolver.tile, ws.num)
+	return ws.rowSolver.tile
+}
+
+// release takes entries out of the gradient that are held, or that only their
+// bound keeps from growing.
+func (h *halfStep[F]) release(ws *tileScratch[F]) {
+	if !h.asked.Constrained() {
+		return
+	}
+	t := kernel.TileRows[F]()
+	if h.asked.Upper != 0 {
+		for i, v := range ws.w {
+			if float64(v) >= h.asked.Upper && ws.d[i] < 0 {
+				ws.d[i] = 0
+			}
+		}
+	}
+	if h.asked.Held != nil {
+		for i := range ws.rows {
+			for j, v := range h.asked.Held[(ws.first+i)*ws.k : (ws.first+i+1)*ws.k] {
+				if v == v {
+					ws.d[j*t+i] = 0
+				}
+			}
+		}
+	}
+}
+
+func clearBeyond[F kernel.Float](tile []F, n, k int) {
+	t := kernel.TileRows[F]()
+	if n == t {
+		return
+	}
+	for j := range k {
+		clear(tile[j*t+n : (j+1)*t])
+	}
+}
+
+// restore puts what is held into the tile and bounds the rest.
+func (h *halfStep[F]) restore(ws *tileScratch[F]) {
+	if h.asked.Constrained() {
+		penalty.Restore(h.asked, ws.first, ws.rows, ws.k, ws.w)
+	}
+}

@@ -1,0 +1,328 @@
+package nmf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/internal/start"
+	"github.com/partsof/nmf/matrix"
+)
+
+const (
+	frobenius   = "frobenius"
+	negBinomial = "negbinomial"
+	huber       = "huber"
+	absolute    = "l1"
+)
+
+// Losses lists the values of Options.Loss.
+func Losses() []string {
+	return []string{frobenius, "kl", "is", "beta", "tweedie", negBinomial, huber, absolute}
+}
+
+// MissingKinds lists the values of Options.Missing.
+func MissingKinds() []string { return []string{missingError, missingNaN, missingZero, missingUnstored} }
+
+// plain reports whether a fit is of complete data with the Frobenius loss.
+func (o *Options) plain() bool {
+	return (o.Loss == "" || o.Loss == frobenius) && !o.choosesCells()
+}
+
+// choosesCells reports whether cells of X may be missing or weighted.
+func (o *Options) choosesCells() bool {
+	return o.Missing != "" && o.Missing != missingError || o.Mask != nil || o.Weights != nil || o.RowWeights != nil || o.ColumnWeights != nil
+}
+
+// resolveLoss fills in and checks what concerns the loss and the cells, before
+// the rest is resolved.
+func (o *Options) resolveLoss(m, n int) error {
+	if o.Loss == "" {
+		o.Loss = frobenius
+	}
+	if err := oneOf("loss", o.Loss, Losses()); err != nil {
+		return err
+	}
+	if o.Missing != "" {
+		if err := oneOf("missing", o.Missing, MissingKinds()); err != nil {
+			return err
+		}
+	}
+	if o.DispersionBy != "" {
+		if err := oneOf("dispersion_by", o.DispersionBy, []string{"global", "feature"}); err != nil {
+			return err
+		}
+	}
+	for _, c := range []struct {
+		bad        bool
+		name, want string
+		what       any
+	}{
+		{o.Loss == "beta" && !(math.Abs(o.Beta) <= loss.MostBeta), "beta", fmt.Sprintf("between %d and %d", -loss.MostBeta, loss.MostBeta), o.Beta},
+		{o.Loss != "beta" && o.Beta != 0, "beta", fmt.Sprintf("left out with the loss %s; take the loss beta", o.Loss), o.Beta},
+		{o.Loss == "tweedie" && !(math.Abs(2-o.Power) <= loss.MostBeta), "power", fmt.Sprintf("between %d and %d", 2-loss.MostBeta, 2+loss.MostBeta), o.Power},
+		{o.Loss != "tweedie" && o.Power != 0, "power", fmt.Sprintf("left out with the loss %s; take the loss tweedie", o.Loss), o.Power},
+		{!(o.Dispersion >= 0) || !isFinite(o.Dispersion), "dispersion", "at least 0, where 0 estimates it", o.Dispersion},
+		{o.Loss != negBinomial && (o.Dispersion != 0 || o.DispersionBy != ""), "dispersion", fmt.Sprintf("left out with the loss %s; take the loss %s", o.Loss, negBinomial), o.Dispersion},
+		{!(o.Delta >= 0) || !isFinite(o.Delta), "delta", "at least 0, where 0 chooses", o.Delta},
+		{o.Loss != huber && o.Delta != 0, "delta", fmt.Sprintf("left out with the loss %s; take the loss %s", o.Loss, huber), o.Delta},
+	} {
+		if c.bad {
+			return fmt.Errorf("%w: %s is %v; it must be %s", ErrOption, c.name, c.what, c.want)
+		}
+	}
+	if err := o.checkWeights(m, n); err != nil {
+		return err
+	}
+	if o.plain() {
+		return nil
+	}
+	if o.Compression == on {
+		return fmt.Errorf("%w: compression is of complete data with the Frobenius loss alone", ErrOption)
+	}
+	o.Compression = off
+	able := engine.LossSolvers(o.engineLoss())
+	switch {
+	case o.Solver == "" || o.Solver == auto:
+		o.Solver = able[0]
+	case !slices.Contains(able, o.Solver) && slices.Contains(Solvers(), o.Solver):
+		return fmt.Errorf("%w: the solver %s does not do %s; take one of %v", ErrOption, o.Solver, o.fitKind(), able)
+	}
+	if o.Init == "" || o.Init == auto {
+		o.Init = "random"
+	}
+	for _, f := range []struct {
+		name string
+		p    *Penalty
+	}{{"W", &o.PenaltyW}, {"H", &o.PenaltyH}} {
+		switch {
+		case f.p.Sparseness != 0:
+			return fmt.Errorf("%w: sparseness of %s: a component of given sparseness is scaled as a whole, which goes with complete data and the Frobenius loss alone", ErrOption, f.name)
+		case f.p.Simplex && o.Solver == "mu":
+			return fmt.Errorf("%w: simplex of %s: the solver mu updates without the sum; take %s", ErrOption, f.name, able[0])
+		}
+	}
+	return nil
+}
+
+// fitKind says in words what a fit is that is not plain.
+func (o *Options) fitKind() string {
+	if o.Loss != frobenius {
+		return "the loss " + o.Loss
+	}
+	return "weighted or missing cells"
+}
+
+// engineLoss is the loss in the engine's terms, with the parameters that are
+// known before X is.
+func (o *Options) engineLoss() *loss.Loss {
+	switch o.Loss {
+	case "kl":
+		return &loss.Loss{Kind: loss.Beta, Beta: 1}
+	case "is":
+		return &loss.Loss{Kind: loss.Beta}
+	case "beta":
+		return &loss.Loss{Kind: loss.Beta, Beta: o.Beta}
+	case "tweedie":
+		return &loss.Loss{Kind: loss.Beta, Beta: 2 - o.Power}
+	case negBinomial:
+		return &loss.Loss{Kind: loss.NegBinomial}
+	case huber:
+		return &loss.Loss{Kind: loss.Huber, Delta: o.Delta}
+	case absolute:
+		return &loss.Loss{Kind: loss.Absolute, Delta: o.Delta}
+	}
+	return &loss.Loss{Kind: loss.Beta, Beta: 2}
+}
+
+// fitCells is Fit for what the pass of the Frobenius loss over complete data
+// does not do.
+func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
+	m, n := x.Dims()
+	v, err := observe(x, &opt)
+	if err != nil {
+		return nil, err
+	}
+	if v.whole && opt.Loss == frobenius {
+		// Every cell counts once: the same bits as without weights.
+		simple := *o
+		simple.Missing, simple.Mask, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil
+		model, err := Fit(ctx, x, k, &simple)
+		if err == nil {
+			model.Info.Options, model.Info.Resolved.Missing = *o, opt.Missing
+		}
+		return model, err
+	}
+	f := &cellsFit[F]{ctx: ctx, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
+	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
+		return nil, err
+	}
+	l := opt.engineLoss()
+	if v.unit != 1 && opt.Loss == negBinomial {
+		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, v.unit)
+	}
+	l.Delta /= v.unit
+	if l.Kind == loss.Absolute || l.Kind == loss.Huber && l.Delta == 0 {
+		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * v.mean()}
+	}
+	if l.Kind == loss.NegBinomial {
+		l.Theta = []float64{1 / max(opt.Dispersion, leastDispersion)}
+	}
+	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
+	if !(f.cells.Mean > 0) {
+		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
+	}
+	if opt.Init != "random" && opt.Init != "given" {
+		f.data = engine.NewData(v.x, opt.Threads)
+	}
+	if err := f.settle(l); err != nil {
+		return nil, err
+	}
+	runs, err := f.run(opt.Runs, opt.MaxIter, opt.Progress)
+	if err != nil {
+		return nil, err
+	}
+	best := engine.Best(runs)
+	if best < 0 {
+		return nil, context.Cause(ctx)
+	}
+	model := newModel(x, k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
+	if o != nil {
+		model.Info.Options = *o
+	}
+	model.Info.LossName = opt.Loss
+	model.Info.Dispersions = f.dispersions
+	model.Info.Seconds = time.Since(began).Seconds()
+	return model, nil
+}
+
+const (
+	// absoluteWidth is the part of the mean within which the loss "l1" is
+	// rounded off.
+	absoluteWidth = 1e-4
+	// leastDispersion keeps 1/α finite where counts spread no more than
+	// Poisson's.
+	leastDispersion = 1e-6
+	// huberWidth is the δ for which Huber's estimate of a mean has 95 % of the
+	// efficiency of the sample's under a normal law (Huber 1981), in units of
+	// its spread.
+	huberWidth = 1.345
+	// pilotIterations is how long a fit is that a parameter of the loss is
+	// estimated from.
+	pilotIterations = 50
+)
+
+// cellsFit is a fit under way.
+type cellsFit[F matrix.Float] struct {
+	ctx                context.Context
+	opt                *Options
+	cells              *engine.Cells[F]
+	data               *engine.Data[F]
+	m, n, k            int
+	unit, unitW, unitH float64
+	began              time.Time
+	dispersions        []float64
+}
+
+// lossUnit is what losses are multiplied by for an X that was divided by unit.
+func (f *cellsFit[F]) lossUnit() float64 {
+	if f.unit == 1 {
+		return 1
+	}
+	return math.Pow(f.unit, f.cells.Loss().Degree())
+}
+
+// run fits runs with the loss as it is.
+func (f *cellsFit[F]) run(runs, maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
+	ranks := make([]int, runs)
+	for i := range ranks {
+		ranks[i] = f.k
+	}
+	o := *f.opt
+	o.Progress, o.MaxIter = progress, maxIter
+	cfg := o.engineConfig(f.began, f.lossUnit())
+	cfg.PenaltyW = o.PenaltyW.factor(f.m, f.k, f.n, f.unitW, f.lossUnit(), false)
+	cfg.PenaltyH = o.PenaltyH.factor(f.n, f.k, f.m, f.unitH, f.lossUnit(), true)
+	cfg.BestOnly = true
+	var startErr error
+	starter := func(i int) (w, h *engine.Tall[F]) {
+		w, h, err := f.starting(o.Seed + uint64(i))
+		startErr = errors.Join(startErr, err)
+		satisfy(cfg.PenaltyW, w)
+		satisfy(cfg.PenaltyH, h)
+		return w, h
+	}
+	out, err := engine.Alternate(f.ctx, f.cells, ranks, starter, cfg)
+	return out, errors.Join(err, startErr)
+}
+
+// starting makes the start of one run. Random ones go by the mean of the cells
+// that count; others see missing cells as zeros.
+func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
+	w, h = start.Draw[F](f.m, f.n, f.cells.Mean, f.k, seed)
+	if f.data != nil {
+		if w2, h2, err := start.New(f.opt.Init, f.data, f.k, seed, f.opt.Threads); err != nil {
+			return w, h, err
+		} else {
+			w, h = w2, h2
+		}
+	}
+	given(f.opt, w, h, f.unitW, f.unitH)
+	return w, h, nil
+}
+
+// settle gives the loss the parameters that come from X: one fit, or two, of a
+// few iterations go ahead.
+func (f *cellsFit[F]) settle(l *loss.Loss) error {
+	switch {
+	case f.opt.Loss == huber && f.opt.Delta == 0:
+		spread, err := f.pilot(func(r *engine.Run[F]) float64 { return f.cells.Spread(r.W, r.H, f.opt.Threads) })
+		if err != nil {
+			return err
+		}
+		delta := max(huberWidth*spread, absoluteWidth*f.cells.Mean)
+		f.opt.Delta = delta * f.unit
+		f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.Huber, Delta: delta}, f.opt.Threads)
+	case f.opt.Loss == absolute:
+		f.opt.Delta = l.Delta * f.unit
+	case f.opt.Loss == negBinomial && f.opt.Dispersion == 0:
+		f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.NegBinomial, Theta: []float64{1 / leastDispersion}}, f.opt.Threads)
+		for range 2 {
+			_, err := f.pilot(func(r *engine.Run[F]) float64 {
+				f.dispersions = f.cells.Dispersions(r.W, r.H, f.opt.DispersionBy == "feature", f.opt.Threads)
+				return 0
+			})
+			if err != nil {
+				return err
+			}
+			theta := make([]float64, len(f.dispersions))
+			for j, a := range f.dispersions {
+				f.dispersions[j] = max(a, leastDispersion)
+				theta[j] = 1 / f.dispersions[j]
+			}
+			f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.NegBinomial, Theta: theta}, f.opt.Threads)
+		}
+		if len(f.dispersions) == 1 {
+			f.opt.Dispersion = f.dispersions[0]
+			f.dispersions = nil
+		}
+	}
+	return nil
+}
+
+// pilot fits one run of a few iterations and measures it.
+func (f *cellsFit[F]) pilot(measure func(r *engine.Run[F]) float64) (float64, error) {
+	runs, err := f.run(1, min(pilotIterations, f.opt.MaxIter), nil)
+	if err != nil {
+		return 0, err
+	}
+	if runs[0] == nil {
+		return 0, context.Cause(f.ctx)
+	}
+	return measure(runs[0]), nil
+}

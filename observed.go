@@ -1,0 +1,507 @@
+package nmf
+
+import (
+	"fmt"
+
+	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/matrix"
+)
+
+const (
+	missingError    = "error"
+	missingNaN      = "nan"
+	missingZero     = "zero"
+	missingUnstored = "unstored"
+)
+
+// checkWeights refuses weights and masks that are none.
+func (o *Options) checkWeights(m, n int) error {
+	if o.Mask != nil {
+		if o.Mask.Rows != m || o.Mask.Cols != n {
+			return fmt.Errorf("%w: the mask is of a %d x %d matrix; it must be %d x %d", ErrShape, o.Mask.Rows, o.Mask.Cols, m, n)
+		}
+		if err := o.Mask.Check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrShape, err)
+		}
+	}
+	for _, v := range []struct {
+		name    string
+		weights []float64
+		want    int
+	}{{"row", o.RowWeights, m}, {"column", o.ColumnWeights, n}} {
+		if v.weights == nil {
+			continue
+		}
+		if len(v.weights) != v.want {
+			return fmt.Errorf("%w: %d %s weights for %d %ss", ErrShape, len(v.weights), v.name, v.want, v.name)
+		}
+		for i, w := range v.weights {
+			if !(w >= 0) || !isFinite(w) {
+				return fmt.Errorf("%w: the weight of %s %d is %v; it must be at least 0 and finite", ErrOption, v.name, i+1, w)
+			}
+		}
+	}
+	switch w := o.Weights.(type) {
+	case nil:
+		return nil
+	case *matrix.Dense[float64]:
+		return checkCellWeights(w, m, n)
+	case *matrix.Dense[float32]:
+		return checkCellWeights(w, m, n)
+	case *matrix.CSR[float64]:
+		return checkCellWeights(w, m, n)
+	case *matrix.CSR[float32]:
+		return checkCellWeights(w, m, n)
+	default:
+		return fmt.Errorf("%w: weights are a %T; they must be a matrix of this module's", ErrOption, w)
+	}
+}
+
+func checkCellWeights[F matrix.Float](w matrix.Matrix[F], m, n int) error {
+	if r, c := w.Dims(); r != m || c != n {
+		return fmt.Errorf("%w: the weights are %d x %d; they must be %d x %d", ErrShape, r, c, m, n)
+	}
+	if err := checkLayout(w); err != nil {
+		return fmt.Errorf("the weights: %w", err)
+	}
+	for i := range m {
+		if firstBad(stored(w, i)) >= 0 {
+			return fmt.Errorf("the weights: %w", badCell(w, i, nil, nil))
+		}
+	}
+	return nil
+}
+
+// stored gives the values of a row that are stored.
+func stored[F matrix.Float](x matrix.Matrix[F], i int) []F {
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
+		return x.Row(i)
+	case *matrix.CSR[F]:
+		_, vals := x.Row(i)
+		return vals
+	}
+	panic("nmf: unknown kind of matrix")
+}
+
+// view is X with its missing cells and weights sorted out.
+type view[F matrix.Float] struct {
+	// x has zeros where cells are missing, and was divided by unit.
+	x        matrix.Matrix[F]
+	observed engine.Observed[F]
+	unit     float64
+	// whole says that every cell counts once.
+	whole bool
+}
+
+// mean is the mean of x over all cells that are stored, for a scale.
+func (v *view[F]) mean() float64 {
+	sum, count := 0.0, 0
+	m, _ := v.x.Dims()
+	for i := range m {
+		for _, x := range stored(v.x, i) {
+			if x > 0 {
+				sum += float64(x)
+				count++
+			}
+		}
+	}
+	return sum / float64(max(1, count))
+}
+
+// observe sorts out which cells of x count, and refuses those that count and
+// cannot be fitted.
+func observe[F matrix.Float](x matrix.Matrix[F], o *Options) (*view[F], error) {
+	m, n := x.Dims()
+	if m == 0 || n == 0 {
+		return nil, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
+	}
+	if err := checkLayout(x); err != nil {
+		return nil, err
+	}
+	s := &sorter[F]{o: o, m: m, n: n, weights: weightsOf[F](o.Weights)}
+	v := &view[F]{unit: 1}
+	v.observed.RowWeights, v.observed.ColumnWeights = rankOne[F](o.RowWeights), rankOne[F](o.ColumnWeights)
+	var err error
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
+		err = s.dense(x, v)
+	case *matrix.CSR[F]:
+		err = s.sparse(x, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, s.finish(v)
+}
+
+// finish checks what counts, and finds the unit.
+func (s *sorter[F]) finish(v *view[F]) error {
+	ob := &v.observed
+	v.whole = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil && ob.RowWeights == nil && ob.ColumnWeights == nil
+	var largest F
+	for i := range s.m {
+		row := stored(v.x, i)
+		if firstBad(row) >= 0 {
+			return badCell(v.x, i, s.o.RowNames, s.o.ColumnNames)
+		}
+		for _, x := range row {
+			largest = max(largest, x)
+		}
+	}
+	if s.o.engineLoss().NeedsPositive() {
+		if err := s.refuseZeros(v); err != nil {
+			return err
+		}
+	}
+	if largest == 0 {
+		return allZero[F]()
+	}
+	if t := float64(largest); t > largestValue || t < 1/largestValue {
+		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, t, 1/largestValue, largestValue)
+	}
+	if v.unit = unit(largest); v.unit != 1 {
+		v.x = scaled(v.x, 1/v.unit)
+	}
+	return nil
+}
+
+// refuseZeros names the first cell that counts and is zero.
+func (s *sorter[F]) refuseZeros(v *view[F]) error {
+	refuse := func(i, j int) error {
+		e := &CellError{Row: i, Column: j, Err: ErrZero}
+		if s.o.RowNames != nil {
+			e.RowName = s.o.RowNames[i]
+		}
+		if s.o.ColumnNames != nil {
+			e.ColumnName = s.o.ColumnNames[j]
+		}
+		return e
+	}
+	for i := range s.m {
+		switch x := v.x.(type) {
+		case *matrix.Dense[F]:
+			for j, c := range x.Row(i) {
+				if c == 0 && !(v.observed.Missing != nil && v.observed.Missing.Has(i, j)) &&
+					!(v.observed.Weights != nil && v.observed.Weights.At(i, j) == 0) {
+					return refuse(i, j)
+				}
+			}
+		case *matrix.CSR[F]:
+			cols, vals := x.Row(i)
+			next := 0
+			for q, c := range vals {
+				if c == 0 {
+					return refuse(i, int(cols[q]))
+				}
+				if !v.observed.Listed && int(cols[q]) == next {
+					next++
+				}
+			}
+			if !v.observed.Listed && next < s.n && !(v.observed.Missing != nil && v.observed.Missing.Has(i, next)) {
+				return refuse(i, next)
+			}
+		}
+	}
+	return nil
+}
+
+// sorter sorts the cells of one X.
+type sorter[F matrix.Float] struct {
+	o    *Options
+	m, n int
+	// weights is nil or holds those of the cells.
+	weights matrix.Matrix[F]
+	// dropped says that a cell is missing.
+	dropped bool
+}
+
+// isMissing reports whether a cell that holds v does not count, leaving
+// weights aside.
+func (s *sorter[F]) isMissing(i, j int, v F) bool {
+	switch {
+	case s.o.Missing == missingNaN && v != v, s.o.Missing == missingZero && v == 0:
+		return true
+	}
+	return s.o.Mask != nil && s.o.Mask.Has(i, j)
+}
+
+// dense sorts the cells of a dense X.
+func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
+	if s.o.Missing == missingUnstored {
+		return fmt.Errorf("%w: missing is %q, and X is dense: it stores every cell; take %q or %q", ErrOption, missingUnstored, missingNaN, missingZero)
+	}
+	if w, ok := s.weights.(*matrix.CSR[F]); ok {
+		// Cells without a weight are missing.
+		return s.list(w, v, func(i, j int) (F, bool) { return x.At(i, j), true })
+	}
+	weights, _ := s.weights.(*matrix.Dense[F])
+	if weights != nil && allOnes(weights) {
+		weights = nil
+	}
+	var rows, cols []int32
+	clean := x
+	for i := range s.m {
+		for j, c := range x.Row(i) {
+			missing := s.isMissing(i, j, c)
+			if missing {
+				rows, cols = append(rows, int32(i)), append(cols, int32(j))
+			}
+			if c != 0 && (missing || weights != nil && weights.At(i, j) == 0) {
+				if clean == x {
+					clean = x.Clone()
+				}
+				clean.Set(i, j, 0)
+			}
+		}
+	}
+	v.x, v.observed.Weights = clean, weights
+	if len(rows) > 0 {
+		mask, err := matrix.NewMask(s.m, s.n, rows, cols)
+		if err != nil {
+			return err
+		}
+		v.observed.Missing, s.dropped = mask, true
+	}
+	return nil
+}
+
+func allOnes[F matrix.Float](w *matrix.Dense[F]) bool {
+	for i := range w.Rows {
+		for _, v := range w.Row(i) {
+			if v != 1 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sparse sorts the cells of a sparse X.
+func (s *sorter[F]) sparse(x *matrix.CSR[F], v *view[F]) error {
+	unstored := s.o.Missing == missingUnstored || s.o.Missing == missingZero
+	if w, ok := s.weights.(*matrix.CSR[F]); ok && !unstored {
+		return s.list(w, v, func(i, j int) (F, bool) { return cellOf(x, i, j) })
+	}
+	l := s.o.engineLoss()
+	if unstored || l.RestBySums() || l.RestByGram() {
+		if _, dense := s.weights.(*matrix.Dense[F]); !dense || unstored {
+			return s.stored(x, v, unstored)
+		}
+	}
+	// Panels: every cell is visited.
+	keep := s.stripped(x)
+	v.x = keep
+	if w, ok := s.weights.(*matrix.Dense[F]); ok && !allOnes(w) {
+		v.observed.Weights = w
+	}
+	var rows, cols []int32
+	for i := range s.m {
+		idx, vals := x.Row(i)
+		for q, j := range idx {
+			if vals[q] != vals[q] && s.o.Missing == missingNaN {
+				rows, cols = append(rows, int32(i)), append(cols, j)
+			}
+		}
+		if s.o.Mask != nil {
+			for _, j := range s.o.Mask.Row(i) {
+				rows, cols = append(rows, int32(i)), append(cols, j)
+			}
+		}
+	}
+	if len(rows) > 0 {
+		mask, err := matrix.NewMask(s.m, s.n, rows, cols)
+		if err != nil {
+			return err
+		}
+		v.observed.Missing, s.dropped = mask, true
+	}
+	return nil
+}
+
+// stripped is x without its missing cells.
+func (s *sorter[F]) stripped(x *matrix.CSR[F]) *matrix.CSR[F] {
+	any := false
+	for i := range s.m {
+		idx, vals := x.Row(i)
+		for q, j := range idx {
+			any = any || s.isMissing(i, int(j), vals[q])
+		}
+	}
+	if !any {
+		return x
+	}
+	out := &matrix.CSR[F]{Rows: s.m, Cols: s.n, RowPtr: make([]int, s.m+1)}
+	for i := range s.m {
+		idx, vals := x.Row(i)
+		for q, j := range idx {
+			if !s.isMissing(i, int(j), vals[q]) {
+				out.ColIdx, out.Val = append(out.ColIdx, j), append(out.Val, vals[q])
+			}
+		}
+		out.RowPtr[i+1] = len(out.Val)
+	}
+	return out
+}
+
+// stored lists the cells that a sparse X stores. The others are missing, or
+// zeros that count: missing cells among them are listed with a weight of 0.
+func (s *sorter[F]) stored(x *matrix.CSR[F], v *view[F], unstored bool) error {
+	v.observed.Listed, v.observed.Rest = true, !unstored
+	if unstored {
+		s.dropped = true
+	}
+	any := s.weights != nil
+	for i := 0; i < s.m && !any; i++ {
+		idx, vals := x.Row(i)
+		for q, j := range idx {
+			any = any || s.isMissing(i, int(j), vals[q])
+		}
+		any = any || s.o.Mask != nil && len(s.o.Mask.Row(i)) > 0
+	}
+	if !any {
+		v.x = x
+		return nil
+	}
+	out := &matrix.CSR[F]{Rows: s.m, Cols: s.n, RowPtr: make([]int, s.m+1)}
+	var weights []F
+	add := func(j int32, c, w F) {
+		out.ColIdx, out.Val, weights = append(out.ColIdx, j), append(out.Val, c), append(weights, w)
+	}
+	for i := range s.m {
+		idx, vals := x.Row(i)
+		var masked []int32
+		if s.o.Mask != nil {
+			masked = s.o.Mask.Row(i)
+		}
+		for q, p := 0, 0; q < len(idx) || p < len(masked); {
+			if q == len(idx) || p < len(masked) && masked[p] < idx[q] {
+				s.dropped = true
+				if !unstored {
+					add(masked[p], 0, 0)
+				}
+				p++
+				continue
+			}
+			j, c := idx[q], vals[q]
+			hidden := p < len(masked) && masked[p] == j
+			if hidden {
+				p++
+			}
+			q++
+			w := F(1)
+			if s.weights != nil {
+				w, _ = weightAt(s.weights, i, int(j))
+			}
+			switch {
+			case hidden || w == 0 || s.isMissing(i, int(j), c):
+				s.dropped = true
+				if !unstored {
+					add(j, 0, 0)
+				}
+			default:
+				add(j, c, w)
+			}
+		}
+		out.RowPtr[i+1] = len(out.Val)
+	}
+	v.x = out
+	for _, w := range weights {
+		if w != 1 {
+			v.observed.CellWeights = weights
+			break
+		}
+	}
+	return nil
+}
+
+// list lists the cells that sparse weights store; all others are missing.
+func (s *sorter[F]) list(w *matrix.CSR[F], v *view[F], at func(i, j int) (F, bool)) error {
+	out := &matrix.CSR[F]{Rows: s.m, Cols: s.n, RowPtr: make([]int, s.m+1)}
+	var weights []F
+	ones := true
+	for i := range s.m {
+		idx, vals := w.Row(i)
+		for q, j := range idx {
+			c, _ := at(i, int(j))
+			if vals[q] == 0 || s.isMissing(i, int(j), c) {
+				continue
+			}
+			out.ColIdx, out.Val, weights = append(out.ColIdx, j), append(out.Val, c), append(weights, vals[q])
+			ones = ones && vals[q] == 1
+		}
+		out.RowPtr[i+1] = len(out.Val)
+	}
+	s.dropped = true
+	v.x, v.observed.Listed = out, true
+	if !ones {
+		v.observed.CellWeights = weights
+	}
+	return nil
+}
+
+// cellOf is a cell of a sparse matrix, and whether it is stored.
+func cellOf[F matrix.Float](x *matrix.CSR[F], i, j int) (F, bool) {
+	idx, vals := x.Row(i)
+	a, b := 0, len(idx)
+	for a < b {
+		mid := (a + b) / 2
+		if int(idx[mid]) < j {
+			a = mid + 1
+		} else {
+			b = mid
+		}
+	}
+	if a < len(idx) && int(idx[a]) == j {
+		return vals[a], true
+	}
+	return 0, false
+}
+
+func weightAt[F matrix.Float](w matrix.Matrix[F], i, j int) (F, bool) {
+	switch w := w.(type) {
+	case *matrix.Dense[F]:
+		return w.At(i, j), true
+	case *matrix.CSR[F]:
+		return cellOf(w, i, j)
+	}
+	panic("nmf: unknown kind of matrix")
+}
+
+// weightsOf gives weights in the precision of a fit.
+func weightsOf[F matrix.Float](w Weights) matrix.Matrix[F] {
+	switch w := w.(type) {
+	case *matrix.Dense[float64]:
+		return as[F](w)
+	case *matrix.Dense[float32]:
+		return as[F](w)
+	case *matrix.CSR[float64]:
+		return as[F](w)
+	case *matrix.CSR[float32]:
+		return as[F](w)
+	}
+	return nil
+}
+
+// as gives x in another precision, x itself where it has that.
+func as[G, F matrix.Float](x matrix.Matrix[F]) matrix.Matrix[G] {
+	if same, ok := any(x).(matrix.Matrix[G]); ok {
+		return same
+	}
+	return matrix.Convert[G](x)
+}
+
+// rankOne gives weights of rows or columns in the precision of a fit; nil
+// where all are 1.
+func rankOne[F matrix.Float](w []float64) []F {
+	ones := true
+	out := make([]F, len(w))
+	for i, v := range w {
+		out[i] = F(v)
+		ones = ones && v == 1
+	}
+	if ones {
+		return nil
+	}
+	return out
+}
