@@ -30,6 +30,7 @@ func sameBits[F matrix.Float](t *testing.T) {
 					{Init: "random", Runs: 3},
 					{Init: "nndsvda"},
 					{Init: "nndsvdar", NoExtrapolation: true, Compression: "on"},
+					{Init: "spa"},
 				} {
 					o.Solver, o.MaxIter, o.Seed = solver, 5, 42
 					if s.rows*s.cols > 1e5 {
@@ -140,7 +141,7 @@ func TestRunIsItsSeed(t *testing.T) {
 // depend on it at most in their last digits.
 func TestSeedMatters(t *testing.T) {
 	x := lowRank[float64](50, 40, 5, 0.3, 1)
-	for init, same := range map[string]bool{"random": false, "nndsvdar": false, "nndsvda": true, "nndsvd": true} {
+	for init, same := range map[string]bool{"random": false, "nndsvdar": false, "nndsvda": true, "nndsvd": true, "spa": true} {
 		var fits []*matrix.Dense[float64]
 		for seed := range uint64(2) {
 			fits = append(fits, product(fit(t, x, 4, &nmf.Options{Init: init, Seed: seed, MaxIter: 2})))

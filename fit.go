@@ -140,31 +140,26 @@ func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o 
 	} else {
 		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
 	}
-	if o.W != nil && w == nil {
-		w = engine.NewTall[F](x.Rows, k)
-	}
-	if o.H != nil && h == nil {
-		h = engine.NewTall[F](x.Cols, k)
-	}
 	given(&o, w, h, unitW, unitH)
 	return w, h, err
 }
 
-// given puts the factors that are given in the place of a start's.
+// given puts the entries that are given in the place of a start's; NaN leaves
+// one as it is.
 func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
 	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
 		if v == v {
 			t.Row(i)[j] = F(v / unit)
 		}
 	}
-	if o.W != nil {
+	if o.W != nil && w != nil {
 		for i := range o.W.Rows {
 			for j, v := range o.W.Row(i) {
 				put(w, i, j, v, unitW)
 			}
 		}
 	}
-	if o.H != nil {
+	if o.H != nil && h != nil {
 		for j := range o.H.Rows {
 			for i, v := range o.H.Row(j) {
 				put(h, i, j, v, unitH)

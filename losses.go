@@ -162,16 +162,9 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
-	l := opt.engineLoss()
-	if v.unit != 1 && opt.Loss == negBinomial {
-		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, v.unit)
-	}
-	l.Delta /= v.unit
-	if l.Kind == loss.Absolute || l.Kind == loss.Huber && l.Delta == 0 {
-		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * v.mean()}
-	}
-	if l.Kind == loss.NegBinomial {
-		l.Theta = []float64{1 / max(opt.Dispersion, leastDispersion)}
+	l, err := opt.knownLoss(v.unit, v.mean)
+	if err != nil {
+		return nil, err
 	}
 	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
 	if !(f.cells.Mean > 0) {
@@ -199,6 +192,23 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	model.Info.Dispersions = f.dispersions
 	model.Info.Seconds = time.Since(began).Seconds()
 	return model, nil
+}
+
+// knownLoss is the loss of an X that was divided by unit, with what can be known
+// before a fit; mean is that of X.
+func (o *Options) knownLoss(unit float64, mean func() float64) (*loss.Loss, error) {
+	l := o.engineLoss()
+	if unit != 1 && l.Kind == loss.NegBinomial {
+		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, unit)
+	}
+	l.Delta /= unit
+	if l.Kind == loss.Absolute || l.Kind == loss.Huber && l.Delta == 0 {
+		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * mean()}
+	}
+	if l.Kind == loss.NegBinomial {
+		l.Theta = []float64{1 / max(o.Dispersion, leastDispersion)}
+	}
+	return l, nil
 }
 
 const (

@@ -62,7 +62,9 @@ type Options struct {
 	Solver string `json:"solver"`
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
-	// randomized SVD), or "auto", the default: "nndsvd" for a single run of
+	// randomized SVD), "spa" (k samples of X that are far apart, by successive
+	// projection, Gillis & Vavasis 2014: for data where every component has a
+	// sample of its own), or "auto", the default: "nndsvd" for a single run of
 	// "hals" or "bpp" with k at most the smaller side of X and no held entries,
 	// "random" otherwise.
 	// ("nndsvda" fills zeros with the mean of X, so that its start depends on

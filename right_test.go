@@ -228,7 +228,7 @@ func lossNeverRises[F matrix.Float](t *testing.T) {
 	thin := sparsely(dense, 6, 4)
 	for name, x := range map[string]matrix.Matrix[F]{"dense": dense, "sparse": thin.Sparse()} {
 		for _, solver := range solvers {
-			for _, init := range []string{"random", "nndsvd", "nndsvda", "nndsvdar"} {
+			for _, init := range []string{"random", "nndsvd", "nndsvda", "nndsvdar", "spa"} {
 				for _, plain := range []bool{false, true} {
 					for _, compression := range []string{"off", "on"} {
 						o := &nmf.Options{Solver: solver, Init: init, NoExtrapolation: plain, MaxIter: 60, Tol: -1, LossTol: -1, Seed: 5, Compression: compression}

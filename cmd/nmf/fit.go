@@ -28,6 +28,8 @@ type solveFlags struct {
 	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
 	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
+	InitW           string  `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
+	InitH           string  `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	penaltyFlags
 	Memory string `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
 }
@@ -68,7 +70,19 @@ func checkK(command string, k int) error {
 	return nil
 }
 
-// fitOptions gives the library's options.
+// options gives the library's options, with the files that flags name.
+func (f *solveFlags) options(a *app, threads int, quiet bool) (o *nmf.Options, err error) {
+	o = f.fitOptions(threads)
+	if o.W, err = given(a, f.InitW, threads, quiet); err != nil {
+		return nil, err
+	}
+	if o.H, err = given(a, f.InitH, threads, quiet); err != nil {
+		return nil, err
+	}
+	return o, f.penaltyFlags.apply(a, o, quiet)
+}
+
+// fitOptions gives the options that are not in files.
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
 	return &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
@@ -91,8 +105,6 @@ type fitCmd struct {
 	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components."`
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	solveFlags
-	InitW string `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
-	InitH string `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
 	inputFlags
 	machineFlags
 	outputFlags
@@ -140,14 +152,8 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return err
 	}
-	o := c.fitOptions(c.Threads)
-	if o.W, err = c.given(a, c.InitW); err != nil {
-		return err
-	}
-	if o.H, err = c.given(a, c.InitH); err != nil {
-		return err
-	}
-	if err := c.penaltyFlags.apply(a, o, c.Quiet); err != nil {
+	o, err := c.options(a, c.Threads, c.Quiet)
+	if err != nil {
 		return err
 	}
 	along, err := c.penaltyPath("fit")
@@ -174,20 +180,18 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 }
 
 // given reads a factor to start at.
-func (c *fitCmd) given(a *app, path string) (*matrix.Dense[float64], error) {
+func given(a *app, path string, threads int, quiet bool) (*matrix.Dense[float64], error) {
 	if path == "" {
 		return nil, nil
 	}
-	in := source{path, &data.ReadOptions{Threads: c.Threads}}
-	t, err := readTable[float64](a, in, c.Quiet)
+	d, err := readSide(a, path, threads, quiet)
 	if err != nil {
 		return nil, err
 	}
-	d := toDense(t.X)
 	for i := range d.Rows {
 		for j, v := range d.Row(i) {
 			if v < 0 {
-				return nil, inFile(in.name(), &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
+				return nil, inFile(path, &nmf.CellError{Row: i, Column: j, Value: v, Err: nmf.ErrNegative})
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/recipe"
 	"github.com/partsof/nmf/recipe/topics"
 )
 
@@ -26,6 +27,7 @@ type commands struct {
 	Info        infoCmd        `cmd:"" help:"Describe a matrix or a model."`
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
+	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
@@ -107,7 +109,7 @@ func (a *app) finish(err error) int {
 		return status.status
 	}
 	fmt.Fprintf(a.stderr, "nmf: %v\n", withAdvice(err))
-	if errors.Is(err, nmf.ErrOption) || errors.Is(err, topics.ErrOptions) {
+	if errors.Is(err, nmf.ErrOption) || errors.Is(err, topics.ErrOptions) || errors.Is(err, recipe.ErrOption) {
 		return 2
 	}
 	return 1

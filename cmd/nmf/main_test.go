@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/internal/hdf5"
 	"github.com/partsof/nmf/internal/npy"
 )
@@ -42,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return hdf5.Available() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "decode": decodeFiles,
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles,
 		},
 	})
 }
@@ -194,8 +197,8 @@ func TestDidYouMean(t *testing.T) {
 	}
 }
 
-// TestDocs keeps docs/cli.md and the pages that it sends to complete in their
-// flags, and docs/errors.md in the scripts of bad input.
+// TestDocs keeps docs/cli.md, the pages that it sends to and the page of a
+// front door complete in their flags, and docs/errors.md in the scripts of bad input.
 func TestDocs(t *testing.T) {
 	var cli []byte
 	for _, page := range []string{"cli", "penalties"} {
@@ -205,16 +208,13 @@ func TestDocs(t *testing.T) {
 		}
 		cli = append(cli, text...)
 	}
-	topics, err := os.ReadFile("../../docs/topics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, n := range newParser(&app{}).Model.Children {
+		own, err := os.ReadFile("../../docs/" + n.Name + ".md")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
 		for _, f := range n.Flags {
-			text := cli
-			if n.Name == "topics" {
-				text = append(cli, topics...)
-			}
+			text := append(slices.Clip(cli), own...)
 			if len(f.Name) > 1 && !bytes.Contains(text, []byte("--"+f.Name)) && !bytes.Contains(text, []byte("--no-"+f.Name)) {
 				t.Errorf("nmf %s --%s is not in the documentation", n.Name, f.Name)
 			}
@@ -233,5 +233,20 @@ func TestDocs(t *testing.T) {
 		if !bytes.Contains(table, []byte("`"+name+"`")) {
 			t.Errorf("%s is not in docs/errors.md", name)
 		}
+	}
+}
+
+// sameModel compares W, H and scales of two models, bit for bit: same A B.
+func sameModel(ts *testscript.TestScript, neg bool, args []string) {
+	var models [2]*nmf.Model[float64]
+	for i := range models {
+		m, err := nmf.Load[float64](ts.MkAbs(args[i]))
+		ts.Check(err)
+		models[i] = m
+	}
+	a, b := models[0], models[1]
+	same := slices.Equal(a.Scales, b.Scales) && slices.Equal(a.W.Data, b.W.Data) && slices.Equal(a.H.Data, b.H.Data)
+	if same == neg {
+		ts.Fatalf("%s and %s: the same is %v", args[0], args[1], same)
 	}
 }

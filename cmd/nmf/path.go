@@ -37,7 +37,7 @@ func fitPath[F matrix.Float](a *app, c *fitCmd, in source, t *data.Table[F], alo
 	}
 	var points []pathPoint
 	for i, v := range along.values {
-		along.set(o, v)
+		*along.at(o) = v
 		if err := c.penaltyFlags.readGraphs(a, o, c.Quiet); err != nil {
 			return err
 		}

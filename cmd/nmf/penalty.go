@@ -46,25 +46,26 @@ type penaltyFlags struct {
 type weightFlag struct {
 	name string
 	text *string
-	set  func(o *nmf.Options, v float64)
+	// at is where the options have it.
+	at func(o *nmf.Options) *float64
 }
 
 func (f *penaltyFlags) weights() []weightFlag {
 	w := func(o *nmf.Options) *nmf.Penalty { return &o.PenaltyW }
 	h := func(o *nmf.Options) *nmf.Penalty { return &o.PenaltyH }
 	return []weightFlag{
-		{"l1-w", &f.L1W, func(o *nmf.Options, v float64) { w(o).L1 = v }},
-		{"l1-h", &f.L1H, func(o *nmf.Options, v float64) { h(o).L1 = v }},
-		{"l2-w", &f.L2W, func(o *nmf.Options, v float64) { w(o).L2 = v }},
-		{"l2-h", &f.L2H, func(o *nmf.Options, v float64) { h(o).L2 = v }},
-		{"l21-w", &f.L21W, func(o *nmf.Options, v float64) { w(o).L21 = v }},
-		{"l21-h", &f.L21H, func(o *nmf.Options, v float64) { h(o).L21 = v }},
-		{"orthogonal-w", &f.OrthogonalW, func(o *nmf.Options, v float64) { w(o).Orthogonal = v }},
-		{"orthogonal-h", &f.OrthogonalH, func(o *nmf.Options, v float64) { h(o).Orthogonal = v }},
-		{"smooth-w", &f.SmoothW, func(o *nmf.Options, v float64) { w(o).Smooth = v }},
-		{"smooth-h", &f.SmoothH, func(o *nmf.Options, v float64) { h(o).Smooth = v }},
-		{"graph-w", &f.GraphW, func(o *nmf.Options, v float64) { w(o).Graph = v }},
-		{"graph-h", &f.GraphH, func(o *nmf.Options, v float64) { h(o).Graph = v }},
+		{"l1-w", &f.L1W, func(o *nmf.Options) *float64 { return &w(o).L1 }},
+		{"l1-h", &f.L1H, func(o *nmf.Options) *float64 { return &h(o).L1 }},
+		{"l2-w", &f.L2W, func(o *nmf.Options) *float64 { return &w(o).L2 }},
+		{"l2-h", &f.L2H, func(o *nmf.Options) *float64 { return &h(o).L2 }},
+		{"l21-w", &f.L21W, func(o *nmf.Options) *float64 { return &w(o).L21 }},
+		{"l21-h", &f.L21H, func(o *nmf.Options) *float64 { return &h(o).L21 }},
+		{"orthogonal-w", &f.OrthogonalW, func(o *nmf.Options) *float64 { return &w(o).Orthogonal }},
+		{"orthogonal-h", &f.OrthogonalH, func(o *nmf.Options) *float64 { return &h(o).Orthogonal }},
+		{"smooth-w", &f.SmoothW, func(o *nmf.Options) *float64 { return &w(o).Smooth }},
+		{"smooth-h", &f.SmoothH, func(o *nmf.Options) *float64 { return &h(o).Smooth }},
+		{"graph-w", &f.GraphW, func(o *nmf.Options) *float64 { return &w(o).Graph }},
+		{"graph-h", &f.GraphH, func(o *nmf.Options) *float64 { return &h(o).Graph }},
 	}
 }
 
@@ -190,7 +191,7 @@ func (f *penaltyFlags) apply(a *app, o *nmf.Options, quiet bool) (err error) {
 			return err
 		}
 		if len(values) > 0 {
-			w.set(o, values[0])
+			*w.at(o) = values[0]
 		}
 	}
 	for _, side := range []struct {

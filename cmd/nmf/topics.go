@@ -101,8 +101,8 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 		return inFile(c.Root, err)
 	}
 	t := &data.Table[F]{X: x, RowNames: corpus.Names(), ColumnNames: v.Terms}
-	fit := c.fitOptions(c.Threads)
-	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
+	fit, err := c.options(a, c.Threads, c.Quiet)
+	if err != nil {
 		return err
 	}
 	model, err := fitTable(a, t, c.K, fit, c.Quiet)

@@ -33,6 +33,8 @@ func choicesOf(name string) []string {
 		return formatNames(func(f data.FormatInfo) bool { return f.CanWrite })
 	case "by":
 		return []string{"weight", "specificity"}
+	case "order":
+		return []string{"row", "column"}
 	case "kind":
 		return []string{"auto", "weights", "data"}
 	case "shell":

@@ -1,5 +1,6 @@
 // Command figures draws the pictures of the documentation: the topics of Go's
-// own source tree. Run it in the root of the checkout:
+// own source tree, and what front doors make of data that is drawn here. Run it
+// in the root of the checkout:
 //
 //	go run ./docs/figures
 package main
@@ -24,11 +25,20 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	out := filepath.Join("docs", "figures", "topics.svg")
-	if err := drawTopics(filepath.Join(strings.TrimSpace(string(root)), "src"), out); err != nil {
-		log.Fatal(err)
+	source := filepath.Join(strings.TrimSpace(string(root)), "src")
+	for _, f := range []struct {
+		name string
+		draw func(out string) error
+	}{
+		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
+		{"images.png", drawImages},
+	} {
+		out := filepath.Join("docs", "figures", f.name)
+		if err := f.draw(out); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("wrote", out)
 	}
-	fmt.Println("wrote", out)
 }
 
 const (

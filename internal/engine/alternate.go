@@ -477,7 +477,7 @@ func (s *pair[F]) repair() bool {
 // rows that are drawn by the seed.
 func (s *pair[F]) revive(j int) {
 	const draws = 8
-	rng := rand.New(rand.NewPCG(s.cfg.Seed+uint64(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
+	rng := rand.New(rand.NewPCG(s.cfg.seed(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
 	best := make([]F, s.h.Rows)
 	ws, bestNorm := s.scratch[0], 0.0
 	for range draws {

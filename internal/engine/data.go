@@ -154,5 +154,15 @@ func largestFinite[F kernel.Float]() F {
 // Mean is the mean over all cells.
 func (d *Data[F]) Mean() float64 { return d.Sum / (float64(d.Rows) * float64(d.Cols)) }
 
+// CopyRow copies row i, with its zeros, to dst.
+func (d *Data[F]) CopyRow(i int, dst []float64) { d.row(i, dst) }
+
+// RowSums gives the sum of row i and that of its squares.
+func (d *Data[F]) RowSums(i int) (sum, sumSq float64) {
+	var r rowSums[F]
+	r.add(d.stored(i))
+	return r.sum, r.sumSq
+}
+
 // Norm is the Frobenius norm of X.
 func (d *Data[F]) Norm() float64 { return math.Sqrt(d.SumSq) }

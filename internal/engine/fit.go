@@ -45,8 +45,10 @@ type Config struct {
 	// are not negative; nil is nothing. Held entries are those of the factor at
 	// any start, and must be in it.
 	PenaltyW, PenaltyH *penalty.Factor
-	// Seed is for the revival of dead components.
+	// Seed, plus the index of a run, is for the revival of its dead components.
+	// Seeds, unless nil, gives each run one of its own instead.
 	Seed    uint64
+	Seeds   []uint64
 	Workers int
 	// SideBySide bounds the number of runs that are iterated at a time; 0 is
 	// as many as keep their factors in cache. No result depends on it.
@@ -198,11 +200,18 @@ type fitter[F kernel.Float] struct {
 	beta []F
 }
 
+// seed is that of run i.
+func (c *Config) seed(i int) uint64 {
+	if c.Seeds != nil {
+		return c.Seeds[i]
+	}
+	return c.Seed + uint64(i)
+}
+
 // refill drops the runs that have ended, starts waiting ones where there is
 // room, and rebuilds the stack where it has changed.
 func (f *fitter[F]) refill() {
-	type pair struct{ w, h *Tall[F] }
-	var pairs []pair
+	var pairs []stacked[F]
 	var slots []*slot[F]
 	width := 0
 	for _, s := range f.slots {
@@ -215,12 +224,11 @@ func (f *fitter[F]) refill() {
 		return
 	}
 	for _, s := range slots {
-		w, h := f.stack.take(s.off, s.k)
-		pairs = append(pairs, pair{w, h})
+		pairs = append(pairs, f.stack.moving(s.off, s.k))
 	}
 	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots), width) {
 		w, h := f.start(f.next)
-		pairs, slots = append(pairs, pair{w, h}), append(slots, f.newSlot(f.next, w.K))
+		pairs, slots = append(pairs, stacked[F]{w: w, h: h}), append(slots, f.newSlot(f.next, w.K))
 		width += w.K
 		f.next++
 	}
@@ -236,7 +244,7 @@ func (f *fitter[F]) refill() {
 		for part := range gramTasks(s.k) {
 			f.gramParts = append(f.gramParts, gramTask[F]{s, part})
 		}
-		f.stack.place(off, pairs[i].w, pairs[i].h)
+		f.stack.put(off, pairs[i])
 		off += s.k
 		maxK = max(maxK, s.k)
 	}

@@ -65,7 +65,7 @@ func (f *fitter[F]) overshot(s *slot[F], j int) bool {
 // to fit.
 func (f *fitter[F]) revive(s *slot[F], j int) bool {
 	const draws = 8
-	rng := rand.New(rand.NewPCG(f.cfg.Seed+uint64(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
+	rng := rand.New(rand.NewPCG(f.cfg.seed(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
 	var best []float64
 	// Rounding is not worth a component.
 	bestNorm := 1e-9 * f.x.SumSq / float64(f.x.Rows)

@@ -99,6 +99,32 @@ func (s *stack[F]) place(off int, w, h *Tall[F]) {
 	s.settle(off, w.K)
 }
 
+// stacked is a factor pair on its way into a stack, with what momentum has made of
+// it: the plain W and the H ahead, nil where there is none.
+type stacked[F kernel.Float] struct{ w, h, wPlain, hAhead *Tall[F] }
+
+// moving copies the pair in k columns from off, its momentum with it: what
+// becomes of a run must not depend on which others end beside it.
+func (s *stack[F]) moving(off, k int) stacked[F] {
+	w, h := s.take(off, k)
+	p := stacked[F]{w: w, h: h}
+	if s.hAhead != nil {
+		p.wPlain, p.hAhead = NewTall[F](s.w.Rows, k), NewTall[F](s.h.Rows, k)
+		p.wPlain.copyColumns(0, s.wPlain, off, k)
+		p.hAhead.copyColumns(0, s.hAhead, off, k)
+	}
+	return p
+}
+
+// put places a pair at column off, with the momentum that it has.
+func (s *stack[F]) put(off int, p stacked[F]) {
+	s.place(off, p.w, p.h)
+	if p.hAhead != nil {
+		s.wPlain.copyColumns(off, p.wPlain, 0, p.w.K)
+		s.hAhead.copyColumns(off, p.hAhead, 0, p.w.K)
+	}
+}
+
 // settle forgets the momentum of the pair in k columns from off.
 func (s *stack[F]) settle(off, k int) {
 	if s.hAhead != nil {

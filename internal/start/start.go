@@ -11,7 +11,7 @@ import (
 )
 
 // Names lists the inits that make both factors from X.
-func Names() []string { return []string{"random", "nndsvd", "nndsvda", "nndsvdar"} }
+func Names() []string { return []string{"random", "nndsvd", "nndsvda", "nndsvdar", "spa"} }
 
 // New makes the start of a name: w is m x k, h is n x k. The SVD-based ones
 // use their own random numbers for the range finder, so they too depend on
@@ -23,6 +23,8 @@ func New[F kernel.Float](name string, x *engine.Data[F], k int, seed uint64, wor
 		return w, h, nil
 	case "nndsvd", "nndsvda", "nndsvdar":
 		return nndsvd(name, x, k, seed, workers)
+	case "spa":
+		return spa(x, k, seed, workers)
 	}
 	return nil, nil, fmt.Errorf("unknown init %q", name)
 }

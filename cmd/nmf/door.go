@@ -1,0 +1,249 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/internal/atomicfile"
+	"github.com/partsof/nmf/matrix"
+	"github.com/partsof/nmf/recipe"
+)
+
+// doorFlags are on every front door: all flags of fit, of which the door's
+// preset fills in those that are not given.
+type doorFlags struct {
+	SaveInput string `group:"Output" placeholder:"FILE" help:"Write the prepared matrix too: nmf fit makes the same model of it."`
+	solveFlags
+	machineFlags
+	outputFlags
+}
+
+// gridFlags say how the pixels of a matrix lie in a picture.
+type gridFlags struct {
+	Width  int    `group:"Input" type:"count" default:"0" placeholder:"N" help:"Width of the picture that the pixels of a matrix make."`
+	Height int    `group:"Input" type:"count" default:"0" placeholder:"N" help:"Its height."`
+	Order  string `group:"Input" type:"choice" default:"row" placeholder:"NAME" help:"Whether its pixels go along rows, or down columns as MATLAB has them."`
+}
+
+func (f *gridFlags) grid() recipe.Grid {
+	return recipe.Grid{Width: f.Width, Height: f.Height, ColumnMajor: f.Order == "column"}
+}
+
+// door is a front door that is entered: what its command needs beside its own
+// flags.
+type door struct {
+	*doorFlags
+	command string
+	k       int
+	out     modelOutput
+	// fitFlags are the flags of fit that were given, or that the preset gave.
+	fitFlags []string
+}
+
+// enter fills in the preset and checks what does not need the data. output is
+// where the model goes.
+func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output string) (*door, error) {
+	d := &door{doorFlags: f, command: ctx.Selected().Name, k: k}
+	if k == kMissing {
+		return nil, usagef(d.command, "the number of components is missing: say -k K, such as -k 10")
+	}
+	if err := d.usePreset(ctx, preset); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.machineFlags.check(d.command)); err != nil {
+		return nil, err
+	}
+	if f.SaveInput != "" {
+		if f.SaveInput == "-" {
+			return nil, usagef(d.command, "--save-input writes a file, not standard output")
+		}
+		if err := data.CheckWrite(f.SaveInput, nil); err != nil {
+			return nil, err
+		}
+		if err := (&tableFlags{Output: f.SaveInput}).spare(); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	d.out, err = newModelOutput(d.command, output)
+	return d, err
+}
+
+// usePreset sets the flags of a preset that were not given, and lists those of
+// fit that the model is made with.
+func (d *door) usePreset(ctx *kong.Context, preset *nmf.Options) error {
+	given := map[string]bool{}
+	for _, p := range ctx.Path {
+		if p.Flag != nil && !p.Resolved {
+			given[p.Flag.Name] = true
+		}
+	}
+	asked := presetFlags(preset)
+	ofFit := fitFlagNames(ctx.Model)
+	for _, f := range ctx.Selected().Flags {
+		if value, ok := asked[f.Name]; ok && !given[f.Name] {
+			if err := f.Parse(kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value}), f.Target); err != nil {
+				return fmt.Errorf("preset of %s: %w", d.command, err)
+			}
+			given[f.Name] = true
+		}
+		delete(asked, f.Name)
+		if given[f.Name] && ofFit[f.Name] {
+			d.fitFlags = append(d.fitFlags, flagText(f))
+		}
+	}
+	if len(asked) > 0 {
+		return fmt.Errorf("preset of %s: no flag for %v", d.command, asked)
+	}
+	return nil
+}
+
+// presetFlags gives the flags that options are made of, by name, but for those
+// that are zero and the default.
+func presetFlags(o *nmf.Options) map[string]string {
+	flags := map[string]string{}
+	if o == nil {
+		return flags
+	}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	for name, value := range map[string]string{"solver": o.Solver, "init": o.Init, "compression": o.Compression} {
+		if value != "" {
+			flags[name] = value
+		}
+	}
+	for name, value := range map[string]int{"runs": o.Runs, "max-iter": o.MaxIter, "inner-sweeps": o.InnerSweeps} {
+		if value != 0 {
+			flags[name] = strconv.Itoa(value)
+		}
+	}
+	for name, value := range map[string]float64{
+		"tol": o.Tol, "loss-tol": o.LossTol, "target-error": o.TargetError, "upper-w": o.PenaltyW.Upper, "upper-h": o.PenaltyH.Upper,
+		"sparseness-w": o.PenaltyW.Sparseness, "sparseness-h": o.PenaltyH.Sparseness,
+	} {
+		if value != 0 {
+			flags[name] = number(max(0, value)) // below zero is never, which the flags have as 0
+		}
+	}
+	for name, value := range map[string]bool{"no-extrapolation": o.NoExtrapolation, "simplex-w": o.PenaltyW.Simplex, "simplex-h": o.PenaltyH.Simplex} {
+		if value {
+			flags[name] = "true"
+		}
+	}
+	for _, w := range new(penaltyFlags).weights() {
+		if v := *w.at(o); v != 0 {
+			flags[w.name] = number(v)
+		}
+	}
+	if order := max(o.PenaltyW.SmoothOrder, o.PenaltyH.SmoothOrder); order != 0 {
+		flags["smooth-order"] = strconv.Itoa(order)
+	}
+	return flags
+}
+
+// fitFlagNames are the flags by which nmf fit makes a model, not those of
+// reading or showing.
+func fitFlagNames(app *kong.Application) map[string]bool {
+	names := map[string]bool{}
+	for _, n := range app.Children {
+		for _, f := range n.Flags {
+			if n.Name == "fit" && f.Group != nil && (f.Group.Key == "Fit" || f.Group.Key == "Penalties") && len(f.Name) > 1 {
+				names[f.Name] = true
+			}
+		}
+	}
+	return names
+}
+
+// flagText writes a flag with its value as on a command line.
+func flagText(f *kong.Flag) string {
+	if f.IsBool() {
+		return "--" + f.Name
+	}
+	return "--" + f.Name + " " + shellWord(fmt.Sprint(reflect.Indirect(f.Target).Interface()))
+}
+
+// fitPrepared makes the model of a prepared matrix and saves it. input is what
+// messages call the data.
+func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]) (*nmf.Model[F], error) {
+	for _, n := range t.Notes {
+		a.note(d.Quiet, "%s", n)
+	}
+	if d.SaveInput != "" {
+		if err := data.Write(d.SaveInput, t, nil); err != nil {
+			return nil, err
+		}
+	}
+	o, err := d.options(a, d.Threads, d.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	model, err := fitTable(a, t, d.k, o, d.Quiet)
+	if err != nil {
+		return nil, inFile(input, err)
+	}
+	return model, saveModel(a, model, d.out, d.Quiet)
+}
+
+// again prints the command of nmf fit that makes the same model.
+func (d *door) again(a *app) {
+	if d.SaveInput != "" {
+		a.printf("same    %s\n", strings.Join(append([]string{"nmf fit", shellWord(d.SaveInput), "-k", strconv.Itoa(d.k)}, d.fitFlags...), " "))
+	}
+}
+
+// none is the name of an output that is not wanted.
+const none = "none"
+
+// beside names an output that is made unasked: after the model, with an
+// extension. What is there is replaced only where an older model stands beside
+// it, of whose run it will be. "" is no output.
+func (d *door) beside(path, suffix string) (string, error) {
+	switch path {
+	case none:
+		return "", nil
+	case "-":
+		return "", usagef(d.command, "a picture is not written to standard output; name a file")
+	case "":
+		path = strings.TrimSuffix(d.out.path, ".npz") + suffix
+		if _, err := os.Lstat(path); err == nil && !d.out.replaces {
+			return "", fmt.Errorf("%s exists, and no model of its name is beside it: it is left alone; name another model with -o, or remove it", path)
+		}
+	}
+	return path, atomicfile.Check(path)
+}
+
+// writeWeights writes W as a table, a row a sample.
+func writeWeights[F matrix.Float](path string, m *nmf.Model[F]) error {
+	return data.Write(path, &data.Table[F]{X: m.W, RowNames: m.RowNames, ColumnNames: componentNames(m.K())}, nil)
+}
+
+// checkTables finds out before the work whether tables can be written.
+func checkTables(paths ...string) error {
+	for _, p := range paths {
+		if p == "" {
+			continue
+		}
+		f := tableFlags{Output: p}
+		if err := errors.Join(f.check(), f.spare()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notNegative refuses counts below zero.
+func notNegative(command, flag string, n int) error {
+	if n < 0 || n > math.MaxInt32 {
+		return usagef(command, "--%s is %d; it must be from 0 to %d", flag, n, math.MaxInt32)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package rank
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/matrix"
+)
+
+// bootstrapRows draws as many of m samples, with repetition (Efron 1979).
+func bootstrapRows(m int, seed uint64, index int) []int {
+	rng := stream(seed, forBootstrap, index)
+	rows := make([]int, m)
+	for i := range rows {
+		rows[i] = rng.IntN(m)
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// forRows gives options that suit the samples rows[i] of the data that o is
+// for, or says why there are none.
+func forRows(o nmf.Options, rows []int) (nmf.Options, error) {
+	if o.PenaltyW.Graph > 0 || o.PenaltyW.Smooth > 0 || o.PenaltyW.Held != nil {
+		return o, fmt.Errorf("%w: penalties join the samples of W, or hold some, so that they cannot be drawn anew", ErrInput)
+	}
+	o.RowNames = nil
+	if o.Mask != nil {
+		o.Mask = takeMaskRows(o.Mask, rows)
+	}
+	if o.RowWeights != nil {
+		w := make([]float64, len(rows))
+		for i, from := range rows {
+			w[i] = o.RowWeights[from]
+		}
+		o.RowWeights = w
+	}
+	switch w := o.Weights.(type) {
+	case *matrix.Dense[float32]:
+		o.Weights = takeRows(w, rows).(*matrix.Dense[float32])
+	case *matrix.Dense[float64]:
+		o.Weights = takeRows(w, rows).(*matrix.Dense[float64])
+	case *matrix.CSR[float32]:
+		o.Weights = takeRows(w, rows).(*matrix.CSR[float32])
+	case *matrix.CSR[float64]:
+		o.Weights = takeRows(w, rows).(*matrix.CSR[float64])
+	}
+	return o, nil
+}
+
+// poisson draws every cell anew from the Poisson distribution whose mean it is:
+// counts as they might have come out as well.
+func poisson[F matrix.Float](x matrix.Matrix[F], seed uint64, index int) matrix.Matrix[F] {
+	draw := func(row []F, i int) {
+		d := distuv.Poisson{Src: stream(seed+uint64(index), forPoisson, i)}
+		for j, v := range row {
+			if v > 0 { // a NaN is a missing cell
+				d.Lambda = float64(v)
+				row[j] = F(d.Rand())
+			}
+		}
+	}
+	switch x := x.(type) {
+	case *matrix.CSR[F]:
+		out := &matrix.CSR[F]{Rows: x.Rows, Cols: x.Cols, RowPtr: x.RowPtr, ColIdx: x.ColIdx, Val: slices.Clone(x.Val)}
+		for i := range out.Rows {
+			_, vals := out.Row(i)
+			draw(vals, i)
+		}
+		return out
+	case *matrix.Dense[F]:
+		out := x.Clone()
+		for i := range out.Rows {
+			draw(out.Row(i), i)
+		}
+		return out
+	}
+	panic("rank: unknown kind of matrix")
+}
+
+// areCounts reports whether all values are whole numbers.
+func areCounts[F matrix.Float](x matrix.Matrix[F]) bool {
+	rows, _ := x.Dims()
+	for i := range rows {
+		for _, v := range storedRow(x, i) {
+			if f := float64(v); f != math.Trunc(f) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// shuffled gives every feature its values in a random order of the samples: what
+// the features have in common is lost, their own distributions stay (Frigyesi &
+// Höglund 2008).
+func shuffled[F matrix.Float](x matrix.Matrix[F], seed uint64, index int) matrix.Matrix[F] {
+	switch x := x.(type) {
+	case *matrix.CSR[F]:
+		t := x.T()
+		for j := range t.Rows {
+			rng := stream(seed+uint64(index), forShuffle, j)
+			rows, vals := t.Row(j)
+			rng.Shuffle(len(vals), func(a, b int) { vals[a], vals[b] = vals[b], vals[a] })
+			for p, i := range distinct(rng, t.Cols, len(rows)) {
+				rows[p] = int32(i)
+			}
+		}
+		return t.T()
+	case *matrix.Dense[F]:
+		t := x.T()
+		for j := range t.Rows {
+			row := t.Row(j)
+			stream(seed+uint64(index), forShuffle, j).Shuffle(len(row), func(a, b int) { row[a], row[b] = row[b], row[a] })
+		}
+		return t.T()
+	}
+	panic("rank: unknown kind of matrix")
+}
+
+// distinct draws `many` different numbers below n, rising (Floyd's algorithm,
+// Bentley & Floyd 1987).
+func distinct(rng *rand.Rand, n, many int) []int {
+	set := make(map[int]bool, many)
+	out := make([]int, 0, many)
+	for i := n - many; i < n; i++ {
+		v := rng.IntN(i + 1)
+		if set[v] {
+			v = i
+		}
+		set[v] = true
+		out = append(out, v)
+	}
+	slices.Sort(out)
+	return out
+}
