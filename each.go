@@ -194,7 +194,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if g.unitW, g.unitH, err = common.units(v.unit); err != nil {
 		return nil, err
 	}
-	l, err := common.knownLoss(v.unit, v.mean)
+	l, err := common.lossFor(v.unit, v.mean(), nil)
 	if err != nil {
 		return nil, err
 	}

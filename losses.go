@@ -19,6 +19,7 @@ const (
 	negBinomial = "negbinomial"
 	huber       = "huber"
 	absolute    = "l1"
+	newton      = "newton"
 )
 
 // Losses lists the values of Options.Loss.
@@ -80,6 +81,9 @@ func (o *Options) resolveLoss(m, n int) error {
 		return err
 	}
 	if o.plain() {
+		if o.Solver == newton {
+			return fmt.Errorf("%w: the solver newton is of other losses; with the Frobenius loss it is one of auto, hals, bpp, mu", ErrOption)
+		}
 		return nil
 	}
 	if o.Compression == on {
@@ -162,7 +166,7 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
-	l, err := opt.knownLoss(v.unit, v.mean)
+	l, err := opt.lossFor(v.unit, v.mean(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -194,19 +198,26 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	return model, nil
 }
 
-// knownLoss is the loss of an X that was divided by unit, with what can be known
-// before a fit; mean is that of X.
-func (o *Options) knownLoss(unit float64, mean func() float64) (*loss.Loss, error) {
+// lossFor is the loss for an X that was divided by unit, whose values above
+// zero have that mean. Parameters that are not known yet are such that a pilot
+// can estimate them.
+func (o *Options) lossFor(unit, mean float64, dispersions []float64) (*loss.Loss, error) {
 	l := o.engineLoss()
-	if unit != 1 && l.Kind == loss.NegBinomial {
+	if unit != 1 && o.Loss == negBinomial {
 		return nil, fmt.Errorf("%w: the values are of the size of %g; the negative binomial is of counts, which cannot be scaled", ErrRange, unit)
 	}
 	l.Delta /= unit
-	if l.Kind == loss.Absolute || l.Kind == loss.Huber && l.Delta == 0 {
-		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * mean()}
+	if (l.Kind == loss.Absolute || l.Kind == loss.Huber) && l.Delta == 0 {
+		l = &loss.Loss{Kind: loss.Absolute, Delta: absoluteWidth * mean}
 	}
 	if l.Kind == loss.NegBinomial {
 		l.Theta = []float64{1 / max(o.Dispersion, leastDispersion)}
+		if dispersions != nil {
+			l.Theta = make([]float64, len(dispersions))
+			for j, a := range dispersions {
+				l.Theta[j] = 1 / a
+			}
+		}
 	}
 	return l, nil
 }

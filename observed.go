@@ -128,6 +128,8 @@ func observe[F matrix.Float](x matrix.Matrix[F], o *Options) (*view[F], error) {
 		err = s.dense(x, v)
 	case *matrix.CSR[F]:
 		err = s.sparse(x, v)
+	default:
+		err = fmt.Errorf("%w: an X that is read block by block has complete, unweighted cells and the Frobenius loss", ErrOption)
 	}
 	if err != nil {
 		return nil, err
@@ -154,10 +156,7 @@ func (s *sorter[F]) finish(v *view[F]) error {
 			return err
 		}
 	}
-	if largest == 0 {
-		return allZero[F]()
-	}
-	if t := float64(largest); t > largestValue || t < 1/largestValue {
+	if t := float64(largest); t > largestValue || t > 0 && t < 1/largestValue {
 		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, t, 1/largestValue, largestValue)
 	}
 	if v.unit = unit(largest); v.unit != 1 {

@@ -58,7 +58,9 @@ type Options struct {
 	// squares, Cichocki & Phan 2009, with the repeated inner sweeps of Gillis
 	// & Glineur 2012), "bpp" (exact non-negative least squares by block
 	// principal pivoting, Kim & Park 2011), "mu" (multiplicative updates, Lee
-	// & Seung 2001), or "auto", the default, which is "hals".
+	// & Seung 2001), "newton" (scaled Newton steps, for losses that are not
+	// quadratic), or "auto", the default, which is "hals" for the losses
+	// "frobenius", "huber" and "l1" and "newton" for others. See docs/losses.md.
 	Solver string `json:"solver"`
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
@@ -144,7 +146,7 @@ const (
 )
 
 // Solvers and Inits list the values of Options.Solver and Options.Init.
-func Solvers() []string { return append(append([]string{auto}, solver.Names()...), "newton") }
+func Solvers() []string { return append(append([]string{auto}, solver.Names()...), newton) }
 func Inits() []string   { return append([]string{auto}, start.Names()...) }
 
 // resolve fills in defaults and checks everything that does not need X's

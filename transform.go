@@ -26,11 +26,19 @@ type TransformOptions struct {
 	// both the model and the data have ColumnNames they must be the same, in
 	// the same order.
 	RowNames, ColumnNames []string
+	// Missing, Mask, Weights, RowWeights and ColumnWeights are as those of
+	// Options, for the new data. Missing is that of the fit unless given;
+	// weights of the fit are not kept in a model.
+	Missing                   string
+	Mask                      *matrix.Mask
+	Weights                   Weights
+	RowWeights, ColumnWeights []float64
 }
 
 // Transform gives the weights of new samples: for every row of x the w ≥ 0
-// that minimises ‖x − w·diag(Scales)·H‖, solved to tolerance (the problem is
-// convex). The rows that the model was fitted to get the model's W, to that
+// that minimises the loss of the fit, ‖x − w·diag(Scales)·H‖ unless it had
+// another, solved to tolerance (the problem is convex, but for β-divergences
+// with β < 1 or β > 2 and the negative binomial). The rows that the model was fitted to get the model's W, to that
 // tolerance. Penalties and constraints on W hold here too, but for those that
 // couple samples or belong to the samples of the fit: l21, smooth, graph,
 // sparseness and held entries.
@@ -56,7 +64,8 @@ func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *Transfo
 
 // Score is how well a model reproduces data.
 type Score struct {
-	// Loss is ½‖X−WH‖²_F with the best W, RelativeError ‖X−WH‖_F/‖X‖_F (0
+	// Loss is that of the model's fit, ½‖X−WH‖²_F unless it had another, with
+	// the best W and without penalties. RelativeError is as Info defines it (0
 	// where X is zero).
 	Loss          float64 `json:"loss"`
 	RelativeError float64 `json:"relative_error"`
@@ -67,6 +76,9 @@ func (m *Model[F]) Score(ctx context.Context, x matrix.Matrix[F], o *TransformOp
 	p, err := m.project(ctx, x, o)
 	if err != nil {
 		return Score{}, err
+	}
+	if p.cells != nil {
+		return p.scoreCells(ctx, threads(o))
 	}
 	loss, err := p.data.Loss(ctx, p.w, p.h, threads(o))
 	if err != nil {
@@ -94,6 +106,8 @@ type projection[F matrix.Float] struct {
 	w, h  *engine.Tall[F]
 	unit  float64
 	scale []float64
+	// cells is the data where its loss is not the plain one; data is then nil.
+	cells *engine.Cells[F]
 }
 
 func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*projection[F], error) {
@@ -119,7 +133,15 @@ func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *Transform
 		tol = rowTol(m.Info.Resolved.Tol)
 	}
 	p := &projection[F]{w: engine.NewTall[F](rows, m.K()), scale: make([]float64, m.K())}
-	var err error
+	like, err := m.likeTheFit(rows, cols, &opt)
+	if err != nil {
+		return nil, err
+	}
+	if !like.plain() {
+		if whole, err := m.projectCells(ctx, x, p, like, tol); !whole || err != nil {
+			return p, err
+		}
+	}
 	if p.data, p.unit, err = prepare(x, opt.RowNames, opt.ColumnNames, threads(o)); err != nil {
 		return nil, err
 	}

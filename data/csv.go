@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/partsof/nmf/matrix"
@@ -232,7 +233,11 @@ func (p *csvReader[F]) parseRecord(c *chunk[csvRows[F]], i int) int {
 		if !ok {
 			f, q := d.field(text, i)
 			if q == nil {
-				if v, ok = parseNumber[F](f.text); !ok {
+				switch v, ok = parseNumber[F](f.text); {
+				case ok:
+				case p.options.Missing.takes(f.text):
+					v = F(math.NaN())
+				default:
 					_, q = judge[F](f.text)
 					q.offset = i
 				}

@@ -125,7 +125,7 @@ func TestReadCSVErrors(t *testing.T) {
 		{"hexadecimal", "1,2\n3,0xff\n", ReadOptions{}, ErrFormat, `a.file:2, column 2: "0xff" is hexadecimal`},
 		{"infinity", "1,2\n3,-Infinity\n", ReadOptions{}, ErrFormat, `a.file:2, column 2: "-Infinity" is not a finite number`},
 		{"range", "1,2\n3,1e400\n", ReadOptions{}, ErrFormat, `a.file:2, column 2: "1e400" is beyond the range of float64`},
-		{"empty cell", "a,b,c\n1,2,3\n1,,3\n", ReadOptions{}, ErrMissing, `a.file:3, column 2: the cell is empty (column "b"); missing values are not supported`},
+		{"empty cell", "a,b,c\n1,2,3\n1,,3\n", ReadOptions{}, ErrMissing, `a.file:3, column 2: the cell is empty (column "b"); say --missing nan`},
 		{"empty last cell", "1,2\n3,\n", ReadOptions{}, ErrMissing, `a.file:2, column 2: the cell is empty`},
 		{"NA", "1,2\n3,NA\n", ReadOptions{}, ErrMissing, `a.file:2, column 2: "NA" stands for a missing value`},
 		{"NaN first", "NaN,2\n3,4\n", ReadOptions{}, ErrMissing, `a.file:1, column 1: "NaN" stands for a missing value`},

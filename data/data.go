@@ -52,8 +52,35 @@ type ReadOptions struct {
 	Header, RowNames Choice
 	// Delimiter separates the fields of a text table; 0 finds it out.
 	Delimiter rune
+	// Missing says which cells of a text table become NaN: by default none, such
+	// a cell is an error.
+	Missing Missing
 	// Threads bounds the goroutines that parse text; 0 is GOMAXPROCS.
 	Threads int
+}
+
+// Missing says what stands for a missing value in a text table.
+type Missing int
+
+const (
+	// MissingNone: nothing does.
+	MissingNone Missing = iota
+	// MissingEmpty: an empty cell does.
+	MissingEmpty
+	// MissingWords: an empty cell does, and NaN, NA, N/A, null, none and a lone
+	// point, in any case.
+	MissingWords
+)
+
+// takes reports whether a trimmed field stands for a missing value.
+func (m Missing) takes(field []byte) bool {
+	switch m {
+	case MissingEmpty:
+		return len(field) == 0
+	case MissingWords:
+		return len(field) <= len("null") && isMissing(string(field))
+	}
+	return false
 }
 
 // WriteOptions says how to write a file. The zero value goes by the

@@ -220,7 +220,7 @@ func judge[F matrix.Float](field []byte) (kind, *problem) {
 			found = "the cell is empty"
 		}
 		return missingKind, &problem{found: found, err: ErrMissing,
-			hint: "missing values are not supported: fill the cell in, or leave out its row or column"}
+			hint: missingHint}
 	case isInfinity(text):
 		return refused("is not a finite number", "")
 	case isDecimal(text):
@@ -237,6 +237,9 @@ func judge[F matrix.Float](field []byte) (kind, *problem) {
 	}
 	return textKind, &problem{found: shown + " where a number belongs", err: ErrFormat}
 }
+
+// missingHint says what to do about a missing value.
+const missingHint = "say --missing nan to fit without it, fill the cell in, or leave out its row or column"
 
 // isMissing knows the words that stand for no value, in any case.
 func isMissing(text string) bool {

@@ -15,7 +15,7 @@ func withAdvice(err error) error {
 		advice string
 	}{
 		{nmf.ErrNegative, "NMF needs values of at least 0: use the data before centring, or clip or shift it"},
-		{nmf.ErrNotFinite, "fill in or leave out such cells first"},
+		{nmf.ErrNotFinite, "say --missing nan to fit without such cells, or fill them in or leave them out first"},
 		{syscall.ENOSPC, "free some space or write elsewhere"},
 	} {
 		if errors.Is(err, a.is) {

@@ -16,7 +16,7 @@ import (
 
 // solveFlags say how to factorize.
 type solveFlags struct {
-	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals)."`
+	Solver          string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Update rule (auto is hals, or newton for losses that are not quadratic)."`
 	Init            string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start (auto is nndsvd, or random with several runs, with mu, or with K above the smaller side)."`
 	Seed            uint64  `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Seed of all random numbers. The same seed gives the same model."`
 	Runs            int     `group:"Fit" type:"count" default:"1" placeholder:"N" help:"Starts; the one with the least loss is kept. Run i has the seed SEED+i."`
@@ -30,6 +30,7 @@ type solveFlags struct {
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
 	InitW           string  `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`
 	InitH           string  `group:"Fit" placeholder:"FILE" help:"Matrix (up to K x features) that H starts at."`
+	lossFlags
 	penaltyFlags
 	Memory string `group:"Machine" placeholder:"SIZE" help:"Memory to use, at most, such as 4GB; fewer runs are then made at a time. Default: what the machine has."`
 }
@@ -84,9 +85,11 @@ func (f *solveFlags) options(a *app, threads int, quiet bool) (o *nmf.Options, e
 
 // fitOptions gives the options that are not in files.
 func (f *solveFlags) fitOptions(threads int) *nmf.Options {
-	return &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
+	o := &nmf.Options{Solver: f.Solver, Init: f.Init, Seed: f.Seed, Runs: f.Runs, MaxIter: f.MaxIter,
 		Tol: orNever(f.Tol), LossTol: orNever(f.LossTol), TargetError: f.TargetError, InnerSweeps: f.InnerSweeps,
 		NoExtrapolation: f.NoExtrapolation, Compression: f.Compression, Memory: parseBytes(f.Memory), Threads: threads}
+	f.lossFlags.apply(o)
+	return o
 }
 
 // orNever gives what the library takes for "never" where the flag is 0.
@@ -105,6 +108,7 @@ type fitCmd struct {
 	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components."`
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	solveFlags
+	cellFlags
 	inputFlags
 	machineFlags
 	outputFlags
@@ -116,6 +120,8 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
+		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
+		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
 	}
 }
 
@@ -131,9 +137,10 @@ func (c *fitCmd) Run(a *app) error {
 	if c.K == kMissing {
 		return usagef("fit", "the number of components is missing: say -k K, such as -k 10")
 	}
-	if err := errors.Join(c.solveFlags.check("fit", c.K), c.machineFlags.check("fit")); err != nil {
+	if err := errors.Join(c.solveFlags.check("fit", c.K), c.cellFlags.check("fit"), c.machineFlags.check("fit")); err != nil {
 		return err
 	}
+	c.cellFlags.read(in)
 	if c.Output == "" {
 		c.Output = defaultModelPath(c.Input)
 	}
@@ -156,6 +163,12 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return err
 	}
+	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
+	if err != nil {
+		return err
+	}
+	cells.apply(o)
+	o.Missing = c.cellFlags.missing()
 	along, err := c.penaltyPath("fit")
 	if err != nil {
 		return err
@@ -260,7 +273,7 @@ func (a *app) summarize(input, x string, i *nmf.Info) {
 	r := &i.Resolved
 	a.printf("fit     k = %d with %s from %s, %s: %s in %s on %s\n", i.K, r.Solver, r.Init, i.Precision,
 		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
-	a.printf("error   relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained\n", i.RelativeError, percent(explained(i.RelativeError)))
+	a.printf("%s\n", lossText(i.LossName, i.RelativeError, i.Loss))
 	a.printf("end     %s\n", statusText(i))
 	if i.Resolved.Runs > 1 {
 		a.printf("runs    %s\n", runsText(i))

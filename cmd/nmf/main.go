@@ -23,6 +23,7 @@ type commands struct {
 	Transform   transformCmd   `cmd:"" help:"Give the weights of new samples under a model."`
 	Reconstruct reconstructCmd `cmd:"" help:"Multiply the factors out: the matrix as the model sees it."`
 	Score       scoreCmd       `cmd:"" help:"Say how well a model reproduces data."`
+	Impute      imputeCmd      `cmd:"" help:"Fill in the missing cells of a matrix by a model."`
 	Top         topCmd         `cmd:"" help:"Show the top features and samples of each component."`
 	Info        infoCmd        `cmd:"" help:"Describe a matrix or a model."`
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`

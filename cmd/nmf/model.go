@@ -50,16 +50,19 @@ func systemError(path string, err error) error {
 type applyFlags struct {
 	Tol       *float64 `group:"Transform" type:"number" placeholder:"X" help:"Solve every row to this KKT residual, above 0. Default: the model's."`
 	Precision string   `group:"Transform" type:"choice" placeholder:"NAME" help:"Numbers of 32 or 64 bits, the model's unless given."`
+	cellFlags
 	inputFlags
 	machineFlags
 	outputFlags
+	// reordered says that the features have been put in the model's order.
+	reordered bool
 }
 
 func (f *applyFlags) check(command string) error {
 	if f.Tol != nil && (!(*f.Tol > 0) || math.IsInf(*f.Tol, 0)) {
 		return usagef(command, "--tol is %v; it must be above 0 and finite", *f.Tol)
 	}
-	return f.machineFlags.check(command)
+	return errors.Join(f.cellFlags.check(command), f.machineFlags.check(command))
 }
 
 // precisionOf is the precision to work in with a model.
@@ -76,6 +79,10 @@ func (f *applyFlags) precisionOf(path string) (string, error) {
 
 // readFor reads new data for a model, its features in the model's order.
 func readFor[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], model string, in source) (*data.Table[F], error) {
+	f.cellFlags.read(in)
+	if m.Info.Resolved.Missing == "nan" && f.Missing == "" {
+		in.options.Missing = data.MissingWords
+	}
 	t, err := readTable[F](a, in, f.Quiet)
 	if err != nil {
 		return nil, err
@@ -84,6 +91,7 @@ func readFor[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], model strin
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s: %w", in.name(), model, err)
 	}
+	f.reordered = reordered
 	if reordered {
 		t.Notes = append(t.Notes, "the features have another order than in the model: they were matched by name")
 		a.note(f.Quiet, "%s: %s", in.name(), t.Notes[len(t.Notes)-1])
@@ -91,10 +99,17 @@ func readFor[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], model strin
 	return t, nil
 }
 
-func (f *applyFlags) transformOptions(rowNames, columnNames []string) *nmf.TransformOptions {
-	tol := 0.0 // the model's
+// transformOptions are those for a table that was read by readFor.
+func transformOptions[F matrix.Float](a *app, f *applyFlags, t *data.Table[F]) (*nmf.TransformOptions, error) {
+	o := &nmf.TransformOptions{Threads: f.Threads, Missing: f.cellFlags.missing()} // with the tolerance of the model
+	o.RowNames, o.ColumnNames = t.RowNames, t.ColumnNames
 	if f.Tol != nil {
-		tol = *f.Tol
+		o.Tol = *f.Tol
 	}
-	return &nmf.TransformOptions{Tol: tol, Threads: f.Threads, RowNames: rowNames, ColumnNames: columnNames}
+	if f.reordered && f.anyFile() {
+		return nil, errors.New("the features have another order than in the model, and the files of weights or masked cells do not say which: bring the data into the model's order first")
+	}
+	cells, err := f.cellFlags.load(a, f.Transpose, f.Threads, f.Quiet)
+	o.Mask, o.Weights, o.RowWeights, o.ColumnWeights = cells.mask, cells.weights, cells.rows, cells.columns
+	return o, err
 }

@@ -255,7 +255,7 @@ func readGraph(a *app, path string, threads int, quiet bool) (*matrix.CSR[float6
 
 // readSide reads a matrix beside the input.
 func readSide(a *app, path string, threads int, quiet bool) (*matrix.Dense[float64], error) {
-	t, err := readTable[float64](a, source{path, &data.ReadOptions{Threads: threads}}, quiet)
+	t, err := readTable[float64](a, source{path, &data.ReadOptions{Missing: data.MissingWords, Threads: threads}}, quiet)
 	if err != nil {
 		return nil, err
 	}

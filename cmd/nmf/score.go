@@ -54,9 +54,13 @@ func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
 	if err != nil {
 		return err
 	}
+	o, err := transformOptions(a, &c.applyFlags, t)
+	if err != nil {
+		return err
+	}
 	var s nmf.Score
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
-		s, err = m.Score(ctx, t.X, c.transformOptions(t.RowNames, t.ColumnNames))
+		s, err = m.Score(ctx, t.X, o)
 		return err
 	})
 	if err != nil {
@@ -72,8 +76,10 @@ func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
 		}{rows, cols, s, m.Info.RelativeError})
 	}
 	a.printf("read    %s: %s\n", in.name(), describe(t.X))
-	a.printf("error   relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained\n", s.RelativeError, percent(explained(s.RelativeError)))
-	a.printf("loss    %.6g\n", s.Loss)
+	a.printf("%s\n", lossText(m.Info.LossName, s.RelativeError, s.Loss))
+	if m.Info.LossName == "frobenius" {
+		a.printf("loss    %.6g\n", s.Loss)
+	}
 	a.printf("model   relative error %.4g on the data that it was fitted to\n", m.Info.RelativeError)
 	return nil
 }

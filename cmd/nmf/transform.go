@@ -68,9 +68,13 @@ func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
 
 // transformTable gives the weights of t; Ctrl-C ends it with nothing.
 func transformTable[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], t *data.Table[F], in source) (*matrix.Dense[F], error) {
+	o, err := transformOptions(a, f, t)
+	if err != nil {
+		return nil, err
+	}
 	var w *matrix.Dense[F]
-	err := a.interrupts.during("", func(ctx context.Context) (err error) {
-		w, err = m.Transform(ctx, t.X, f.transformOptions(t.RowNames, t.ColumnNames))
+	err = a.interrupts.during("", func(ctx context.Context) (err error) {
+		w, err = m.Transform(ctx, t.X, o)
 		return err
 	})
 	return w, inFile(in.name(), interrupted(err))

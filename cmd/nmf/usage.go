@@ -21,6 +21,12 @@ func choicesOf(name string) []string {
 	switch name {
 	case "solver":
 		return nmf.Solvers()
+	case "loss":
+		return nmf.Losses()
+	case "missing":
+		return append(nmf.MissingKinds(), "empty")
+	case "dispersion-by":
+		return []string{"global", "feature"}
 	case "init":
 		return nmf.Inits()
 	case "compression":

@@ -77,7 +77,10 @@ type alternation[F kernel.Float] struct {
 	mu   sync.Mutex
 	runs []*Run[F]
 
-	update func(h *halfStep[F], ws *tileScratch[F])
+	// update makes the half-steps, scaled says that it needs a metric; safe
+	// cannot raise the loss.
+	update, safe func(h *halfStep[F], ws *tileScratch[F])
+	scaled       bool
 	// positive asks for starts without zeros, and extrapolations that make none.
 	positive bool
 }
@@ -92,8 +95,17 @@ func (a *alternation[F]) choose() error {
 	switch a.cfg.Solver {
 	case "mu":
 		a.update = multiplicative[F](max(1, a.cfg.InnerSweeps))
+	case "newton":
+		a.update, a.scaled = scaledNewton[F](max(1, a.cfg.InnerSweeps)), true
+		if a.cfg.PenaltyW != nil && a.cfg.PenaltyW.Simplex || a.cfg.PenaltyH != nil && a.cfg.PenaltyH.Simplex {
+			a.update, a.scaled = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps)), false
+		}
 	default:
-		a.update = newton[F](a.cfg.Tol/10, max(1, a.cfg.InnerSweeps))
+		a.update = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps))
+	}
+	a.safe = a.update
+	if a.scaled {
+		a.safe = multiplicative[F](1)
 	}
 	return nil
 }
@@ -116,8 +128,11 @@ type pair[F kernel.Float] struct {
 	total, data float64
 	columns     gradientSums
 	momentum    momentum
-	revivals    []int
-	tol         float64
+	// plain asks for a step that cannot raise the loss, madePlain says that the
+	// pair was made by one.
+	plain, madePlain bool
+	revivals         []int
+	tol              float64
 }
 
 // fit does run i.
@@ -209,13 +224,13 @@ func (t *Tall[F]) clone() *Tall[F] {
 }
 
 // left and right are the half-steps for W and H. to may be nil.
-func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F])) (halfResult, bool) {
-	half := &halfStep[F]{cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
+func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
+	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
-func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F])) (halfResult, bool) {
-	half := &halfStep[F]{cells: s.c, side: s.c.right, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
+	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.right, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
@@ -237,7 +252,11 @@ func (s *pair[F]) iterate() bool {
 	if !s.repair() {
 		return false
 	}
-	rows, ok := s.left(s.w, s.h, s.wNext, s.update)
+	update, scaled, plain := s.update, s.scaled, s.plain
+	if plain {
+		update, scaled = s.safe, false
+	}
+	rows, ok := s.left(s.w, s.h, s.wNext, update, scaled)
 	if !ok {
 		return false
 	}
@@ -249,16 +268,20 @@ func (s *pair[F]) iterate() bool {
 		return s.goesOn()
 	}
 	if s.run.Iterations >= s.cfg.MaxIter {
-		s.finish(IterationLimit, s.w)
+		s.finish(IterationLimit, s.wNext)
 		return false
 	}
 	s.run.Iterations++
 	copyTall(s.wBest, s.w)
 	copyTall(s.hBest, s.h)
 	beta := s.momentum.beta()
+	if plain {
+		beta = 0
+	}
+	s.plain, s.madePlain = false, plain || beta == 0 && !s.scaled
 	s.w, s.wNext = s.wNext, s.w
 	s.ahead(s.w, s.wPlain, beta, s.cfg.PenaltyW)
-	columns, ok := s.right(s.w, s.h, s.hNext, s.update)
+	columns, ok := s.right(s.w, s.h, s.hNext, update, scaled)
 	if !ok {
 		return false
 	}
@@ -313,9 +336,9 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 		copyTall(s.h, s.hBest)
 		copyTall(s.wPlain, s.wBest)
 		copyTall(s.hPlain, s.hBest)
-		if s.momentum.on && !s.momentum.plain {
+		if !s.madePlain {
 			s.momentum.reject()
-			s.momentum.plain = true
+			s.plain = true
 			if r.Iterations >= s.cfg.MaxIter {
 				s.finish(IterationLimit, s.w)
 				return ended
@@ -325,10 +348,9 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 		s.finish(Stalled, s.w)
 		return ended
 	}
-	if r.Iterations > 0 && !math.IsInf(s.total, 1) && !s.momentum.plain {
+	if !s.plain && !s.madePlain {
 		s.momentum.accept()
 	}
-	s.momentum.plain = false
 	s.total, s.data = total, rows.loss
 	if r.Iterations == 0 || len(r.Trace) > 0 && r.Trace[len(r.Trace)-1].Iteration == r.Iterations {
 		return accepted
@@ -380,27 +402,43 @@ func (s *pair[F]) close(relative float64) bool {
 // worse than that of the accepted pair, for its H. A run that was thought to
 // have converged and is found not to goes on from there.
 func (s *pair[F]) finish(status Status, w *Tall[F]) {
+	const rowSteps = 100
 	r, h := s.run, s.h
 	last := NewTall[F](w.Rows, w.K)
-	const rowSteps = 100
-	if _, ok := s.left(w, h, last, newton[F](s.cfg.RowTol, rowSteps)); !ok {
-		return
+	update, scaled := newton[F](s.cfg.RowTol, rowSteps), false
+	if !s.c.steps.Quadratic() && !s.cfg.PenaltyW.Coupled() && (s.cfg.PenaltyW == nil || !s.cfg.PenaltyW.Simplex) {
+		update, scaled = polish[F](s.cfg.RowTol, rowSteps), true
 	}
-	if s.cfg.PenaltyW.Coupled() {
-		const rounds = 5
-		for range rounds {
-			if _, ok := s.left(last, h, last, newton[F](s.cfg.RowTol, rowSteps)); !ok {
-				return
-			}
+	rounds := 1
+	if s.cfg.PenaltyW.Coupled() || s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute {
+		rounds = robustRounds
+	}
+	from := w
+	for range rounds {
+		if _, ok := s.left(from, h, last, update, scaled); !ok {
+			return
 		}
+		from = last
 	}
-	rows, ok := s.left(last, h, nil, nil)
+	rows, ok := s.left(last, h, nil, nil, false)
 	if !ok {
 		return
 	}
-	columns, ok := s.right(last, h, nil, nil)
+	columns, ok := s.right(last, h, nil, nil, false)
 	if !ok {
 		return
+	}
+	if total := s.objective(rows.loss, last, h); total > s.total && scaled {
+		// A scaled step may have raised the loss of a row.
+		if _, ok = s.left(s.w, h, last, newton[F](s.cfg.RowTol, rowSteps), false); !ok {
+			return
+		}
+		if rows, ok = s.left(last, h, nil, nil, false); !ok {
+			return
+		}
+		if columns, ok = s.right(last, h, nil, nil, false); !ok {
+			return
+		}
 	}
 	bw, bh := s.balances(last, h)
 	r.Loss, r.RelativeError = s.objective(rows.loss, last, h), s.relative(rows.loss)

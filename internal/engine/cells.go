@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sort"
+	"sync"
 
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
@@ -59,6 +60,9 @@ type side[F kernel.Float] struct {
 	ownTheta, otherTheta []F
 	theta                F
 	byCell               bool
+	// typical is made when it is first asked for.
+	once    *sync.Once
+	typical []F
 	// allOther is the sum of other.
 	allOther float64
 }
@@ -215,8 +219,13 @@ func (c *Cells[F]) setTheta() {
 func (c *Cells[F]) WithLoss(l *loss.Loss, workers int) *Cells[F] {
 	d := *c
 	left, right := *c.left, *c.right
+	left.once, right.once = new(sync.Once), new(sync.Once)
 	d.left, d.right = &left, &right
-	d.steps = loss.NewSteps[F](l, c.Mean)
+	mean := c.Mean
+	if mean == 0 {
+		mean = 1
+	}
+	d.steps = loss.NewSteps[F](l, mean)
 	d.setTheta()
 	d.setReference(&pool{ctx: background, workers: max(1, workers)})
 	return &d

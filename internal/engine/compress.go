@@ -22,6 +22,10 @@ type compressedOperand[F kernel.Float] struct {
 	small *Tall[F]
 }
 
+func (d *compressedOperand[F]) hold(*pool, int, int) bool { return true }
+func (d *compressedOperand[F]) failure() error            { return d.x.failure() }
+func (d *compressedOperand[F]) close()                    {}
+
 func (d *compressedOperand[F]) beforeLeft(p *pool, h *Tall[F]) bool {
 	return d.shrink(p, d.b, h)
 }

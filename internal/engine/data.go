@@ -30,6 +30,13 @@ type Data[F kernel.Float] struct {
 
 // operand is one way to hold X.
 type operand[F kernel.Float] interface {
+	// hold brings the block of rows r0 to r1 into memory, where left, right and
+	// stored find it until the next call; it reports false when cancelled, or
+	// when reading failed. failure says why, and is nil where it did not. close
+	// ends reading.
+	hold(p *pool, r0, r1 int) bool
+	failure() error
+	close()
 	// beforeLeft is called with all of h before the calls of left that use
 	// it, beforeRight with all of w before those of right; they report false
 	// when cancelled.
@@ -62,6 +69,9 @@ func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 	case *matrix.Dense[F]:
 		d.operand = &denseOperand[F]{x, d.ops}
 		d.block = denseBlock[F](x.Cols)
+	case *matrix.Streamed[F]:
+		d.block = max(1, min(denseBlock[F](x.Cols), d.Rows))
+		d.operand = newStreamOperand(x, d.ops, d.block)
 	case *matrix.CSR[F]:
 		d.operand = &sparseOperand[F]{x, transpose(p, x), d.ops}
 		d.block = d.Rows
@@ -77,25 +87,35 @@ func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 // for values that cannot be factorized.
 func (d *Data[F]) scan(p *pool) {
 	const rows = 64
-	parts := make([]rowSums[F], (d.Rows+rows-1)/rows)
-	p.run(len(parts), func(_, t int) {
-		parts[t].badRow = -1
-		for i := t * rows; i < min(d.Rows, (t+1)*rows); i++ {
-			if !parts[t].add(d.stored(i)) {
-				parts[t].badRow = i
-				return
-			}
-		}
-	})
 	d.BadRow = -1
-	for _, part := range parts {
-		if part.badRow >= 0 {
-			d.BadRow = part.badRow
+	for r0 := 0; r0 < d.Rows && d.BadRow < 0; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
 			return
 		}
-		d.Sum += part.sum
-		d.SumSq += part.sumSq
-		d.Largest = max(d.Largest, part.largest)
+		parts := make([]rowSums[F], (r1-r0+rows-1)/rows)
+		p.run(len(parts), func(_, t int) {
+			parts[t].badRow = -1
+			for i := r0 + t*rows; i < min(r1, r0+(t+1)*rows); i++ {
+				largest, sum, sumSq, ok := d.ops.Scan(d.stored(i))
+				if !ok {
+					parts[t].badRow = i
+					return
+				}
+				parts[t].sum += sum
+				parts[t].sumSq += sumSq
+				parts[t].largest = max(parts[t].largest, largest)
+			}
+		})
+		for _, part := range parts {
+			if part.badRow >= 0 {
+				d.BadRow = part.badRow
+				return
+			}
+			d.Sum += part.sum
+			d.SumSq += part.sumSq
+			d.Largest = max(d.Largest, part.largest)
+		}
 	}
 }
 
@@ -105,50 +125,26 @@ type rowSums[F kernel.Float] struct {
 	badRow     int
 }
 
-// add adds a row and reports whether all its values are finite and not
-// negative. Four sums run side by side, so that additions need not wait for
-// each other.
-func (r *rowSums[F]) add(row []F) bool {
-	most := largestFinite[F]()
-	var sum, sq [4]float64
-	top := r.largest
-	for len(row) >= 4 {
-		a, b, c, d := row[0], row[1], row[2], row[3]
-		if !(a >= 0 && a <= most && b >= 0 && b <= most && c >= 0 && c <= most && d >= 0 && d <= most) {
-			return false
-		}
-		top = max(top, max(a, b), max(c, d))
-		x0, x1, x2, x3 := float64(a), float64(b), float64(c), float64(d)
-		sum[0] += x0
-		sum[1] += x1
-		sum[2] += x2
-		sum[3] += x3
-		sq[0] += x0 * x0
-		sq[1] += x1 * x1
-		sq[2] += x2 * x2
-		sq[3] += x3 * x3
-		row = row[4:]
-	}
-	for _, v := range row {
-		if !(v >= 0 && v <= most) {
-			return false
-		}
-		top = max(top, v)
-		sum[0] += float64(v)
-		sq[0] += float64(v) * float64(v)
-	}
-	r.sum += sum[0] + sum[1] + (sum[2] + sum[3])
-	r.sumSq += sq[0] + sq[1] + (sq[2] + sq[3])
-	r.largest = top
-	return true
+// Failure is why X could not be read, nil where it could: what was cancelled
+// without the context having ended was cancelled by this.
+func (d *Data[F]) Failure() error { return d.failure() }
+
+// Close ends reading from X, where that goes on beside the passes.
+func (d *Data[F]) Close() { d.close() }
+
+// RowValues copies row i.
+func (d *Data[F]) RowValues(i int) []float64 {
+	row := make([]float64, d.Cols)
+	d.row(i, row)
+	return row
 }
 
-func largestFinite[F kernel.Float]() F {
-	limit := math.MaxFloat64
-	if kernel.Width[F]() == 16 {
-		limit = math.MaxFloat32
+// cause is why work was cancelled.
+func (d *Data[F]) cause(ctx context.Context) error {
+	if err := d.failure(); err != nil {
+		return err
 	}
-	return F(limit)
+	return context.Cause(ctx)
 }
 
 // Mean is the mean over all cells.
@@ -159,9 +155,8 @@ func (d *Data[F]) CopyRow(i int, dst []float64) { d.row(i, dst) }
 
 // RowSums gives the sum of row i and that of its squares.
 func (d *Data[F]) RowSums(i int) (sum, sumSq float64) {
-	var r rowSums[F]
-	r.add(d.stored(i))
-	return r.sum, r.sumSq
+	_, sum, sumSq, _ = d.ops.Scan(d.stored(i))
+	return sum, sumSq
 }
 
 // Norm is the Frobenius norm of X.

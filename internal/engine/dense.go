@@ -27,6 +27,9 @@ func denseBlock[F kernel.Float](cols int) int {
 	return max(blockStep, blockBytes/max(1, rowBytes)/blockStep*blockStep)
 }
 
+func (d *denseOperand[F]) hold(*pool, int, int) bool                  { return true }
+func (d *denseOperand[F]) failure() error                             { return nil }
+func (d *denseOperand[F]) close()                                     {}
 func (d *denseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return true }
 func (d *denseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
 
@@ -59,6 +62,14 @@ const (
 
 // residualLoss costs m·n·k multiplications.
 func (d *denseOperand[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (float64, bool) {
+	total := 0.0
+	ok := d.residualSums(p, w, h, off, k, &total)
+	return total / 2, ok
+}
+
+// residualSums adds the squares of the residual to total, in parts of rows in
+// order.
+func (d *denseOperand[F]) residualSums(p *pool, w, h *Tall[F], off, k int, total *float64) bool {
 	ops := kernel.For[float64]()
 	n := (d.x.Rows + residualRows - 1) / residualRows
 	sums := make([]float64, n)
@@ -93,9 +104,8 @@ func (d *denseOperand[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (floa
 			}
 		}
 	})
-	total := 0.0
 	for _, v := range sums {
-		total += v
+		*total += v
 	}
-	return total / 2, ok
+	return ok
 }

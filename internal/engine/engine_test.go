@@ -125,7 +125,7 @@ func TestScan(t *testing.T) {
 }
 
 func TestTranspose(t *testing.T) {
-	for _, s := range [][2]int{{1, 1}, {500, 3}, {3, 500}, {200, 200}} {
+	for _, s := range [][2]int{{1, 1}, {500, 3}, {3, 500}, {200, 200}, {20, 9000}} {
 		x, _, _ := drawn[float64](s[0], s[1], 1, 0, 5)
 		want := x.Sparse().T()
 		for _, workers := range []int{1, 2, 7} {

@@ -311,7 +311,7 @@ func (f *fitter[F]) bothProducts() bool {
 	whole := f.cfg.PenaltyW.Whole()
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
-		if !f.updateRows(r0, r1) || !whole && !f.crossColumns(r0, r1) {
+		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || !whole && !f.crossColumns(r0, r1) {
 			return false
 		}
 	}
@@ -324,7 +324,8 @@ func (f *fitter[F]) bothProducts() bool {
 		}
 	}
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
-		if !f.crossColumns(r0, min(r0+f.x.block, f.x.Rows)) {
+		r1 := min(r0+f.x.block, f.x.Rows)
+		if !f.x.hold(f.pool, r0, r1) || !f.crossColumns(r0, r1) {
 			return false
 		}
 	}

@@ -24,6 +24,10 @@ type halfStep[F kernel.Float] struct {
 	// over all columns of the side; gram the same for a quadratic loss.
 	sums []F
 	gram []F
+	// metric is the model of scaled Newton steps, nil for other updates; with
+	// it an evaluation fills curve too.
+	metric *metric[F]
+	scaled bool
 	// update improves a tile whose terms have been evaluated; nil leaves it.
 	update func(h *halfStep[F], ws *tileScratch[F])
 }
@@ -35,15 +39,18 @@ type tileScratch[F kernel.Float] struct {
 	// w is the factor. num and den are the parts of the gradient of the loss,
 	// den − num; lin and quad majorize what is asked at the entry.
 	w, num, den, lin, quad, d []F
+	// curve is the diagonal of the second derivatives, for scaled Newton steps;
+	// z, old and target are their scratch.
+	curve, z, old, target []F
 	// x, weights, theta, r, a and b are panels.
 	x, weights, theta, r, a, b []F
 	// whole says that x and weights hold the whole panel.
 	whole bool
 	loss  loss.Scratch[F]
 	// row and col are rows of a tall factor.
-	rowNum, rowDen []F
-	lines          lineRoom[F]
-	rowSolver      rowSolver[F]
+	rowNum, rowDen, rowCurve []F
+	lines                    lineRoom[F]
+	rowSolver                rowSolver[F]
 	// worst is the largest KKT residual of a row that newton left.
 	worst float64
 }
@@ -72,6 +79,12 @@ func newTileScratch[F kernel.Float](k int) *tileScratch[F] {
 func (h *halfStep[F]) prepare(p *pool) bool {
 	if h.asked.Penalized() {
 		h.point = penalty.At[F](h.asked, h.from.Data, h.from.Ld, h.from.Rows, h.from.K)
+	}
+	if h.scaled {
+		var ok bool
+		if h.metric, ok = h.newMetric(p); !ok {
+			return false
+		}
 	}
 	l := h.cells.steps.Loss
 	switch {
@@ -137,7 +150,7 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		ws := scratch[wi]
 		a, b := i*t, min((i+1)*t, h.side.rows)
 		h.load(ws, a, b)
-		sums.dot[i] = h.evaluate(ws, true)
+		sums.dot[i] = h.evaluate(ws, true, h.metric != nil)
 		h.gradient(ws, sums.each[i])
 		if h.update != nil {
 			h.update(h, ws)
@@ -197,9 +210,15 @@ func grow[F kernel.Float](s *[]F, n int) {
 
 // evaluate fills num and den for the tile's w, and gives the loss of its cells
 // where that is wanted.
-func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss bool) (sum float64) {
+//
+// With curved it fills curve, too.
+func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum float64) {
+	if curved {
+		grow(&ws.curve, ws.k*kernel.TileRows[F]())
+		clear(ws.curve)
+	}
 	if h.side.list != nil {
-		return h.evaluateLists(ws, wantLoss)
+		return h.evaluateLists(ws, wantLoss, curved)
 	}
 	t, k, ops, steps := kernel.TileRows[F](), ws.k, h.cells.ops, h.cells.steps
 	clear(ws.num)
@@ -241,6 +260,10 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss bool) (sum float64) 
 		if !shared {
 			ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, den, t, ws.den, t)
 		}
+		if curved {
+			steps.Curve(num, den, r)
+			ops.MulAdd(k, t, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, num, t, ws.curve, t)
+		}
 	}
 	if shared {
 		for j := range k {
@@ -273,10 +296,14 @@ func (h *halfStep[F]) panelLoss(ws *tileScratch[F], x, r, weights, theta []F) fl
 }
 
 // evaluateLists is evaluate for listed cells: row by row.
-func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss bool) (sum float64) {
+func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss, curved bool) (sum float64) {
 	ops, ld := h.cells.ops, h.fixed.Ld
 	clear(ws.rowNum)
 	clear(ws.rowDen)
+	if curved {
+		grow(&ws.rowCurve, len(ws.rowNum))
+		clear(ws.rowCurve)
+	}
 	rs := &ws.rowSolver
 	rs.reset(ws.k, ld)
 	for i := range ws.rows {
@@ -284,7 +311,16 @@ func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss bool) (sum floa
 		for j := range ws.k {
 			rs.w[j] = ws.w[j*kernel.TileRows[F]()+i]
 		}
-		sum += h.evaluateLine(rs, l, rs.w, ws.rowNum[i*ld:(i+1)*ld], ws.rowDen[i*ld:(i+1)*ld], wantLoss)
+		sum += h.evaluateLine(rs, l, rs.w, ws.rowNum[i*ld:(i+1)*ld], ws.rowDen[i*ld:(i+1)*ld], wantLoss, curved)
+		if curved {
+			n := len(l.idx)
+			h.cells.steps.Curve(rs.num[:n], rs.den[:n], rs.r[:n])
+			ops.Gather(ld, l.idx, rs.num[:n], h.metric.squares.Data, ld, ws.rowCurve[i*ld:(i+1)*ld])
+		}
+	}
+	if curved {
+		ops.Pack(ws.rows, ws.k, ws.rowCurve, ld, ws.curve)
+		repeatLast(ws.curve, ws.rows, ws.k)
 	}
 	ops.Pack(ws.rows, ws.k, ws.rowNum, ld, ws.num)
 	ops.Pack(ws.rows, ws.k, ws.rowDen, ld, ws.den)
@@ -295,13 +331,13 @@ func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss bool) (sum floa
 
 // evaluateLine adds the parts of one row's gradient to num and den, rows of a
 // tall factor, and gives the row's loss. rs keeps r and the terms.
-func (h *halfStep[F]) evaluateLine(rs *rowSolver[F], l line[F], w, num, den []F, wantLoss bool) (sum float64) {
+func (h *halfStep[F]) evaluateLine(rs *rowSolver[F], l line[F], w, num, den []F, wantLoss, wantTerms bool) (sum float64) {
 	ops, steps, f := h.cells.ops, h.cells.steps, h.fixed
 	n, ld := len(l.idx), f.Ld
 	rs.room(n)
 	r, a, b := rs.r[:n], rs.num[:n], rs.den[:n]
 	shared := steps.OneDenominator() && (l.outside != 0 || l.w == nil && h.sums != nil)
-	if shared && l.w == nil && !wantLoss {
+	if shared && l.w == nil && !wantLoss && !wantTerms {
 		ops.GatherQuotient(ld, l.idx, l.x, f.Data, ld, w, steps.Tiny, a, num)
 	} else {
 		ops.Dots(ld, l.idx, f.Data, ld, w, r)

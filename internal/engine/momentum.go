@@ -8,8 +8,6 @@ type momentum struct {
 	next, last     float64
 	ceiling        float64
 	rejectedInARow int
-	// plain asks for one step without momentum.
-	plain bool
 }
 
 const (
@@ -27,7 +25,7 @@ func newMomentum(on bool) momentum {
 // back it is zero for one: a plain step from the accepted pair cannot raise
 // the loss.
 func (m *momentum) beta() float64 {
-	if !m.on || m.plain || m.rejectedInARow >= 2 {
+	if !m.on || m.rejectedInARow >= 2 {
 		return 0
 	}
 	return m.next

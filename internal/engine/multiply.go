@@ -18,7 +18,7 @@ func multiplicative[F kernel.Float](sweeps int) func(h *halfStep[F], ws *tileScr
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		for s := range sweeps {
 			if s > 0 {
-				h.evaluate(ws, false)
+				h.evaluate(ws, false, false)
 			}
 			h.multiply(ws)
 			h.restore(ws)

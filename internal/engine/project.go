@@ -49,6 +49,9 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 	var before, after tileSums
 	for r0 := 0; r0 < d.Rows; r0 += d.block {
 		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
+			return nil, false
+		}
 		n := tiles[F](r1 - r0)
 		before.reset(n, k)
 		after.reset(n, k)
@@ -157,7 +160,7 @@ func gramOf[F kernel.Float](p *pool, ops *kernel.Ops[F], g *solver.Gram[F], t *T
 func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], asked *penalty.Factor, tol float64, workers int) (float64, error) {
 	r, ok := d.project(&pool{ctx: ctx, workers: max(1, workers)}, w, h, asked, nil, tol, false)
 	if !ok {
-		return 0, context.Cause(ctx)
+		return 0, d.cause(ctx)
 	}
 	return r.worst, nil
 }
@@ -166,30 +169,41 @@ func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], asked *penalty.Fac
 func (d *Data[F]) Loss(ctx context.Context, w, h *Tall[F], workers int) (float64, error) {
 	loss, ok := d.residualLoss(&pool{ctx: ctx, workers: max(1, workers)}, w, h, 0, w.K)
 	if !ok {
-		return 0, context.Cause(ctx)
+		return 0, d.cause(ctx)
 	}
 	return loss, nil
 }
 
-// Times gives X·h (m x k) for a tall h (n x k).
+// Times gives X·h (m x k) for a tall h (n x k). Where reading X fails, which
+// Failure tells, the result is not whole.
 func (d *Data[F]) Times(h *Tall[F], workers int) *Tall[F] {
 	c := NewTall[F](d.Rows, h.K)
 	p := &pool{ctx: context.Background(), workers: max(1, workers)}
 	tile := kernel.TileRows[F]()
 	d.beforeLeft(p, h)
-	p.run(tiles[F](d.Rows), func(_, t int) {
-		a, b := t*tile, min((t+1)*tile, d.Rows)
-		d.left(a, b, 0, h.Ld, h, c.Data[a*c.Ld:], c.Ld)
-	})
+	for r0 := 0; r0 < d.Rows; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
+			break
+		}
+		p.run(tiles[F](r1-r0), func(_, t int) {
+			a, b := r0+t*tile, min(r0+(t+1)*tile, r1)
+			d.left(a, b, 0, h.Ld, h, c.Data[a*c.Ld:], c.Ld)
+		})
+	}
 	return c
 }
 
-// TransposeTimes gives Xᵀ·w (n x k) for a tall w (m x k).
+// TransposeTimes gives Xᵀ·w (n x k) for a tall w (m x k), as Times does.
 func (d *Data[F]) TransposeTimes(w *Tall[F], workers int) *Tall[F] {
 	q := NewTall[F](d.Cols, w.K)
 	p := &pool{ctx: context.Background(), workers: max(1, workers)}
 	for r0 := 0; r0 < d.Rows; r0 += d.block {
-		d.crossBlock(p, w, q, r0, min(r0+d.block, d.Rows))
+		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
+			break
+		}
+		d.crossBlock(p, w, q, r0, r1)
 	}
 	return q
 }

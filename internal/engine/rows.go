@@ -66,7 +66,7 @@ func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol
 	for step := 0; ; step++ {
 		clear(s.rowNum)
 		clear(s.rowDen)
-		value := h.evaluateLine(s, l, s.w, s.rowNum, s.rowDen, !h.cells.steps.Quadratic())
+		value := h.evaluateLine(s, l, s.w, s.rowNum, s.rowDen, !h.cells.steps.Quadratic(), true)
 		value += s.penalties(asked, s.w)
 		residual := s.projected(asked)
 		if residual <= tol || step == most {

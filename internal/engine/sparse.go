@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/matrix"
 )
@@ -14,6 +16,9 @@ type sparseOperand[F kernel.Float] struct {
 	ops       *kernel.Ops[F]
 }
 
+func (d *sparseOperand[F]) hold(*pool, int, int) bool                  { return true }
+func (d *sparseOperand[F]) failure() error                             { return nil }
+func (d *sparseOperand[F]) close()                                     {}
 func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return true }
 func (d *sparseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
 
@@ -101,48 +106,64 @@ func gram64[F kernel.Float](t *Tall[F], off, k int) []float64 {
 	return g
 }
 
-// transpose is x.T() in parallel: parts of equally many stored cells count
-// their columns, and every part then knows where its cells go.
+// transpose is x.T() in parallel. A task has a range of columns, which it goes
+// through in panels, row after row: few enough columns that the places where
+// their next cells go stay in a core's own cache, and enough that most rows
+// have some cells there.
 func transpose[F kernel.Float](p *pool, x *matrix.CSR[F]) *matrix.CSR[F] {
+	const columns, cells = 2048, 8
 	t := &matrix.CSR[F]{Rows: x.Cols, Cols: x.Rows,
 		RowPtr: make([]int, x.Cols+1), ColIdx: make([]int32, x.NNZ()), Val: make([]F, x.NNZ())}
-	parts := max(1, min(p.workers, x.NNZ()/(4*max(1, x.Cols))))
-	bounds := make([]int, parts+1)
-	row := 0
-	for b := range parts {
-		bounds[b] = row
-		for row < x.Rows && x.RowPtr[row] < (b+1)*x.NNZ()/parts {
-			row++
+	for _, part := range countColumns(p, x) {
+		for j, n := range part {
+			t.RowPtr[j+1] += n
 		}
 	}
-	bounds[parts] = x.Rows
-	next := make([][]int, parts)
-	p.run(parts, func(_, b int) {
-		count := make([]int, x.Cols)
-		for _, c := range x.ColIdx[x.RowPtr[bounds[b]]:x.RowPtr[bounds[b+1]]] {
-			count[c]++
-		}
-		next[b] = count
-	})
-	at := 0
 	for j := range x.Cols {
-		t.RowPtr[j] = at
-		for b := range parts {
-			n := next[b][j]
-			next[b][j] = at
-			at += n
-		}
+		t.RowPtr[j+1] += t.RowPtr[j]
 	}
-	t.RowPtr[x.Cols] = at
-	p.run(parts, func(_, b int) {
-		to := next[b]
-		for i := bounds[b]; i < bounds[b+1]; i++ {
-			cols, vals := x.Row(i)
-			for q, c := range cols {
-				t.ColIdx[to[c]], t.Val[to[c]] = int32(i), vals[q]
-				to[c]++
+	next := slices.Clone(t.RowPtr[:x.Cols])
+	panel := max(columns, cells*x.Rows*x.Cols/max(1, x.NNZ()))
+	// Ranges with as many cells each.
+	tasks := max(1, min(p.workers, x.Cols/panel))
+	bounds := make([]int, tasks+1)
+	for b := range tasks {
+		bounds[b], _ = slices.BinarySearch(t.RowPtr[:x.Cols], b*x.NNZ()/tasks)
+	}
+	bounds[tasks] = x.Cols
+	p.run(tasks, func(_, task int) {
+		at := slices.Clone(x.RowPtr[:x.Rows])
+		if first := int32(bounds[task]); first > 0 {
+			for i := range at {
+				skip, _ := slices.BinarySearch(x.ColIdx[at[i]:x.RowPtr[i+1]], first)
+				at[i] += skip
+			}
+		}
+		for j := bounds[task]; j < bounds[task+1]; j += panel {
+			end := int32(min(j+panel, bounds[task+1]))
+			for i := range at {
+				q, last := at[i], x.RowPtr[i+1]
+				for ; q < last && x.ColIdx[q] < end; q++ {
+					c := x.ColIdx[q]
+					t.ColIdx[next[c]], t.Val[next[c]] = int32(i), x.Val[q]
+					next[c]++
+				}
+				at[i] = q
 			}
 		}
 	})
 	return t
+}
+
+// countColumns counts the cells of each column, in parts that are to be added.
+func countColumns[F kernel.Float](p *pool, x *matrix.CSR[F]) [][]int {
+	parts := make([][]int, max(1, min(p.workers, x.NNZ()/(4*max(1, x.Cols)))))
+	p.run(len(parts), func(_, b int) {
+		count := make([]int, x.Cols)
+		for _, c := range x.ColIdx[b*x.NNZ()/len(parts) : (b+1)*x.NNZ()/len(parts)] {
+			count[c]++
+		}
+		parts[b] = count
+	})
+	return parts
 }

@@ -14,15 +14,70 @@ func mulAdd6x2F32AVX2(m int, p int, a *float32, rs int, cs int, b *float32, ldb 
 //go:noescape
 func gather2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots2F32AVX2 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter2F32AVX2 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather4F32AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots4F32AVX2 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter4F32AVX2 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather6F32AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots6F32AVX2 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter6F32AVX2 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
+// gatherQuotient2F32AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient4F32AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gram4x2F32AVX2 adds weighted outer products of rows to 2 vectors of 4 rows of g.
+//
+//go:noescape
+func gram4x2F32AVX2(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// mirrorF32AVX2 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF32AVX2(n int, src *float32, dst *float32, ld int)
+
+// scanF32AVX2 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF32AVX2(n int, x *float32) (top float32, sum float64, sumSq float64)
 
 // sweepF32AVX2 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -169,15 +224,70 @@ func mulAdd6x2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb 
 //go:noescape
 func gather2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots2F64AVX2 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter2F64AVX2 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather4F64AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots4F64AVX2 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter4F64AVX2 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather6F64AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots6F64AVX2 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter6F64AVX2 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
+// gatherQuotient2F64AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient4F64AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gram4x2F64AVX2 adds weighted outer products of rows to 2 vectors of 4 rows of g.
+//
+//go:noescape
+func gram4x2F64AVX2(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// mirrorF64AVX2 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF64AVX2(n int, src *float64, dst *float64, ld int)
+
+// scanF64AVX2 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF64AVX2(n int, x *float64) (top float64, sum float64, sumSq float64)
 
 // sweepF64AVX2 updates a tile by one pass over its components and returns the sum of squared changes.
 //

@@ -614,6 +614,197 @@ done:
 	VZEROUPPER
 	RET
 
+// func dots2F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·dots2F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPS       (R8), Y0, Y2
+	VFMADD231PS  32(R8), Y1, Y2
+	VMULPS       (R9), Y0, Y3
+	VFMADD231PS  32(R9), Y1, Y3
+	VMULPS       (R10), Y0, Y4
+	VFMADD231PS  32(R10), Y1, Y4
+	VMULPS       (R11), Y0, Y5
+	VFMADD231PS  32(R11), Y1, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y7
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VUNPCKLPD    Y4, Y2, Y6
+	VUNPCKHPD    Y4, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X6
+	VADDPS       X6, X2, X2
+	VMOVUPS      (R12)(DI*4), X8
+	VADDPS       X8, X2, X2
+	VMOVUPS      X2, (R12)(DI*4)
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF32<>+0(SB), DX
+	MOVQ         $0x00000008, BX
+	SUBQ         CX, BX
+	VMOVUPS      (DX)(BX*4), Y9
+	VMULPS       (R8), Y0, Y2
+	VFMADD231PS  32(R8), Y1, Y2
+	VMULPS       (R9), Y0, Y3
+	VFMADD231PS  32(R9), Y1, Y3
+	VMULPS       (R10), Y0, Y4
+	VFMADD231PS  32(R10), Y1, Y4
+	VMULPS       (R11), Y0, Y5
+	VFMADD231PS  32(R11), Y1, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y7
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VUNPCKLPD    Y4, Y2, Y6
+	VUNPCKHPD    Y4, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X6
+	VADDPS       X6, X2, X2
+	VMASKMOVPS   (R12)(DI*4), X9, X8
+	VADDPS       X8, X2, X2
+	VMASKMOVPS   X2, X9, (R12)(DI*4)
+	MOVQ         AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA firstF32<>+0(SB)/4, $0xffffffff
+DATA firstF32<>+4(SB)/4, $0xffffffff
+DATA firstF32<>+8(SB)/4, $0xffffffff
+DATA firstF32<>+12(SB)/4, $0xffffffff
+DATA firstF32<>+16(SB)/4, $0xffffffff
+DATA firstF32<>+20(SB)/4, $0xffffffff
+DATA firstF32<>+24(SB)/4, $0xffffffff
+DATA firstF32<>+28(SB)/4, $0xffffffff
+DATA firstF32<>+32(SB)/4, $0x00000000
+DATA firstF32<>+36(SB)/4, $0x00000000
+DATA firstF32<>+40(SB)/4, $0x00000000
+DATA firstF32<>+44(SB)/4, $0x00000000
+DATA firstF32<>+48(SB)/4, $0x00000000
+DATA firstF32<>+52(SB)/4, $0x00000000
+DATA firstF32<>+56(SB)/4, $0x00000000
+DATA firstF32<>+60(SB)/4, $0x00000000
+GLOBL firstF32<>(SB), RODATA|NOPTR, $64
+
+// func scatter2F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, FMA3
+TEXT ·scatter2F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Y2
+	VMOVUPS      (BX)(R9*1), Y3
+	VFMADD231PS  Y0, Y2, Y3
+	VMOVUPS      Y3, (BX)(R9*1)
+	VMOVUPS      32(BX)(R9*1), Y4
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Y4, 32(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 // Requires: AVX, FMA3
 TEXT ·gather4F32AVX2(SB), NOSPLIT, $0-64
@@ -692,6 +883,205 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots4F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·dots4F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPS       (R8), Y0, Y4
+	VFMADD231PS  32(R8), Y1, Y4
+	VFMADD231PS  64(R8), Y2, Y4
+	VFMADD231PS  96(R8), Y3, Y4
+	VMULPS       (R9), Y0, Y5
+	VFMADD231PS  32(R9), Y1, Y5
+	VFMADD231PS  64(R9), Y2, Y5
+	VFMADD231PS  96(R9), Y3, Y5
+	VMULPS       (R10), Y0, Y6
+	VFMADD231PS  32(R10), Y1, Y6
+	VFMADD231PS  64(R10), Y2, Y6
+	VFMADD231PS  96(R10), Y3, Y6
+	VMULPS       (R11), Y0, Y7
+	VFMADD231PS  32(R11), Y1, Y7
+	VFMADD231PS  64(R11), Y2, Y7
+	VFMADD231PS  96(R11), Y3, Y7
+	VUNPCKLPS    Y5, Y4, Y8
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VUNPCKLPS    Y7, Y6, Y9
+	VUNPCKHPS    Y7, Y6, Y6
+	VADDPS       Y9, Y6, Y6
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X8
+	VADDPS       X8, X4, X4
+	VMOVUPS      (R12)(DI*4), X10
+	VADDPS       X10, X4, X4
+	VMOVUPS      X4, (R12)(DI*4)
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF32<>+0(SB), DX
+	MOVQ         $0x00000008, BX
+	SUBQ         CX, BX
+	VMOVUPS      (DX)(BX*4), Y11
+	VMULPS       (R8), Y0, Y4
+	VFMADD231PS  32(R8), Y1, Y4
+	VFMADD231PS  64(R8), Y2, Y4
+	VFMADD231PS  96(R8), Y3, Y4
+	VMULPS       (R9), Y0, Y5
+	VFMADD231PS  32(R9), Y1, Y5
+	VFMADD231PS  64(R9), Y2, Y5
+	VFMADD231PS  96(R9), Y3, Y5
+	VMULPS       (R10), Y0, Y6
+	VFMADD231PS  32(R10), Y1, Y6
+	VFMADD231PS  64(R10), Y2, Y6
+	VFMADD231PS  96(R10), Y3, Y6
+	VMULPS       (R11), Y0, Y7
+	VFMADD231PS  32(R11), Y1, Y7
+	VFMADD231PS  64(R11), Y2, Y7
+	VFMADD231PS  96(R11), Y3, Y7
+	VUNPCKLPS    Y5, Y4, Y8
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VUNPCKLPS    Y7, Y6, Y9
+	VUNPCKHPS    Y7, Y6, Y6
+	VADDPS       Y9, Y6, Y6
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X8
+	VADDPS       X8, X4, X4
+	VMASKMOVPS   (R12)(DI*4), X11, X10
+	VADDPS       X10, X4, X4
+	VMASKMOVPS   X4, X11, (R12)(DI*4)
+	MOVQ         AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter4F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, FMA3
+TEXT ·scatter4F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS 64(R8), Y2
+	VMOVUPS 96(R8), Y3
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Y4
+	VMOVUPS      (BX)(R9*1), Y5
+	VFMADD231PS  Y0, Y4, Y5
+	VMOVUPS      Y5, (BX)(R9*1)
+	VMOVUPS      32(BX)(R9*1), Y6
+	VFMADD231PS  Y1, Y4, Y6
+	VMOVUPS      Y6, 32(BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Y7
+	VFMADD231PS  Y2, Y4, Y7
+	VMOVUPS      Y7, 64(BX)(R9*1)
+	VMOVUPS      96(BX)(R9*1), Y8
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Y8, 96(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -789,6 +1179,802 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots6F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·dots6F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPS       (R8), Y0, Y6
+	VFMADD231PS  32(R8), Y1, Y6
+	VFMADD231PS  64(R8), Y2, Y6
+	VFMADD231PS  96(R8), Y3, Y6
+	VFMADD231PS  128(R8), Y4, Y6
+	VFMADD231PS  160(R8), Y5, Y6
+	VMULPS       (R9), Y0, Y7
+	VFMADD231PS  32(R9), Y1, Y7
+	VFMADD231PS  64(R9), Y2, Y7
+	VFMADD231PS  96(R9), Y3, Y7
+	VFMADD231PS  128(R9), Y4, Y7
+	VFMADD231PS  160(R9), Y5, Y7
+	VMULPS       (R10), Y0, Y8
+	VFMADD231PS  32(R10), Y1, Y8
+	VFMADD231PS  64(R10), Y2, Y8
+	VFMADD231PS  96(R10), Y3, Y8
+	VFMADD231PS  128(R10), Y4, Y8
+	VFMADD231PS  160(R10), Y5, Y8
+	VMULPS       (R11), Y0, Y9
+	VFMADD231PS  32(R11), Y1, Y9
+	VFMADD231PS  64(R11), Y2, Y9
+	VFMADD231PS  96(R11), Y3, Y9
+	VFMADD231PS  128(R11), Y4, Y9
+	VFMADD231PS  160(R11), Y5, Y9
+	VUNPCKLPS    Y7, Y6, Y10
+	VUNPCKHPS    Y7, Y6, Y6
+	VADDPS       Y10, Y6, Y6
+	VUNPCKLPS    Y9, Y8, Y11
+	VUNPCKHPS    Y9, Y8, Y8
+	VADDPS       Y11, Y8, Y8
+	VUNPCKLPD    Y8, Y6, Y10
+	VUNPCKHPD    Y8, Y6, Y6
+	VADDPS       Y10, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X10
+	VADDPS       X10, X6, X6
+	VMOVUPS      (R12)(DI*4), X12
+	VADDPS       X12, X6, X6
+	VMOVUPS      X6, (R12)(DI*4)
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	MOVL         (CX)(R13*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF32<>+0(SB), DX
+	MOVQ         $0x00000008, BX
+	SUBQ         CX, BX
+	VMOVUPS      (DX)(BX*4), Y13
+	VMULPS       (R8), Y0, Y6
+	VFMADD231PS  32(R8), Y1, Y6
+	VFMADD231PS  64(R8), Y2, Y6
+	VFMADD231PS  96(R8), Y3, Y6
+	VFMADD231PS  128(R8), Y4, Y6
+	VFMADD231PS  160(R8), Y5, Y6
+	VMULPS       (R9), Y0, Y7
+	VFMADD231PS  32(R9), Y1, Y7
+	VFMADD231PS  64(R9), Y2, Y7
+	VFMADD231PS  96(R9), Y3, Y7
+	VFMADD231PS  128(R9), Y4, Y7
+	VFMADD231PS  160(R9), Y5, Y7
+	VMULPS       (R10), Y0, Y8
+	VFMADD231PS  32(R10), Y1, Y8
+	VFMADD231PS  64(R10), Y2, Y8
+	VFMADD231PS  96(R10), Y3, Y8
+	VFMADD231PS  128(R10), Y4, Y8
+	VFMADD231PS  160(R10), Y5, Y8
+	VMULPS       (R11), Y0, Y9
+	VFMADD231PS  32(R11), Y1, Y9
+	VFMADD231PS  64(R11), Y2, Y9
+	VFMADD231PS  96(R11), Y3, Y9
+	VFMADD231PS  128(R11), Y4, Y9
+	VFMADD231PS  160(R11), Y5, Y9
+	VUNPCKLPS    Y7, Y6, Y10
+	VUNPCKHPS    Y7, Y6, Y6
+	VADDPS       Y10, Y6, Y6
+	VUNPCKLPS    Y9, Y8, Y11
+	VUNPCKHPS    Y9, Y8, Y8
+	VADDPS       Y11, Y8, Y8
+	VUNPCKLPD    Y8, Y6, Y10
+	VUNPCKHPD    Y8, Y6, Y6
+	VADDPS       Y10, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X10
+	VADDPS       X10, X6, X6
+	VMASKMOVPS   (R12)(DI*4), X13, X12
+	VADDPS       X12, X6, X6
+	VMASKMOVPS   X6, X13, (R12)(DI*4)
+	MOVQ         AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter6F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, FMA3
+TEXT ·scatter6F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS 64(R8), Y2
+	VMOVUPS 96(R8), Y3
+	VMOVUPS 128(R8), Y4
+	VMOVUPS 160(R8), Y5
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Y6
+	VMOVUPS      (BX)(R9*1), Y7
+	VFMADD231PS  Y0, Y6, Y7
+	VMOVUPS      Y7, (BX)(R9*1)
+	VMOVUPS      32(BX)(R9*1), Y8
+	VFMADD231PS  Y1, Y6, Y8
+	VMOVUPS      Y8, 32(BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Y9
+	VFMADD231PS  Y2, Y6, Y9
+	VMOVUPS      Y9, 64(BX)(R9*1)
+	VMOVUPS      96(BX)(R9*1), Y10
+	VFMADD231PS  Y3, Y6, Y10
+	VMOVUPS      Y10, 96(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Y11
+	VFMADD231PS  Y4, Y6, Y11
+	VMOVUPS      Y11, 128(BX)(R9*1)
+	VMOVUPS      160(BX)(R9*1), Y12
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Y12, 160(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·gatherQuotient2F32AVX2(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	XORQ    DI, DI
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y13, Y13, Y13
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPS       (R8), Y0, Y2
+	VFMADD231PS  32(R8), Y1, Y2
+	VMULPS       (R9), Y0, Y3
+	VFMADD231PS  32(R9), Y1, Y3
+	VMULPS       (R10), Y0, Y4
+	VFMADD231PS  32(R10), Y1, Y4
+	VMULPS       (R11), Y0, Y5
+	VFMADD231PS  32(R11), Y1, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y7
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VUNPCKLPD    Y4, Y2, Y6
+	VUNPCKHPD    Y4, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X6
+	VADDPS       X6, X2, X2
+	VBROADCASTSS tiny+56(FP), X7
+	VMAXPS       X2, X7, X2
+	VMOVUPS      (R12)(DI*4), X6
+	VDIVPS       X2, X6, X6
+	VMOVUPS      X6, (R13)(DI*4)
+	VMOVUPS      X6, (SP)
+	VBROADCASTSS (SP), Y2
+	VFMADD231PS  (R8), Y2, Y10
+	VFMADD231PS  32(R8), Y2, Y11
+	VBROADCASTSS 4(SP), Y3
+	VFMADD231PS  (R9), Y3, Y12
+	VFMADD231PS  32(R9), Y3, Y13
+	VBROADCASTSS 8(SP), Y4
+	VFMADD231PS  (R10), Y4, Y10
+	VFMADD231PS  32(R10), Y4, Y11
+	VBROADCASTSS 12(SP), Y5
+	VFMADD231PS  (R11), Y5, Y12
+	VFMADD231PS  32(R11), Y5, Y13
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF32<>+0(SB), DX
+	MOVQ         $0x00000008, BX
+	SUBQ         CX, BX
+	VMOVUPS      (DX)(BX*4), Y8
+	VMULPS       (R8), Y0, Y2
+	VFMADD231PS  32(R8), Y1, Y2
+	VMULPS       (R9), Y0, Y3
+	VFMADD231PS  32(R9), Y1, Y3
+	VMULPS       (R10), Y0, Y4
+	VFMADD231PS  32(R10), Y1, Y4
+	VMULPS       (R11), Y0, Y5
+	VFMADD231PS  32(R11), Y1, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y7
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VUNPCKLPD    Y4, Y2, Y6
+	VUNPCKHPD    Y4, Y2, Y2
+	VADDPS       Y6, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X6
+	VADDPS       X6, X2, X2
+	VBROADCASTSS tiny+56(FP), X7
+	VMAXPS       X2, X7, X2
+	VMASKMOVPS   (R12)(DI*4), X8, X6
+	VDIVPS       X2, X6, X6
+	VMASKMOVPS   X6, X8, (R13)(DI*4)
+	VMOVUPS      X6, (SP)
+	VBROADCASTSS (SP), Y2
+	VFMADD231PS  (R8), Y2, Y10
+	VFMADD231PS  32(R8), Y2, Y11
+	VBROADCASTSS 4(SP), Y3
+	VFMADD231PS  (R9), Y3, Y12
+	VFMADD231PS  32(R9), Y3, Y13
+	VBROADCASTSS 8(SP), Y4
+	VFMADD231PS  (R10), Y4, Y10
+	VFMADD231PS  32(R10), Y4, Y11
+	VBROADCASTSS 12(SP), Y5
+	VFMADD231PS  (R11), Y5, Y12
+	VFMADD231PS  32(R11), Y5, Y13
+	MOVQ         AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (AX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(AX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·gatherQuotient4F32AVX2(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	XORQ    DI, DI
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y13, Y13, Y13
+	VXORPS  Y14, Y14, Y14
+	VXORPS  Y15, Y15, Y15
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPS       (R8), Y0, Y4
+	VFMADD231PS  32(R8), Y1, Y4
+	VFMADD231PS  64(R8), Y2, Y4
+	VFMADD231PS  96(R8), Y3, Y4
+	VMULPS       (R9), Y0, Y5
+	VFMADD231PS  32(R9), Y1, Y5
+	VFMADD231PS  64(R9), Y2, Y5
+	VFMADD231PS  96(R9), Y3, Y5
+	VMULPS       (R10), Y0, Y6
+	VFMADD231PS  32(R10), Y1, Y6
+	VFMADD231PS  64(R10), Y2, Y6
+	VFMADD231PS  96(R10), Y3, Y6
+	VMULPS       (R11), Y0, Y7
+	VFMADD231PS  32(R11), Y1, Y7
+	VFMADD231PS  64(R11), Y2, Y7
+	VFMADD231PS  96(R11), Y3, Y7
+	VUNPCKLPS    Y5, Y4, Y8
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VUNPCKLPS    Y7, Y6, Y9
+	VUNPCKHPS    Y7, Y6, Y6
+	VADDPS       Y9, Y6, Y6
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X8
+	VADDPS       X8, X4, X4
+	VBROADCASTSS tiny+56(FP), X9
+	VMAXPS       X4, X9, X4
+	VMOVUPS      (R12)(DI*4), X8
+	VDIVPS       X4, X8, X8
+	VMOVUPS      X8, (R13)(DI*4)
+	VMOVUPS      X8, (SP)
+	VBROADCASTSS (SP), Y4
+	VFMADD231PS  (R8), Y4, Y12
+	VFMADD231PS  32(R8), Y4, Y13
+	VFMADD231PS  64(R8), Y4, Y14
+	VFMADD231PS  96(R8), Y4, Y15
+	VBROADCASTSS 4(SP), Y5
+	VFMADD231PS  (R9), Y5, Y12
+	VFMADD231PS  32(R9), Y5, Y13
+	VFMADD231PS  64(R9), Y5, Y14
+	VFMADD231PS  96(R9), Y5, Y15
+	VBROADCASTSS 8(SP), Y6
+	VFMADD231PS  (R10), Y6, Y12
+	VFMADD231PS  32(R10), Y6, Y13
+	VFMADD231PS  64(R10), Y6, Y14
+	VFMADD231PS  96(R10), Y6, Y15
+	VBROADCASTSS 12(SP), Y7
+	VFMADD231PS  (R11), Y7, Y12
+	VFMADD231PS  32(R11), Y7, Y13
+	VFMADD231PS  64(R11), Y7, Y14
+	VFMADD231PS  96(R11), Y7, Y15
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF32<>+0(SB), DX
+	MOVQ         $0x00000008, BX
+	SUBQ         CX, BX
+	VMOVUPS      (DX)(BX*4), Y10
+	VMULPS       (R8), Y0, Y4
+	VFMADD231PS  32(R8), Y1, Y4
+	VFMADD231PS  64(R8), Y2, Y4
+	VFMADD231PS  96(R8), Y3, Y4
+	VMULPS       (R9), Y0, Y5
+	VFMADD231PS  32(R9), Y1, Y5
+	VFMADD231PS  64(R9), Y2, Y5
+	VFMADD231PS  96(R9), Y3, Y5
+	VMULPS       (R10), Y0, Y6
+	VFMADD231PS  32(R10), Y1, Y6
+	VFMADD231PS  64(R10), Y2, Y6
+	VFMADD231PS  96(R10), Y3, Y6
+	VMULPS       (R11), Y0, Y7
+	VFMADD231PS  32(R11), Y1, Y7
+	VFMADD231PS  64(R11), Y2, Y7
+	VFMADD231PS  96(R11), Y3, Y7
+	VUNPCKLPS    Y5, Y4, Y8
+	VUNPCKHPS    Y5, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VUNPCKLPS    Y7, Y6, Y9
+	VUNPCKHPS    Y7, Y6, Y6
+	VADDPS       Y9, Y6, Y6
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VADDPS       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X8
+	VADDPS       X8, X4, X4
+	VBROADCASTSS tiny+56(FP), X9
+	VMAXPS       X4, X9, X4
+	VMASKMOVPS   (R12)(DI*4), X10, X8
+	VDIVPS       X4, X8, X8
+	VMASKMOVPS   X8, X10, (R13)(DI*4)
+	VMOVUPS      X8, (SP)
+	VBROADCASTSS (SP), Y4
+	VFMADD231PS  (R8), Y4, Y12
+	VFMADD231PS  32(R8), Y4, Y13
+	VFMADD231PS  64(R8), Y4, Y14
+	VFMADD231PS  96(R8), Y4, Y15
+	VBROADCASTSS 4(SP), Y5
+	VFMADD231PS  (R9), Y5, Y12
+	VFMADD231PS  32(R9), Y5, Y13
+	VFMADD231PS  64(R9), Y5, Y14
+	VFMADD231PS  96(R9), Y5, Y15
+	VBROADCASTSS 8(SP), Y6
+	VFMADD231PS  (R10), Y6, Y12
+	VFMADD231PS  32(R10), Y6, Y13
+	VFMADD231PS  64(R10), Y6, Y14
+	VFMADD231PS  96(R10), Y6, Y15
+	VBROADCASTSS 12(SP), Y7
+	VFMADD231PS  (R11), Y7, Y12
+	VFMADD231PS  32(R11), Y7, Y13
+	VFMADD231PS  64(R11), Y7, Y14
+	VFMADD231PS  96(R11), Y7, Y15
+	MOVQ         AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  (AX), Y12, Y12
+	VMOVUPS Y12, (AX)
+	VADDPS  32(AX), Y13, Y13
+	VMOVUPS Y13, 32(AX)
+	VADDPS  64(AX), Y14, Y14
+	VMOVUPS Y14, 64(AX)
+	VADDPS  96(AX), Y15, Y15
+	VMOVUPS Y15, 96(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gram4x2F32AVX2(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+// Requires: AVX, FMA3
+TEXT ·gram4x2F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   rows+48(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSS (DX)(R9*4), Y8
+	VMULPS       (SI)(R10*1), Y8, Y9
+	VMULPS       32(SI)(R10*1), Y8, Y10
+	VBROADCASTSS (BX)(R10*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 4(BX)(R10*1), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VBROADCASTSS 8(BX)(R10*1), Y13
+	VFMADD231PS  Y13, Y9, Y4
+	VFMADD231PS  Y13, Y10, Y5
+	VBROADCASTSS 12(BX)(R10*1), Y14
+	VFMADD231PS  Y14, Y9, Y6
+	VFMADD231PS  Y14, Y10, Y7
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x02, CX
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VADDPS       32(AX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VADDPS       32(AX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VADDPS       32(AX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func mirrorF32AVX2(n int, src *float32, dst *float32, ld int)
+// Requires: AVX
+TEXT ·mirrorF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+	MOVQ ld+24(FP), BX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), SI
+
+square:
+	VMOVUPS   (CX), X0
+	VMOVUPS   (CX)(BX*1), X1
+	VMOVUPS   (CX)(BX*2), X2
+	VMOVUPS   (CX)(SI*1), X3
+	VUNPCKLPS X1, X0, X8
+	VUNPCKHPS X1, X0, X9
+	VUNPCKLPS X3, X2, X10
+	VUNPCKHPS X3, X2, X11
+	VUNPCKLPD X10, X8, X4
+	VUNPCKHPD X10, X8, X5
+	VUNPCKLPD X11, X9, X6
+	VUNPCKHPD X11, X9, X7
+	VMOVUPS   X4, (DX)
+	VMOVUPS   X5, (DX)(BX*1)
+	VMOVUPS   X6, (DX)(BX*2)
+	VMOVUPS   X7, (DX)(SI*1)
+	ADDQ      $0x00000010, CX
+	LEAQ      (DX)(BX*4), DX
+	DECQ      AX
+	JNE       square
+	VZEROUPPER
+	RET
+
+// func scanF32AVX2(n int, x *float32) (top float32, sum float64, sumSq float64)
+// Requires: AVX, AVX2, SSE, SSE2
+TEXT ·scanF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Y8, Y8, Y8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y10, Y10, Y10
+
+group:
+	VMOVUPS      (CX), Y11
+	VADDPS       Y8, Y11, Y12
+	VPMAXUD      Y12, Y10, Y10
+	VCVTPS2PD    (CX), Y11
+	VADDPD       Y11, Y0, Y0
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y4, Y4
+	VCVTPS2PD    16(CX), Y11
+	VADDPD       Y11, Y1, Y1
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y5, Y5
+	VMOVUPS      32(CX), Y11
+	VADDPS       Y8, Y11, Y12
+	VPMAXUD      Y12, Y10, Y10
+	VCVTPS2PD    32(CX), Y11
+	VADDPD       Y11, Y2, Y2
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y6, Y6
+	VCVTPS2PD    48(CX), Y11
+	VADDPD       Y11, Y3, Y3
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y7, Y7
+	ADDQ         $0x00000040, CX
+	DECQ         AX
+	JNE          group
+	VEXTRACTF128 $0x01, Y10, X11
+	VPMAXUD      X11, X10, X10
+	VPERMILPD    $0x01, X10, X11
+	VPMAXUD      X11, X10, X10
+	VPERMILPS    $0x01, X10, X11
+	VPMAXUD      X11, X10, X10
+	MOVSS        X10, top+16(FP)
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X11
+	VADDPD       X11, X0, X0
+	VPERMILPD    $0x01, X0, X11
+	VADDPD       X11, X0, X0
+	MOVSD        X0, sum+24(FP)
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X11
+	VADDPD       X11, X4, X4
+	VPERMILPD    $0x01, X4, X11
+	VADDPD       X11, X4, X4
+	MOVSD        X4, sumSq+32(FP)
 	VZEROUPPER
 	RET
 
@@ -1749,24 +2935,6 @@ DATA x4b40007f<>+20(SB)/4, $0x4b40007f
 DATA x4b40007f<>+24(SB)/4, $0x4b40007f
 DATA x4b40007f<>+28(SB)/4, $0x4b40007f
 GLOBL x4b40007f<>(SB), RODATA|NOPTR, $32
-
-DATA firstF32<>+0(SB)/4, $0xffffffff
-DATA firstF32<>+4(SB)/4, $0xffffffff
-DATA firstF32<>+8(SB)/4, $0xffffffff
-DATA firstF32<>+12(SB)/4, $0xffffffff
-DATA firstF32<>+16(SB)/4, $0xffffffff
-DATA firstF32<>+20(SB)/4, $0xffffffff
-DATA firstF32<>+24(SB)/4, $0xffffffff
-DATA firstF32<>+28(SB)/4, $0xffffffff
-DATA firstF32<>+32(SB)/4, $0x00000000
-DATA firstF32<>+36(SB)/4, $0x00000000
-DATA firstF32<>+40(SB)/4, $0x00000000
-DATA firstF32<>+44(SB)/4, $0x00000000
-DATA firstF32<>+48(SB)/4, $0x00000000
-DATA firstF32<>+52(SB)/4, $0x00000000
-DATA firstF32<>+56(SB)/4, $0x00000000
-DATA firstF32<>+60(SB)/4, $0x00000000
-GLOBL firstF32<>(SB), RODATA|NOPTR, $64
 
 // func logF32AVX2(n int, x *float32, y *float32)
 // Requires: AVX, AVX2, FMA3
@@ -4807,6 +5975,175 @@ done:
 	VZEROUPPER
 	RET
 
+// func dots2F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·dots2F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL        (CX)(DI*4), R8
+	CMPQ        R8, SI
+	JAE         bad
+	IMULQ       BX, R8
+	ADDQ        DX, R8
+	MOVL        4(CX)(DI*4), R9
+	CMPQ        R9, SI
+	JAE         bad
+	IMULQ       BX, R9
+	ADDQ        DX, R9
+	MOVL        8(CX)(DI*4), R10
+	CMPQ        R10, SI
+	JAE         bad
+	IMULQ       BX, R10
+	ADDQ        DX, R10
+	MOVL        12(CX)(DI*4), R11
+	CMPQ        R11, SI
+	JAE         bad
+	IMULQ       BX, R11
+	ADDQ        DX, R11
+	VMULPD      (R8), Y0, Y2
+	VFMADD231PD 32(R8), Y1, Y2
+	VMULPD      (R9), Y0, Y3
+	VFMADD231PD 32(R9), Y1, Y3
+	VMULPD      (R10), Y0, Y4
+	VFMADD231PD 32(R10), Y1, Y4
+	VMULPD      (R11), Y0, Y5
+	VFMADD231PD 32(R11), Y1, Y5
+	VUNPCKLPD   Y3, Y2, Y6
+	VUNPCKHPD   Y3, Y2, Y2
+	VADDPD      Y6, Y2, Y2
+	VUNPCKLPD   Y5, Y4, Y7
+	VUNPCKHPD   Y5, Y4, Y4
+	VADDPD      Y7, Y4, Y4
+	VPERM2F128  $0x20, Y4, Y2, Y6
+	VPERM2F128  $0x31, Y4, Y2, Y7
+	VADDPD      Y7, Y6, Y2
+	VMOVUPD     (R12)(DI*8), Y8
+	VADDPD      Y8, Y2, Y2
+	VMOVUPD     Y2, (R12)(DI*8)
+	ADDQ        $0x00000004, DI
+	CMPQ        DI, AX
+	JLE         four
+
+rest:
+	ADDQ        $0x00000004, AX
+	CMPQ        DI, AX
+	JGE         done
+	LEAQ        -1(AX), R11
+	LEAQ        (DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R8
+	CMPQ        R8, SI
+	JAE         bad
+	IMULQ       BX, R8
+	ADDQ        DX, R8
+	LEAQ        1(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R9
+	CMPQ        R9, SI
+	JAE         bad
+	IMULQ       BX, R9
+	ADDQ        DX, R9
+	LEAQ        2(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R10
+	CMPQ        R10, SI
+	JAE         bad
+	IMULQ       BX, R10
+	ADDQ        DX, R10
+	LEAQ        3(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R11
+	CMPQ        R11, SI
+	JAE         bad
+	IMULQ       BX, R11
+	ADDQ        DX, R11
+	MOVQ        AX, CX
+	SUBQ        DI, CX
+	LEAQ        firstF64<>+0(SB), DX
+	MOVQ        $0x00000004, BX
+	SUBQ        CX, BX
+	VMOVUPD     (DX)(BX*8), Y9
+	VMULPD      (R8), Y0, Y2
+	VFMADD231PD 32(R8), Y1, Y2
+	VMULPD      (R9), Y0, Y3
+	VFMADD231PD 32(R9), Y1, Y3
+	VMULPD      (R10), Y0, Y4
+	VFMADD231PD 32(R10), Y1, Y4
+	VMULPD      (R11), Y0, Y5
+	VFMADD231PD 32(R11), Y1, Y5
+	VUNPCKLPD   Y3, Y2, Y6
+	VUNPCKHPD   Y3, Y2, Y2
+	VADDPD      Y6, Y2, Y2
+	VUNPCKLPD   Y5, Y4, Y7
+	VUNPCKHPD   Y5, Y4, Y4
+	VADDPD      Y7, Y4, Y4
+	VPERM2F128  $0x20, Y4, Y2, Y6
+	VPERM2F128  $0x31, Y4, Y2, Y7
+	VADDPD      Y7, Y6, Y2
+	VMASKMOVPD  (R12)(DI*8), Y9, Y8
+	VADDPD      Y8, Y2, Y2
+	VMASKMOVPD  Y2, Y9, (R12)(DI*8)
+	MOVQ        AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter2F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, FMA3
+TEXT ·scatter2F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Y0
+	VMOVUPD 32(R8), Y1
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Y2
+	VMOVUPD      (BX)(R9*1), Y3
+	VFMADD231PD  Y0, Y2, Y3
+	VMOVUPD      Y3, (BX)(R9*1)
+	VMOVUPD      32(BX)(R9*1), Y4
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPD      Y4, 32(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 // Requires: AVX, FMA3
 TEXT ·gather4F64AVX2(SB), NOSPLIT, $0-64
@@ -4885,6 +6222,201 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots4F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·dots4F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	VMOVUPD 64(DI), Y2
+	VMOVUPD 96(DI), Y3
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL        (CX)(DI*4), R8
+	CMPQ        R8, SI
+	JAE         bad
+	IMULQ       BX, R8
+	ADDQ        DX, R8
+	MOVL        4(CX)(DI*4), R9
+	CMPQ        R9, SI
+	JAE         bad
+	IMULQ       BX, R9
+	ADDQ        DX, R9
+	MOVL        8(CX)(DI*4), R10
+	CMPQ        R10, SI
+	JAE         bad
+	IMULQ       BX, R10
+	ADDQ        DX, R10
+	MOVL        12(CX)(DI*4), R11
+	CMPQ        R11, SI
+	JAE         bad
+	IMULQ       BX, R11
+	ADDQ        DX, R11
+	VMULPD      (R8), Y0, Y4
+	VFMADD231PD 32(R8), Y1, Y4
+	VFMADD231PD 64(R8), Y2, Y4
+	VFMADD231PD 96(R8), Y3, Y4
+	VMULPD      (R9), Y0, Y5
+	VFMADD231PD 32(R9), Y1, Y5
+	VFMADD231PD 64(R9), Y2, Y5
+	VFMADD231PD 96(R9), Y3, Y5
+	VMULPD      (R10), Y0, Y6
+	VFMADD231PD 32(R10), Y1, Y6
+	VFMADD231PD 64(R10), Y2, Y6
+	VFMADD231PD 96(R10), Y3, Y6
+	VMULPD      (R11), Y0, Y7
+	VFMADD231PD 32(R11), Y1, Y7
+	VFMADD231PD 64(R11), Y2, Y7
+	VFMADD231PD 96(R11), Y3, Y7
+	VUNPCKLPD   Y5, Y4, Y8
+	VUNPCKHPD   Y5, Y4, Y4
+	VADDPD      Y8, Y4, Y4
+	VUNPCKLPD   Y7, Y6, Y9
+	VUNPCKHPD   Y7, Y6, Y6
+	VADDPD      Y9, Y6, Y6
+	VPERM2F128  $0x20, Y6, Y4, Y8
+	VPERM2F128  $0x31, Y6, Y4, Y9
+	VADDPD      Y9, Y8, Y4
+	VMOVUPD     (R12)(DI*8), Y10
+	VADDPD      Y10, Y4, Y4
+	VMOVUPD     Y4, (R12)(DI*8)
+	ADDQ        $0x00000004, DI
+	CMPQ        DI, AX
+	JLE         four
+
+rest:
+	ADDQ        $0x00000004, AX
+	CMPQ        DI, AX
+	JGE         done
+	LEAQ        -1(AX), R11
+	LEAQ        (DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R8
+	CMPQ        R8, SI
+	JAE         bad
+	IMULQ       BX, R8
+	ADDQ        DX, R8
+	LEAQ        1(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R9
+	CMPQ        R9, SI
+	JAE         bad
+	IMULQ       BX, R9
+	ADDQ        DX, R9
+	LEAQ        2(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R10
+	CMPQ        R10, SI
+	JAE         bad
+	IMULQ       BX, R10
+	ADDQ        DX, R10
+	LEAQ        3(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R11
+	CMPQ        R11, SI
+	JAE         bad
+	IMULQ       BX, R11
+	ADDQ        DX, R11
+	MOVQ        AX, CX
+	SUBQ        DI, CX
+	LEAQ        firstF64<>+0(SB), DX
+	MOVQ        $0x00000004, BX
+	SUBQ        CX, BX
+	VMOVUPD     (DX)(BX*8), Y11
+	VMULPD      (R8), Y0, Y4
+	VFMADD231PD 32(R8), Y1, Y4
+	VFMADD231PD 64(R8), Y2, Y4
+	VFMADD231PD 96(R8), Y3, Y4
+	VMULPD      (R9), Y0, Y5
+	VFMADD231PD 32(R9), Y1, Y5
+	VFMADD231PD 64(R9), Y2, Y5
+	VFMADD231PD 96(R9), Y3, Y5
+	VMULPD      (R10), Y0, Y6
+	VFMADD231PD 32(R10), Y1, Y6
+	VFMADD231PD 64(R10), Y2, Y6
+	VFMADD231PD 96(R10), Y3, Y6
+	VMULPD      (R11), Y0, Y7
+	VFMADD231PD 32(R11), Y1, Y7
+	VFMADD231PD 64(R11), Y2, Y7
+	VFMADD231PD 96(R11), Y3, Y7
+	VUNPCKLPD   Y5, Y4, Y8
+	VUNPCKHPD   Y5, Y4, Y4
+	VADDPD      Y8, Y4, Y4
+	VUNPCKLPD   Y7, Y6, Y9
+	VUNPCKHPD   Y7, Y6, Y6
+	VADDPD      Y9, Y6, Y6
+	VPERM2F128  $0x20, Y6, Y4, Y8
+	VPERM2F128  $0x31, Y6, Y4, Y9
+	VADDPD      Y9, Y8, Y4
+	VMASKMOVPD  (R12)(DI*8), Y11, Y10
+	VADDPD      Y10, Y4, Y4
+	VMASKMOVPD  Y4, Y11, (R12)(DI*8)
+	MOVQ        AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter4F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, FMA3
+TEXT ·scatter4F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Y0
+	VMOVUPD 32(R8), Y1
+	VMOVUPD 64(R8), Y2
+	VMOVUPD 96(R8), Y3
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Y4
+	VMOVUPD      (BX)(R9*1), Y5
+	VFMADD231PD  Y0, Y4, Y5
+	VMOVUPD      Y5, (BX)(R9*1)
+	VMOVUPD      32(BX)(R9*1), Y6
+	VFMADD231PD  Y1, Y4, Y6
+	VMOVUPD      Y6, 32(BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Y7
+	VFMADD231PD  Y2, Y4, Y7
+	VMOVUPD      Y7, 64(BX)(R9*1)
+	VMOVUPD      96(BX)(R9*1), Y8
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPD      Y8, 96(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -4984,6 +6516,809 @@ done:
 	MOVQ R9, ret+56(FP)
 	VZEROUPPER
 	RET
+
+// func dots6F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·dots6F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	VMOVUPD 64(DI), Y2
+	VMOVUPD 96(DI), Y3
+	VMOVUPD 128(DI), Y4
+	VMOVUPD 160(DI), Y5
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL        (CX)(DI*4), R8
+	CMPQ        R8, SI
+	JAE         bad
+	IMULQ       BX, R8
+	ADDQ        DX, R8
+	MOVL        4(CX)(DI*4), R9
+	CMPQ        R9, SI
+	JAE         bad
+	IMULQ       BX, R9
+	ADDQ        DX, R9
+	MOVL        8(CX)(DI*4), R10
+	CMPQ        R10, SI
+	JAE         bad
+	IMULQ       BX, R10
+	ADDQ        DX, R10
+	MOVL        12(CX)(DI*4), R11
+	CMPQ        R11, SI
+	JAE         bad
+	IMULQ       BX, R11
+	ADDQ        DX, R11
+	VMULPD      (R8), Y0, Y6
+	VFMADD231PD 32(R8), Y1, Y6
+	VFMADD231PD 64(R8), Y2, Y6
+	VFMADD231PD 96(R8), Y3, Y6
+	VFMADD231PD 128(R8), Y4, Y6
+	VFMADD231PD 160(R8), Y5, Y6
+	VMULPD      (R9), Y0, Y7
+	VFMADD231PD 32(R9), Y1, Y7
+	VFMADD231PD 64(R9), Y2, Y7
+	VFMADD231PD 96(R9), Y3, Y7
+	VFMADD231PD 128(R9), Y4, Y7
+	VFMADD231PD 160(R9), Y5, Y7
+	VMULPD      (R10), Y0, Y8
+	VFMADD231PD 32(R10), Y1, Y8
+	VFMADD231PD 64(R10), Y2, Y8
+	VFMADD231PD 96(R10), Y3, Y8
+	VFMADD231PD 128(R10), Y4, Y8
+	VFMADD231PD 160(R10), Y5, Y8
+	VMULPD      (R11), Y0, Y9
+	VFMADD231PD 32(R11), Y1, Y9
+	VFMADD231PD 64(R11), Y2, Y9
+	VFMADD231PD 96(R11), Y3, Y9
+	VFMADD231PD 128(R11), Y4, Y9
+	VFMADD231PD 160(R11), Y5, Y9
+	VUNPCKLPD   Y7, Y6, Y10
+	VUNPCKHPD   Y7, Y6, Y6
+	VADDPD      Y10, Y6, Y6
+	VUNPCKLPD   Y9, Y8, Y11
+	VUNPCKHPD   Y9, Y8, Y8
+	VADDPD      Y11, Y8, Y8
+	VPERM2F128  $0x20, Y8, Y6, Y10
+	VPERM2F128  $0x31, Y8, Y6, Y11
+	VADDPD      Y11, Y10, Y6
+	VMOVUPD     (R12)(DI*8), Y12
+	VADDPD      Y12, Y6, Y6
+	VMOVUPD     Y6, (R12)(DI*8)
+	ADDQ        $0x00000004, DI
+	CMPQ        DI, AX
+	JLE         four
+
+rest:
+	ADDQ        $0x00000004, AX
+	CMPQ        DI, AX
+	JGE         done
+	LEAQ        -1(AX), R11
+	LEAQ        (DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R8
+	CMPQ        R8, SI
+	JAE         bad
+	IMULQ       BX, R8
+	ADDQ        DX, R8
+	LEAQ        1(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R9
+	CMPQ        R9, SI
+	JAE         bad
+	IMULQ       BX, R9
+	ADDQ        DX, R9
+	LEAQ        2(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R10
+	CMPQ        R10, SI
+	JAE         bad
+	IMULQ       BX, R10
+	ADDQ        DX, R10
+	LEAQ        3(DI), R13
+	CMPQ        R13, R11
+	CMOVQGT     R11, R13
+	MOVL        (CX)(R13*4), R11
+	CMPQ        R11, SI
+	JAE         bad
+	IMULQ       BX, R11
+	ADDQ        DX, R11
+	MOVQ        AX, CX
+	SUBQ        DI, CX
+	LEAQ        firstF64<>+0(SB), DX
+	MOVQ        $0x00000004, BX
+	SUBQ        CX, BX
+	VMOVUPD     (DX)(BX*8), Y13
+	VMULPD      (R8), Y0, Y6
+	VFMADD231PD 32(R8), Y1, Y6
+	VFMADD231PD 64(R8), Y2, Y6
+	VFMADD231PD 96(R8), Y3, Y6
+	VFMADD231PD 128(R8), Y4, Y6
+	VFMADD231PD 160(R8), Y5, Y6
+	VMULPD      (R9), Y0, Y7
+	VFMADD231PD 32(R9), Y1, Y7
+	VFMADD231PD 64(R9), Y2, Y7
+	VFMADD231PD 96(R9), Y3, Y7
+	VFMADD231PD 128(R9), Y4, Y7
+	VFMADD231PD 160(R9), Y5, Y7
+	VMULPD      (R10), Y0, Y8
+	VFMADD231PD 32(R10), Y1, Y8
+	VFMADD231PD 64(R10), Y2, Y8
+	VFMADD231PD 96(R10), Y3, Y8
+	VFMADD231PD 128(R10), Y4, Y8
+	VFMADD231PD 160(R10), Y5, Y8
+	VMULPD      (R11), Y0, Y9
+	VFMADD231PD 32(R11), Y1, Y9
+	VFMADD231PD 64(R11), Y2, Y9
+	VFMADD231PD 96(R11), Y3, Y9
+	VFMADD231PD 128(R11), Y4, Y9
+	VFMADD231PD 160(R11), Y5, Y9
+	VUNPCKLPD   Y7, Y6, Y10
+	VUNPCKHPD   Y7, Y6, Y6
+	VADDPD      Y10, Y6, Y6
+	VUNPCKLPD   Y9, Y8, Y11
+	VUNPCKHPD   Y9, Y8, Y8
+	VADDPD      Y11, Y8, Y8
+	VPERM2F128  $0x20, Y8, Y6, Y10
+	VPERM2F128  $0x31, Y8, Y6, Y11
+	VADDPD      Y11, Y10, Y6
+	VMASKMOVPD  (R12)(DI*8), Y13, Y12
+	VADDPD      Y12, Y6, Y6
+	VMASKMOVPD  Y6, Y13, (R12)(DI*8)
+	MOVQ        AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter6F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, FMA3
+TEXT ·scatter6F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Y0
+	VMOVUPD 32(R8), Y1
+	VMOVUPD 64(R8), Y2
+	VMOVUPD 96(R8), Y3
+	VMOVUPD 128(R8), Y4
+	VMOVUPD 160(R8), Y5
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Y6
+	VMOVUPD      (BX)(R9*1), Y7
+	VFMADD231PD  Y0, Y6, Y7
+	VMOVUPD      Y7, (BX)(R9*1)
+	VMOVUPD      32(BX)(R9*1), Y8
+	VFMADD231PD  Y1, Y6, Y8
+	VMOVUPD      Y8, 32(BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Y9
+	VFMADD231PD  Y2, Y6, Y9
+	VMOVUPD      Y9, 64(BX)(R9*1)
+	VMOVUPD      96(BX)(R9*1), Y10
+	VFMADD231PD  Y3, Y6, Y10
+	VMOVUPD      Y10, 96(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Y11
+	VFMADD231PD  Y4, Y6, Y11
+	VMOVUPD      Y11, 128(BX)(R9*1)
+	VMOVUPD      160(BX)(R9*1), Y12
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPD      Y12, 160(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·gatherQuotient2F64AVX2(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	XORQ    DI, DI
+	VXORPD  Y10, Y10, Y10
+	VXORPD  Y11, Y11, Y11
+	VXORPD  Y12, Y12, Y12
+	VXORPD  Y13, Y13, Y13
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPD       (R8), Y0, Y2
+	VFMADD231PD  32(R8), Y1, Y2
+	VMULPD       (R9), Y0, Y3
+	VFMADD231PD  32(R9), Y1, Y3
+	VMULPD       (R10), Y0, Y4
+	VFMADD231PD  32(R10), Y1, Y4
+	VMULPD       (R11), Y0, Y5
+	VFMADD231PD  32(R11), Y1, Y5
+	VUNPCKLPD    Y3, Y2, Y6
+	VUNPCKHPD    Y3, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VUNPCKLPD    Y5, Y4, Y7
+	VUNPCKHPD    Y5, Y4, Y4
+	VADDPD       Y7, Y4, Y4
+	VPERM2F128   $0x20, Y4, Y2, Y6
+	VPERM2F128   $0x31, Y4, Y2, Y7
+	VADDPD       Y7, Y6, Y2
+	VBROADCASTSD tiny+56(FP), Y7
+	VMAXPD       Y2, Y7, Y2
+	VMOVUPD      (R12)(DI*8), Y6
+	VDIVPD       Y2, Y6, Y6
+	VMOVUPD      Y6, (R13)(DI*8)
+	VMOVUPD      Y6, (SP)
+	VBROADCASTSD (SP), Y2
+	VFMADD231PD  (R8), Y2, Y10
+	VFMADD231PD  32(R8), Y2, Y11
+	VBROADCASTSD 8(SP), Y3
+	VFMADD231PD  (R9), Y3, Y12
+	VFMADD231PD  32(R9), Y3, Y13
+	VBROADCASTSD 16(SP), Y4
+	VFMADD231PD  (R10), Y4, Y10
+	VFMADD231PD  32(R10), Y4, Y11
+	VBROADCASTSD 24(SP), Y5
+	VFMADD231PD  (R11), Y5, Y12
+	VFMADD231PD  32(R11), Y5, Y13
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF64<>+0(SB), DX
+	MOVQ         $0x00000004, BX
+	SUBQ         CX, BX
+	VMOVUPD      (DX)(BX*8), Y8
+	VMULPD       (R8), Y0, Y2
+	VFMADD231PD  32(R8), Y1, Y2
+	VMULPD       (R9), Y0, Y3
+	VFMADD231PD  32(R9), Y1, Y3
+	VMULPD       (R10), Y0, Y4
+	VFMADD231PD  32(R10), Y1, Y4
+	VMULPD       (R11), Y0, Y5
+	VFMADD231PD  32(R11), Y1, Y5
+	VUNPCKLPD    Y3, Y2, Y6
+	VUNPCKHPD    Y3, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VUNPCKLPD    Y5, Y4, Y7
+	VUNPCKHPD    Y5, Y4, Y4
+	VADDPD       Y7, Y4, Y4
+	VPERM2F128   $0x20, Y4, Y2, Y6
+	VPERM2F128   $0x31, Y4, Y2, Y7
+	VADDPD       Y7, Y6, Y2
+	VBROADCASTSD tiny+56(FP), Y7
+	VMAXPD       Y2, Y7, Y2
+	VMASKMOVPD   (R12)(DI*8), Y8, Y6
+	VDIVPD       Y2, Y6, Y6
+	VMASKMOVPD   Y6, Y8, (R13)(DI*8)
+	VMOVUPD      Y6, (SP)
+	VBROADCASTSD (SP), Y2
+	VFMADD231PD  (R8), Y2, Y10
+	VFMADD231PD  32(R8), Y2, Y11
+	VBROADCASTSD 8(SP), Y3
+	VFMADD231PD  (R9), Y3, Y12
+	VFMADD231PD  32(R9), Y3, Y13
+	VBROADCASTSD 16(SP), Y4
+	VFMADD231PD  (R10), Y4, Y10
+	VFMADD231PD  32(R10), Y4, Y11
+	VBROADCASTSD 24(SP), Y5
+	VFMADD231PD  (R11), Y5, Y12
+	VFMADD231PD  32(R11), Y5, Y13
+	MOVQ         AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Y12, Y10, Y10
+	VADDPD  (AX), Y10, Y10
+	VMOVUPD Y10, (AX)
+	VADDPD  Y13, Y11, Y11
+	VADDPD  32(AX), Y11, Y11
+	VMOVUPD Y11, 32(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, CMOV, FMA3
+TEXT ·gatherQuotient4F64AVX2(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	VMOVUPD 64(DI), Y2
+	VMOVUPD 96(DI), Y3
+	XORQ    DI, DI
+	VXORPD  Y12, Y12, Y12
+	VXORPD  Y13, Y13, Y13
+	VXORPD  Y14, Y14, Y14
+	VXORPD  Y15, Y15, Y15
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL         (CX)(DI*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	MOVL         4(CX)(DI*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	MOVL         8(CX)(DI*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	MOVL         12(CX)(DI*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	VMULPD       (R8), Y0, Y4
+	VFMADD231PD  32(R8), Y1, Y4
+	VFMADD231PD  64(R8), Y2, Y4
+	VFMADD231PD  96(R8), Y3, Y4
+	VMULPD       (R9), Y0, Y5
+	VFMADD231PD  32(R9), Y1, Y5
+	VFMADD231PD  64(R9), Y2, Y5
+	VFMADD231PD  96(R9), Y3, Y5
+	VMULPD       (R10), Y0, Y6
+	VFMADD231PD  32(R10), Y1, Y6
+	VFMADD231PD  64(R10), Y2, Y6
+	VFMADD231PD  96(R10), Y3, Y6
+	VMULPD       (R11), Y0, Y7
+	VFMADD231PD  32(R11), Y1, Y7
+	VFMADD231PD  64(R11), Y2, Y7
+	VFMADD231PD  96(R11), Y3, Y7
+	VUNPCKLPD    Y5, Y4, Y8
+	VUNPCKHPD    Y5, Y4, Y4
+	VADDPD       Y8, Y4, Y4
+	VUNPCKLPD    Y7, Y6, Y9
+	VUNPCKHPD    Y7, Y6, Y6
+	VADDPD       Y9, Y6, Y6
+	VPERM2F128   $0x20, Y6, Y4, Y8
+	VPERM2F128   $0x31, Y6, Y4, Y9
+	VADDPD       Y9, Y8, Y4
+	VBROADCASTSD tiny+56(FP), Y9
+	VMAXPD       Y4, Y9, Y4
+	VMOVUPD      (R12)(DI*8), Y8
+	VDIVPD       Y4, Y8, Y8
+	VMOVUPD      Y8, (R13)(DI*8)
+	VMOVUPD      Y8, (SP)
+	VBROADCASTSD (SP), Y4
+	VFMADD231PD  (R8), Y4, Y12
+	VFMADD231PD  32(R8), Y4, Y13
+	VFMADD231PD  64(R8), Y4, Y14
+	VFMADD231PD  96(R8), Y4, Y15
+	VBROADCASTSD 8(SP), Y5
+	VFMADD231PD  (R9), Y5, Y12
+	VFMADD231PD  32(R9), Y5, Y13
+	VFMADD231PD  64(R9), Y5, Y14
+	VFMADD231PD  96(R9), Y5, Y15
+	VBROADCASTSD 16(SP), Y6
+	VFMADD231PD  (R10), Y6, Y12
+	VFMADD231PD  32(R10), Y6, Y13
+	VFMADD231PD  64(R10), Y6, Y14
+	VFMADD231PD  96(R10), Y6, Y15
+	VBROADCASTSD 24(SP), Y7
+	VFMADD231PD  (R11), Y7, Y12
+	VFMADD231PD  32(R11), Y7, Y13
+	VFMADD231PD  64(R11), Y7, Y14
+	VFMADD231PD  96(R11), Y7, Y15
+	ADDQ         $0x00000004, DI
+	CMPQ         DI, AX
+	JLE          four
+
+rest:
+	ADDQ         $0x00000004, AX
+	CMPQ         DI, AX
+	JGE          done
+	LEAQ         -1(AX), R11
+	LEAQ         (DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R8
+	CMPQ         R8, SI
+	JAE          bad
+	IMULQ        BX, R8
+	ADDQ         DX, R8
+	LEAQ         1(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R9
+	CMPQ         R9, SI
+	JAE          bad
+	IMULQ        BX, R9
+	ADDQ         DX, R9
+	LEAQ         2(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R10
+	CMPQ         R10, SI
+	JAE          bad
+	IMULQ        BX, R10
+	ADDQ         DX, R10
+	LEAQ         3(DI), R14
+	CMPQ         R14, R11
+	CMOVQGT      R11, R14
+	MOVL         (CX)(R14*4), R11
+	CMPQ         R11, SI
+	JAE          bad
+	IMULQ        BX, R11
+	ADDQ         DX, R11
+	MOVQ         AX, CX
+	SUBQ         DI, CX
+	LEAQ         firstF64<>+0(SB), DX
+	MOVQ         $0x00000004, BX
+	SUBQ         CX, BX
+	VMOVUPD      (DX)(BX*8), Y10
+	VMULPD       (R8), Y0, Y4
+	VFMADD231PD  32(R8), Y1, Y4
+	VFMADD231PD  64(R8), Y2, Y4
+	VFMADD231PD  96(R8), Y3, Y4
+	VMULPD       (R9), Y0, Y5
+	VFMADD231PD  32(R9), Y1, Y5
+	VFMADD231PD  64(R9), Y2, Y5
+	VFMADD231PD  96(R9), Y3, Y5
+	VMULPD       (R10), Y0, Y6
+	VFMADD231PD  32(R10), Y1, Y6
+	VFMADD231PD  64(R10), Y2, Y6
+	VFMADD231PD  96(R10), Y3, Y6
+	VMULPD       (R11), Y0, Y7
+	VFMADD231PD  32(R11), Y1, Y7
+	VFMADD231PD  64(R11), Y2, Y7
+	VFMADD231PD  96(R11), Y3, Y7
+	VUNPCKLPD    Y5, Y4, Y8
+	VUNPCKHPD    Y5, Y4, Y4
+	VADDPD       Y8, Y4, Y4
+	VUNPCKLPD    Y7, Y6, Y9
+	VUNPCKHPD    Y7, Y6, Y6
+	VADDPD       Y9, Y6, Y6
+	VPERM2F128   $0x20, Y6, Y4, Y8
+	VPERM2F128   $0x31, Y6, Y4, Y9
+	VADDPD       Y9, Y8, Y4
+	VBROADCASTSD tiny+56(FP), Y9
+	VMAXPD       Y4, Y9, Y4
+	VMASKMOVPD   (R12)(DI*8), Y10, Y8
+	VDIVPD       Y4, Y8, Y8
+	VMASKMOVPD   Y8, Y10, (R13)(DI*8)
+	VMOVUPD      Y8, (SP)
+	VBROADCASTSD (SP), Y4
+	VFMADD231PD  (R8), Y4, Y12
+	VFMADD231PD  32(R8), Y4, Y13
+	VFMADD231PD  64(R8), Y4, Y14
+	VFMADD231PD  96(R8), Y4, Y15
+	VBROADCASTSD 8(SP), Y5
+	VFMADD231PD  (R9), Y5, Y12
+	VFMADD231PD  32(R9), Y5, Y13
+	VFMADD231PD  64(R9), Y5, Y14
+	VFMADD231PD  96(R9), Y5, Y15
+	VBROADCASTSD 16(SP), Y6
+	VFMADD231PD  (R10), Y6, Y12
+	VFMADD231PD  32(R10), Y6, Y13
+	VFMADD231PD  64(R10), Y6, Y14
+	VFMADD231PD  96(R10), Y6, Y15
+	VBROADCASTSD 24(SP), Y7
+	VFMADD231PD  (R11), Y7, Y12
+	VFMADD231PD  32(R11), Y7, Y13
+	VFMADD231PD  64(R11), Y7, Y14
+	VFMADD231PD  96(R11), Y7, Y15
+	MOVQ         AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  (AX), Y12, Y12
+	VMOVUPD Y12, (AX)
+	VADDPD  32(AX), Y13, Y13
+	VMOVUPD Y13, 32(AX)
+	VADDPD  64(AX), Y14, Y14
+	VMOVUPD Y14, 64(AX)
+	VADDPD  96(AX), Y15, Y15
+	VMOVUPD Y15, 96(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gram4x2F64AVX2(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+// Requires: AVX, FMA3
+TEXT ·gram4x2F64AVX2(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x03, DI
+	MOVQ   rows+48(FP), R8
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSD (DX)(R9*8), Y8
+	VMULPD       (SI)(R10*1), Y8, Y9
+	VMULPD       32(SI)(R10*1), Y8, Y10
+	VBROADCASTSD (BX)(R10*1), Y11
+	VFMADD231PD  Y11, Y9, Y0
+	VFMADD231PD  Y11, Y10, Y1
+	VBROADCASTSD 8(BX)(R10*1), Y12
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VBROADCASTSD 16(BX)(R10*1), Y13
+	VFMADD231PD  Y13, Y9, Y4
+	VFMADD231PD  Y13, Y10, Y5
+	VBROADCASTSD 24(BX)(R10*1), Y14
+	VFMADD231PD  Y14, Y9, Y6
+	VFMADD231PD  Y14, Y10, Y7
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x03, CX
+	VADDPD       (AX), Y0, Y0
+	VMOVUPD      Y0, (AX)
+	VADDPD       32(AX), Y1, Y1
+	VMOVUPD      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Y2, Y2
+	VMOVUPD      Y2, (AX)
+	VADDPD       32(AX), Y3, Y3
+	VMOVUPD      Y3, 32(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Y4, Y4
+	VMOVUPD      Y4, (AX)
+	VADDPD       32(AX), Y5, Y5
+	VMOVUPD      Y5, 32(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Y6, Y6
+	VMOVUPD      Y6, (AX)
+	VADDPD       32(AX), Y7, Y7
+	VMOVUPD      Y7, 32(AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func mirrorF64AVX2(n int, src *float64, dst *float64, ld int)
+// Requires: AVX
+TEXT ·mirrorF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+	MOVQ ld+24(FP), BX
+	SHLQ $0x03, BX
+	LEAQ (BX)(BX*2), SI
+
+square:
+	VMOVUPD    (CX), Y0
+	VMOVUPD    (CX)(BX*1), Y1
+	VMOVUPD    (CX)(BX*2), Y2
+	VMOVUPD    (CX)(SI*1), Y3
+	VUNPCKLPD  Y1, Y0, Y8
+	VUNPCKHPD  Y1, Y0, Y9
+	VUNPCKLPD  Y3, Y2, Y10
+	VUNPCKHPD  Y3, Y2, Y11
+	VPERM2F128 $0x20, Y10, Y8, Y4
+	VPERM2F128 $0x31, Y10, Y8, Y6
+	VPERM2F128 $0x20, Y11, Y9, Y5
+	VPERM2F128 $0x31, Y11, Y9, Y7
+	VMOVUPD    Y4, (DX)
+	VMOVUPD    Y5, (DX)(BX*1)
+	VMOVUPD    Y6, (DX)(BX*2)
+	VMOVUPD    Y7, (DX)(SI*1)
+	ADDQ       $0x00000020, CX
+	LEAQ       (DX)(BX*4), DX
+	DECQ       AX
+	JNE        square
+	VZEROUPPER
+	RET
+
+// func scanF64AVX2(n int, x *float64) (top float64, sum float64, sumSq float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·scanF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y0, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
+	VXORPD       Y6, Y6, Y6
+	VXORPD       Y7, Y7, Y7
+	VXORPD       Y10, Y10, Y10
+	VBROADCASTSD x8000000000000000<>+0(SB), Y9
+	VXORPD       Y9, Y10, Y10
+
+group:
+	VMOVUPD      (CX), Y11
+	VADDPD       Y8, Y11, Y12
+	VXORPD       Y9, Y12, Y12
+	VPCMPGTQ     Y10, Y12, Y13
+	VBLENDVPD    Y13, Y12, Y10, Y10
+	VADDPD       Y11, Y0, Y0
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y4, Y4
+	VMOVUPD      32(CX), Y11
+	VADDPD       Y8, Y11, Y12
+	VXORPD       Y9, Y12, Y12
+	VPCMPGTQ     Y10, Y12, Y13
+	VBLENDVPD    Y13, Y12, Y10, Y10
+	VADDPD       Y11, Y1, Y1
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y5, Y5
+	VMOVUPD      64(CX), Y11
+	VADDPD       Y8, Y11, Y12
+	VXORPD       Y9, Y12, Y12
+	VPCMPGTQ     Y10, Y12, Y13
+	VBLENDVPD    Y13, Y12, Y10, Y10
+	VADDPD       Y11, Y2, Y2
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y6, Y6
+	VMOVUPD      96(CX), Y11
+	VADDPD       Y8, Y11, Y12
+	VXORPD       Y9, Y12, Y12
+	VPCMPGTQ     Y10, Y12, Y13
+	VBLENDVPD    Y13, Y12, Y10, Y10
+	VADDPD       Y11, Y3, Y3
+	VMULPD       Y11, Y11, Y12
+	VADDPD       Y12, Y7, Y7
+	ADDQ         $0x00000080, CX
+	DECQ         AX
+	JNE          group
+	VEXTRACTF128 $0x01, Y10, X11
+	VPCMPGTQ     X10, X11, X13
+	VBLENDVPD    X13, X11, X10, X10
+	VPERMILPD    $0x01, X10, X11
+	VPCMPGTQ     X10, X11, X13
+	VBLENDVPD    X13, X11, X10, X10
+	VXORPD       X9, X10, X10
+	MOVSD        X10, top+16(FP)
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X11
+	VADDPD       X11, X0, X0
+	VPERMILPD    $0x01, X0, X11
+	VADDPD       X11, X0, X0
+	MOVSD        X0, sum+24(FP)
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X11
+	VADDPD       X11, X4, X4
+	VPERMILPD    $0x01, X4, X11
+	VADDPD       X11, X4, X4
+	MOVSD        X4, sumSq+32(FP)
+	VZEROUPPER
+	RET
+
+DATA x8000000000000000<>+0(SB)/8, $0x8000000000000000
+DATA x8000000000000000<>+8(SB)/8, $0x8000000000000000
+DATA x8000000000000000<>+16(SB)/8, $0x8000000000000000
+DATA x8000000000000000<>+24(SB)/8, $0x8000000000000000
+GLOBL x8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func sweepF64AVX2(k int, w *float64, c *float64, gram *float64, ldg int, inv *float64) float64
 // Requires: AVX, FMA3, SSE2

@@ -34,40 +34,185 @@ func mulAdd8x2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ld
 //go:noescape
 func gather1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots1F32AVX512 adds to r the inner products of 1 vectors of w with rows of b.
+//
+//go:noescape
+func dots1F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter1F32AVX512 adds 1 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter1F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather2F32AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
 func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots2F32AVX512 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter2F32AVX512 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
 
 // gather3F32AVX512 adds weighted rows of b to 3 vectors of c.
 //
 //go:noescape
 func gather3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots3F32AVX512 adds to r the inner products of 3 vectors of w with rows of b.
+//
+//go:noescape
+func dots3F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter3F32AVX512 adds 3 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter3F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather4F32AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots4F32AVX512 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter4F32AVX512 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
 
 // gather5F32AVX512 adds weighted rows of b to 5 vectors of c.
 //
 //go:noescape
 func gather5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots5F32AVX512 adds to r the inner products of 5 vectors of w with rows of b.
+//
+//go:noescape
+func dots5F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter5F32AVX512 adds 5 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter5F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather6F32AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots6F32AVX512 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter6F32AVX512 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
 
 // gather7F32AVX512 adds weighted rows of b to 7 vectors of c.
 //
 //go:noescape
 func gather7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// dots7F32AVX512 adds to r the inner products of 7 vectors of w with rows of b.
+//
+//go:noescape
+func dots7F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter7F32AVX512 adds 7 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter7F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
 // gather8F32AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
 func gather8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// dots8F32AVX512 adds to r the inner products of 8 vectors of w with rows of b.
+//
+//go:noescape
+func dots8F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+
+// scatter8F32AVX512 adds 8 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter8F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+
+// gatherQuotient1F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 1 vectors of c.
+//
+//go:noescape
+func gatherQuotient1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient2F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient3F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 3 vectors of c.
+//
+//go:noescape
+func gatherQuotient3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient4F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient5F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 5 vectors of c.
+//
+//go:noescape
+func gatherQuotient5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient6F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 6 vectors of c.
+//
+//go:noescape
+func gatherQuotient6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient7F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 7 vectors of c.
+//
+//go:noescape
+func gatherQuotient7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gatherQuotient8F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 8 vectors of c.
+//
+//go:noescape
+func gatherQuotient8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+
+// gram8x1F32AVX512 adds weighted outer products of rows to 1 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x1F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// gram8x2F32AVX512 adds weighted outer products of rows to 2 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x2F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// gram8x3F32AVX512 adds weighted outer products of rows to 3 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x3F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+
+// mirrorF32AVX512 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF32AVX512(n int, src *float32, dst *float32, ld int)
+
+// scanF32AVX512 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF32AVX512(n int, x *float32) (top float32, sum float64, sumSq float64)
 
 // sweepF32AVX512 updates a tile by one pass over its components and returns the sum of squared changes.
 //
@@ -234,40 +379,185 @@ func mulAdd8x2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ld
 //go:noescape
 func gather1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots1F64AVX512 adds to r the inner products of 1 vectors of w with rows of b.
+//
+//go:noescape
+func dots1F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter1F64AVX512 adds 1 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter1F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather2F64AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
 func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots2F64AVX512 adds to r the inner products of 2 vectors of w with rows of b.
+//
+//go:noescape
+func dots2F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter2F64AVX512 adds 2 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter2F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
 
 // gather3F64AVX512 adds weighted rows of b to 3 vectors of c.
 //
 //go:noescape
 func gather3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots3F64AVX512 adds to r the inner products of 3 vectors of w with rows of b.
+//
+//go:noescape
+func dots3F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter3F64AVX512 adds 3 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter3F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather4F64AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
 func gather4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots4F64AVX512 adds to r the inner products of 4 vectors of w with rows of b.
+//
+//go:noescape
+func dots4F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter4F64AVX512 adds 4 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter4F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
 
 // gather5F64AVX512 adds weighted rows of b to 5 vectors of c.
 //
 //go:noescape
 func gather5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots5F64AVX512 adds to r the inner products of 5 vectors of w with rows of b.
+//
+//go:noescape
+func dots5F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter5F64AVX512 adds 5 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter5F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather6F64AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
 func gather6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots6F64AVX512 adds to r the inner products of 6 vectors of w with rows of b.
+//
+//go:noescape
+func dots6F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter6F64AVX512 adds 6 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter6F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
 
 // gather7F64AVX512 adds weighted rows of b to 7 vectors of c.
 //
 //go:noescape
 func gather7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// dots7F64AVX512 adds to r the inner products of 7 vectors of w with rows of b.
+//
+//go:noescape
+func dots7F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter7F64AVX512 adds 7 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter7F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
 // gather8F64AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
 func gather8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// dots8F64AVX512 adds to r the inner products of 8 vectors of w with rows of b.
+//
+//go:noescape
+func dots8F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+
+// scatter8F64AVX512 adds 8 vectors of w, weighted by val, to rows of c.
+//
+//go:noescape
+func scatter8F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+
+// gatherQuotient1F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 1 vectors of c.
+//
+//go:noescape
+func gatherQuotient1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient2F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
+//
+//go:noescape
+func gatherQuotient2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient3F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 3 vectors of c.
+//
+//go:noescape
+func gatherQuotient3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient4F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 4 vectors of c.
+//
+//go:noescape
+func gatherQuotient4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient5F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 5 vectors of c.
+//
+//go:noescape
+func gatherQuotient5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient6F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 6 vectors of c.
+//
+//go:noescape
+func gatherQuotient6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient7F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 7 vectors of c.
+//
+//go:noescape
+func gatherQuotient7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gatherQuotient8F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 8 vectors of c.
+//
+//go:noescape
+func gatherQuotient8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+
+// gram8x1F64AVX512 adds weighted outer products of rows to 1 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x1F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// gram8x2F64AVX512 adds weighted outer products of rows to 2 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x2F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// gram8x3F64AVX512 adds weighted outer products of rows to 3 vectors of 8 rows of g.
+//
+//go:noescape
+func gram8x3F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+
+// mirrorF64AVX512 writes n squares of 4 x 4, side by side from src on, transposed and one below the other from dst on.
+//
+//go:noescape
+func mirrorF64AVX512(n int, src *float64, dst *float64, ld int)
+
+// scanF64AVX512 sums n times 16 numbers, and gives the largest of their representations.
+//
+//go:noescape
+func scanF64AVX512(n int, x *float64) (top float64, sum float64, sumSq float64)
 
 // sweepF64AVX512 updates a tile by one pass over its components and returns the sum of squared changes.
 //

@@ -5857,6 +5857,188 @@ done:
 	VZEROUPPER
 	RET
 
+// func dots1F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots1F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z1
+	VMULPS        (R9), Z0, Z2
+	VMULPS        (R10), Z0, Z3
+	VMULPS        (R11), Z0, Z4
+	VUNPCKLPS     Z2, Z1, Z5
+	VUNPCKHPS     Z2, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VUNPCKLPS     Z4, Z3, Z6
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z6, Z3, Z3
+	VUNPCKLPD     Z3, Z1, Z5
+	VUNPCKHPD     Z3, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	VMOVUPS       (R12)(DI*4), X7
+	VADDPS        X7, X1, X1
+	VMOVUPS       X1, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y8
+	VMULPS        (R8), Z0, Z1
+	VMULPS        (R9), Z0, Z2
+	VMULPS        (R10), Z0, Z3
+	VMULPS        (R11), Z0, Z4
+	VUNPCKLPS     Z2, Z1, Z5
+	VUNPCKHPS     Z2, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VUNPCKLPS     Z4, Z3, Z6
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z6, Z3, Z3
+	VUNPCKLPD     Z3, Z1, Z5
+	VUNPCKHPD     Z3, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	VMASKMOVPS    (R12)(DI*4), X8, X7
+	VADDPS        X7, X1, X1
+	VMASKMOVPS    X1, X8, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA firstF32<>+0(SB)/4, $0xffffffff
+DATA firstF32<>+4(SB)/4, $0xffffffff
+DATA firstF32<>+8(SB)/4, $0xffffffff
+DATA firstF32<>+12(SB)/4, $0xffffffff
+DATA firstF32<>+16(SB)/4, $0xffffffff
+DATA firstF32<>+20(SB)/4, $0xffffffff
+DATA firstF32<>+24(SB)/4, $0xffffffff
+DATA firstF32<>+28(SB)/4, $0xffffffff
+DATA firstF32<>+32(SB)/4, $0x00000000
+DATA firstF32<>+36(SB)/4, $0x00000000
+DATA firstF32<>+40(SB)/4, $0x00000000
+DATA firstF32<>+44(SB)/4, $0x00000000
+DATA firstF32<>+48(SB)/4, $0x00000000
+DATA firstF32<>+52(SB)/4, $0x00000000
+DATA firstF32<>+56(SB)/4, $0x00000000
+DATA firstF32<>+60(SB)/4, $0x00000000
+GLOBL firstF32<>(SB), RODATA|NOPTR, $64
+
+// func scatter1F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter1F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z1
+	VMOVUPS      (BX)(R9*1), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gather2F32AVX512(SB), NOSPLIT, $0-64
@@ -5919,6 +6101,183 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots2F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots2F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z2
+	VFMADD231PS   64(R8), Z1, Z2
+	VMULPS        (R9), Z0, Z3
+	VFMADD231PS   64(R9), Z1, Z3
+	VMULPS        (R10), Z0, Z4
+	VFMADD231PS   64(R10), Z1, Z4
+	VMULPS        (R11), Z0, Z5
+	VFMADD231PS   64(R11), Z1, Z5
+	VUNPCKLPS     Z3, Z2, Z6
+	VUNPCKHPS     Z3, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VUNPCKLPS     Z5, Z4, Z7
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VUNPCKLPD     Z4, Z2, Z6
+	VUNPCKHPD     Z4, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMOVUPS       (R12)(DI*4), X8
+	VADDPS        X8, X2, X2
+	VMOVUPS       X2, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y9
+	VMULPS        (R8), Z0, Z2
+	VFMADD231PS   64(R8), Z1, Z2
+	VMULPS        (R9), Z0, Z3
+	VFMADD231PS   64(R9), Z1, Z3
+	VMULPS        (R10), Z0, Z4
+	VFMADD231PS   64(R10), Z1, Z4
+	VMULPS        (R11), Z0, Z5
+	VFMADD231PS   64(R11), Z1, Z5
+	VUNPCKLPS     Z3, Z2, Z6
+	VUNPCKHPS     Z3, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VUNPCKLPS     Z5, Z4, Z7
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VUNPCKLPD     Z4, Z2, Z6
+	VUNPCKHPD     Z4, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMASKMOVPS    (R12)(DI*4), X9, X8
+	VADDPS        X8, X2, X2
+	VMASKMOVPS    X2, X9, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter2F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter2F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z2
+	VMOVUPS      (BX)(R9*1), Z3
+	VFMADD231PS  Z0, Z2, Z3
+	VMOVUPS      Z3, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z4
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z4, 64(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -5992,6 +6351,196 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots3F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots3F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z3
+	VFMADD231PS   64(R8), Z1, Z3
+	VFMADD231PS   128(R8), Z2, Z3
+	VMULPS        (R9), Z0, Z4
+	VFMADD231PS   64(R9), Z1, Z4
+	VFMADD231PS   128(R9), Z2, Z4
+	VMULPS        (R10), Z0, Z5
+	VFMADD231PS   64(R10), Z1, Z5
+	VFMADD231PS   128(R10), Z2, Z5
+	VMULPS        (R11), Z0, Z6
+	VFMADD231PS   64(R11), Z1, Z6
+	VFMADD231PS   128(R11), Z2, Z6
+	VUNPCKLPS     Z4, Z3, Z7
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VUNPCKLPS     Z6, Z5, Z8
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z8, Z5, Z5
+	VUNPCKLPD     Z5, Z3, Z7
+	VUNPCKHPD     Z5, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPS        Y7, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X7
+	VADDPS        X7, X3, X3
+	VMOVUPS       (R12)(DI*4), X9
+	VADDPS        X9, X3, X3
+	VMOVUPS       X3, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y10
+	VMULPS        (R8), Z0, Z3
+	VFMADD231PS   64(R8), Z1, Z3
+	VFMADD231PS   128(R8), Z2, Z3
+	VMULPS        (R9), Z0, Z4
+	VFMADD231PS   64(R9), Z1, Z4
+	VFMADD231PS   128(R9), Z2, Z4
+	VMULPS        (R10), Z0, Z5
+	VFMADD231PS   64(R10), Z1, Z5
+	VFMADD231PS   128(R10), Z2, Z5
+	VMULPS        (R11), Z0, Z6
+	VFMADD231PS   64(R11), Z1, Z6
+	VFMADD231PS   128(R11), Z2, Z6
+	VUNPCKLPS     Z4, Z3, Z7
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VUNPCKLPS     Z6, Z5, Z8
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z8, Z5, Z5
+	VUNPCKLPD     Z5, Z3, Z7
+	VUNPCKHPD     Z5, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPS        Y7, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X7
+	VADDPS        X7, X3, X3
+	VMASKMOVPS    (R12)(DI*4), X10, X9
+	VADDPS        X9, X3, X3
+	VMASKMOVPS    X3, X10, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter3F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter3F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z3
+	VMOVUPS      (BX)(R9*1), Z4
+	VFMADD231PS  Z0, Z3, Z4
+	VMOVUPS      Z4, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z5
+	VFMADD231PS  Z1, Z3, Z5
+	VMOVUPS      Z5, 64(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Z6
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z6, 128(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -6073,6 +6622,209 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots4F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots4F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z4
+	VFMADD231PS   64(R8), Z1, Z4
+	VFMADD231PS   128(R8), Z2, Z4
+	VFMADD231PS   192(R8), Z3, Z4
+	VMULPS        (R9), Z0, Z5
+	VFMADD231PS   64(R9), Z1, Z5
+	VFMADD231PS   128(R9), Z2, Z5
+	VFMADD231PS   192(R9), Z3, Z5
+	VMULPS        (R10), Z0, Z6
+	VFMADD231PS   64(R10), Z1, Z6
+	VFMADD231PS   128(R10), Z2, Z6
+	VFMADD231PS   192(R10), Z3, Z6
+	VMULPS        (R11), Z0, Z7
+	VFMADD231PS   64(R11), Z1, Z7
+	VFMADD231PS   128(R11), Z2, Z7
+	VFMADD231PS   192(R11), Z3, Z7
+	VUNPCKLPS     Z5, Z4, Z8
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VUNPCKLPS     Z7, Z6, Z9
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z9, Z6, Z6
+	VUNPCKLPD     Z6, Z4, Z8
+	VUNPCKHPD     Z6, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y8, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X8
+	VADDPS        X8, X4, X4
+	VMOVUPS       (R12)(DI*4), X10
+	VADDPS        X10, X4, X4
+	VMOVUPS       X4, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y11
+	VMULPS        (R8), Z0, Z4
+	VFMADD231PS   64(R8), Z1, Z4
+	VFMADD231PS   128(R8), Z2, Z4
+	VFMADD231PS   192(R8), Z3, Z4
+	VMULPS        (R9), Z0, Z5
+	VFMADD231PS   64(R9), Z1, Z5
+	VFMADD231PS   128(R9), Z2, Z5
+	VFMADD231PS   192(R9), Z3, Z5
+	VMULPS        (R10), Z0, Z6
+	VFMADD231PS   64(R10), Z1, Z6
+	VFMADD231PS   128(R10), Z2, Z6
+	VFMADD231PS   192(R10), Z3, Z6
+	VMULPS        (R11), Z0, Z7
+	VFMADD231PS   64(R11), Z1, Z7
+	VFMADD231PS   128(R11), Z2, Z7
+	VFMADD231PS   192(R11), Z3, Z7
+	VUNPCKLPS     Z5, Z4, Z8
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VUNPCKLPS     Z7, Z6, Z9
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z9, Z6, Z6
+	VUNPCKLPD     Z6, Z4, Z8
+	VUNPCKHPD     Z6, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y8, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X8
+	VADDPS        X8, X4, X4
+	VMASKMOVPS    (R12)(DI*4), X11, X10
+	VADDPS        X10, X4, X4
+	VMASKMOVPS    X4, X11, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter4F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter4F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z4
+	VMOVUPS      (BX)(R9*1), Z5
+	VFMADD231PS  Z0, Z4, Z5
+	VMOVUPS      Z5, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z6
+	VFMADD231PS  Z1, Z4, Z6
+	VMOVUPS      Z6, 64(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Z7
+	VFMADD231PS  Z2, Z4, Z7
+	VMOVUPS      Z7, 128(BX)(R9*1)
+	VMOVUPS      192(BX)(R9*1), Z8
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z8, 192(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -6162,6 +6914,222 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots5F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots5F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z5
+	VFMADD231PS   64(R8), Z1, Z5
+	VFMADD231PS   128(R8), Z2, Z5
+	VFMADD231PS   192(R8), Z3, Z5
+	VFMADD231PS   256(R8), Z4, Z5
+	VMULPS        (R9), Z0, Z6
+	VFMADD231PS   64(R9), Z1, Z6
+	VFMADD231PS   128(R9), Z2, Z6
+	VFMADD231PS   192(R9), Z3, Z6
+	VFMADD231PS   256(R9), Z4, Z6
+	VMULPS        (R10), Z0, Z7
+	VFMADD231PS   64(R10), Z1, Z7
+	VFMADD231PS   128(R10), Z2, Z7
+	VFMADD231PS   192(R10), Z3, Z7
+	VFMADD231PS   256(R10), Z4, Z7
+	VMULPS        (R11), Z0, Z8
+	VFMADD231PS   64(R11), Z1, Z8
+	VFMADD231PS   128(R11), Z2, Z8
+	VFMADD231PS   192(R11), Z3, Z8
+	VFMADD231PS   256(R11), Z4, Z8
+	VUNPCKLPS     Z6, Z5, Z9
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VUNPCKLPS     Z8, Z7, Z10
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z10, Z7, Z7
+	VUNPCKLPD     Z7, Z5, Z9
+	VUNPCKHPD     Z7, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPS        Y9, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X9
+	VADDPS        X9, X5, X5
+	VMOVUPS       (R12)(DI*4), X11
+	VADDPS        X11, X5, X5
+	VMOVUPS       X5, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y12
+	VMULPS        (R8), Z0, Z5
+	VFMADD231PS   64(R8), Z1, Z5
+	VFMADD231PS   128(R8), Z2, Z5
+	VFMADD231PS   192(R8), Z3, Z5
+	VFMADD231PS   256(R8), Z4, Z5
+	VMULPS        (R9), Z0, Z6
+	VFMADD231PS   64(R9), Z1, Z6
+	VFMADD231PS   128(R9), Z2, Z6
+	VFMADD231PS   192(R9), Z3, Z6
+	VFMADD231PS   256(R9), Z4, Z6
+	VMULPS        (R10), Z0, Z7
+	VFMADD231PS   64(R10), Z1, Z7
+	VFMADD231PS   128(R10), Z2, Z7
+	VFMADD231PS   192(R10), Z3, Z7
+	VFMADD231PS   256(R10), Z4, Z7
+	VMULPS        (R11), Z0, Z8
+	VFMADD231PS   64(R11), Z1, Z8
+	VFMADD231PS   128(R11), Z2, Z8
+	VFMADD231PS   192(R11), Z3, Z8
+	VFMADD231PS   256(R11), Z4, Z8
+	VUNPCKLPS     Z6, Z5, Z9
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VUNPCKLPS     Z8, Z7, Z10
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z10, Z7, Z7
+	VUNPCKLPD     Z7, Z5, Z9
+	VUNPCKHPD     Z7, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPS        Y9, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X9
+	VADDPS        X9, X5, X5
+	VMASKMOVPS    (R12)(DI*4), X12, X11
+	VADDPS        X11, X5, X5
+	VMASKMOVPS    X5, X12, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter5F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter5F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z5
+	VMOVUPS      (BX)(R9*1), Z6
+	VFMADD231PS  Z0, Z5, Z6
+	VMOVUPS      Z6, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z7
+	VFMADD231PS  Z1, Z5, Z7
+	VMOVUPS      Z7, 64(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Z8
+	VFMADD231PS  Z2, Z5, Z8
+	VMOVUPS      Z8, 128(BX)(R9*1)
+	VMOVUPS      192(BX)(R9*1), Z9
+	VFMADD231PS  Z3, Z5, Z9
+	VMOVUPS      Z9, 192(BX)(R9*1)
+	VMOVUPS      256(BX)(R9*1), Z10
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z10, 256(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -6259,6 +7227,235 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots6F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots6F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z6
+	VFMADD231PS   64(R8), Z1, Z6
+	VFMADD231PS   128(R8), Z2, Z6
+	VFMADD231PS   192(R8), Z3, Z6
+	VFMADD231PS   256(R8), Z4, Z6
+	VFMADD231PS   320(R8), Z5, Z6
+	VMULPS        (R9), Z0, Z7
+	VFMADD231PS   64(R9), Z1, Z7
+	VFMADD231PS   128(R9), Z2, Z7
+	VFMADD231PS   192(R9), Z3, Z7
+	VFMADD231PS   256(R9), Z4, Z7
+	VFMADD231PS   320(R9), Z5, Z7
+	VMULPS        (R10), Z0, Z8
+	VFMADD231PS   64(R10), Z1, Z8
+	VFMADD231PS   128(R10), Z2, Z8
+	VFMADD231PS   192(R10), Z3, Z8
+	VFMADD231PS   256(R10), Z4, Z8
+	VFMADD231PS   320(R10), Z5, Z8
+	VMULPS        (R11), Z0, Z9
+	VFMADD231PS   64(R11), Z1, Z9
+	VFMADD231PS   128(R11), Z2, Z9
+	VFMADD231PS   192(R11), Z3, Z9
+	VFMADD231PS   256(R11), Z4, Z9
+	VFMADD231PS   320(R11), Z5, Z9
+	VUNPCKLPS     Z7, Z6, Z10
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VUNPCKLPS     Z9, Z8, Z11
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z11, Z8, Z8
+	VUNPCKLPD     Z8, Z6, Z10
+	VUNPCKHPD     Z8, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPS        Y10, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X10
+	VADDPS        X10, X6, X6
+	VMOVUPS       (R12)(DI*4), X12
+	VADDPS        X12, X6, X6
+	VMOVUPS       X6, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y13
+	VMULPS        (R8), Z0, Z6
+	VFMADD231PS   64(R8), Z1, Z6
+	VFMADD231PS   128(R8), Z2, Z6
+	VFMADD231PS   192(R8), Z3, Z6
+	VFMADD231PS   256(R8), Z4, Z6
+	VFMADD231PS   320(R8), Z5, Z6
+	VMULPS        (R9), Z0, Z7
+	VFMADD231PS   64(R9), Z1, Z7
+	VFMADD231PS   128(R9), Z2, Z7
+	VFMADD231PS   192(R9), Z3, Z7
+	VFMADD231PS   256(R9), Z4, Z7
+	VFMADD231PS   320(R9), Z5, Z7
+	VMULPS        (R10), Z0, Z8
+	VFMADD231PS   64(R10), Z1, Z8
+	VFMADD231PS   128(R10), Z2, Z8
+	VFMADD231PS   192(R10), Z3, Z8
+	VFMADD231PS   256(R10), Z4, Z8
+	VFMADD231PS   320(R10), Z5, Z8
+	VMULPS        (R11), Z0, Z9
+	VFMADD231PS   64(R11), Z1, Z9
+	VFMADD231PS   128(R11), Z2, Z9
+	VFMADD231PS   192(R11), Z3, Z9
+	VFMADD231PS   256(R11), Z4, Z9
+	VFMADD231PS   320(R11), Z5, Z9
+	VUNPCKLPS     Z7, Z6, Z10
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VUNPCKLPS     Z9, Z8, Z11
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z11, Z8, Z8
+	VUNPCKLPD     Z8, Z6, Z10
+	VUNPCKHPD     Z8, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPS        Y10, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X10
+	VADDPS        X10, X6, X6
+	VMASKMOVPS    (R12)(DI*4), X13, X12
+	VADDPS        X12, X6, X6
+	VMASKMOVPS    X6, X13, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter6F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter6F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z6
+	VMOVUPS      (BX)(R9*1), Z7
+	VFMADD231PS  Z0, Z6, Z7
+	VMOVUPS      Z7, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z8
+	VFMADD231PS  Z1, Z6, Z8
+	VMOVUPS      Z8, 64(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Z9
+	VFMADD231PS  Z2, Z6, Z9
+	VMOVUPS      Z9, 128(BX)(R9*1)
+	VMOVUPS      192(BX)(R9*1), Z10
+	VFMADD231PS  Z3, Z6, Z10
+	VMOVUPS      Z10, 192(BX)(R9*1)
+	VMOVUPS      256(BX)(R9*1), Z11
+	VFMADD231PS  Z4, Z6, Z11
+	VMOVUPS      Z11, 256(BX)(R9*1)
+	VMOVUPS      320(BX)(R9*1), Z12
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z12, 320(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -6364,6 +7561,248 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots7F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots7F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z7
+	VFMADD231PS   64(R8), Z1, Z7
+	VFMADD231PS   128(R8), Z2, Z7
+	VFMADD231PS   192(R8), Z3, Z7
+	VFMADD231PS   256(R8), Z4, Z7
+	VFMADD231PS   320(R8), Z5, Z7
+	VFMADD231PS   384(R8), Z6, Z7
+	VMULPS        (R9), Z0, Z8
+	VFMADD231PS   64(R9), Z1, Z8
+	VFMADD231PS   128(R9), Z2, Z8
+	VFMADD231PS   192(R9), Z3, Z8
+	VFMADD231PS   256(R9), Z4, Z8
+	VFMADD231PS   320(R9), Z5, Z8
+	VFMADD231PS   384(R9), Z6, Z8
+	VMULPS        (R10), Z0, Z9
+	VFMADD231PS   64(R10), Z1, Z9
+	VFMADD231PS   128(R10), Z2, Z9
+	VFMADD231PS   192(R10), Z3, Z9
+	VFMADD231PS   256(R10), Z4, Z9
+	VFMADD231PS   320(R10), Z5, Z9
+	VFMADD231PS   384(R10), Z6, Z9
+	VMULPS        (R11), Z0, Z10
+	VFMADD231PS   64(R11), Z1, Z10
+	VFMADD231PS   128(R11), Z2, Z10
+	VFMADD231PS   192(R11), Z3, Z10
+	VFMADD231PS   256(R11), Z4, Z10
+	VFMADD231PS   320(R11), Z5, Z10
+	VFMADD231PS   384(R11), Z6, Z10
+	VUNPCKLPS     Z8, Z7, Z11
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VUNPCKLPS     Z10, Z9, Z12
+	VUNPCKHPS     Z10, Z9, Z9
+	VADDPS        Z12, Z9, Z9
+	VUNPCKLPD     Z9, Z7, Z11
+	VUNPCKHPD     Z9, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPS        Y11, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X11
+	VADDPS        X11, X7, X7
+	VMOVUPS       (R12)(DI*4), X13
+	VADDPS        X13, X7, X7
+	VMOVUPS       X7, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y14
+	VMULPS        (R8), Z0, Z7
+	VFMADD231PS   64(R8), Z1, Z7
+	VFMADD231PS   128(R8), Z2, Z7
+	VFMADD231PS   192(R8), Z3, Z7
+	VFMADD231PS   256(R8), Z4, Z7
+	VFMADD231PS   320(R8), Z5, Z7
+	VFMADD231PS   384(R8), Z6, Z7
+	VMULPS        (R9), Z0, Z8
+	VFMADD231PS   64(R9), Z1, Z8
+	VFMADD231PS   128(R9), Z2, Z8
+	VFMADD231PS   192(R9), Z3, Z8
+	VFMADD231PS   256(R9), Z4, Z8
+	VFMADD231PS   320(R9), Z5, Z8
+	VFMADD231PS   384(R9), Z6, Z8
+	VMULPS        (R10), Z0, Z9
+	VFMADD231PS   64(R10), Z1, Z9
+	VFMADD231PS   128(R10), Z2, Z9
+	VFMADD231PS   192(R10), Z3, Z9
+	VFMADD231PS   256(R10), Z4, Z9
+	VFMADD231PS   320(R10), Z5, Z9
+	VFMADD231PS   384(R10), Z6, Z9
+	VMULPS        (R11), Z0, Z10
+	VFMADD231PS   64(R11), Z1, Z10
+	VFMADD231PS   128(R11), Z2, Z10
+	VFMADD231PS   192(R11), Z3, Z10
+	VFMADD231PS   256(R11), Z4, Z10
+	VFMADD231PS   320(R11), Z5, Z10
+	VFMADD231PS   384(R11), Z6, Z10
+	VUNPCKLPS     Z8, Z7, Z11
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VUNPCKLPS     Z10, Z9, Z12
+	VUNPCKHPS     Z10, Z9, Z9
+	VADDPS        Z12, Z9, Z9
+	VUNPCKLPD     Z9, Z7, Z11
+	VUNPCKHPD     Z9, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPS        Y11, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X11
+	VADDPS        X11, X7, X7
+	VMASKMOVPS    (R12)(DI*4), X14, X13
+	VADDPS        X13, X7, X7
+	VMASKMOVPS    X7, X14, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter7F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter7F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z7
+	VMOVUPS      (BX)(R9*1), Z8
+	VFMADD231PS  Z0, Z7, Z8
+	VMOVUPS      Z8, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z9
+	VFMADD231PS  Z1, Z7, Z9
+	VMOVUPS      Z9, 64(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Z10
+	VFMADD231PS  Z2, Z7, Z10
+	VMOVUPS      Z10, 128(BX)(R9*1)
+	VMOVUPS      192(BX)(R9*1), Z11
+	VFMADD231PS  Z3, Z7, Z11
+	VMOVUPS      Z11, 192(BX)(R9*1)
+	VMOVUPS      256(BX)(R9*1), Z12
+	VFMADD231PS  Z4, Z7, Z12
+	VMOVUPS      Z12, 256(BX)(R9*1)
+	VMOVUPS      320(BX)(R9*1), Z13
+	VFMADD231PS  Z5, Z7, Z13
+	VMOVUPS      Z13, 320(BX)(R9*1)
+	VMOVUPS      384(BX)(R9*1), Z14
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z14, 384(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -6477,6 +7916,2601 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots8F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
+// Requires: AVX, AVX512F, AVX512VL, CMOV
+TEXT ·dots8F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z8
+	VFMADD231PS   64(R8), Z1, Z8
+	VFMADD231PS   128(R8), Z2, Z8
+	VFMADD231PS   192(R8), Z3, Z8
+	VFMADD231PS   256(R8), Z4, Z8
+	VFMADD231PS   320(R8), Z5, Z8
+	VFMADD231PS   384(R8), Z6, Z8
+	VFMADD231PS   448(R8), Z7, Z8
+	VMULPS        (R9), Z0, Z9
+	VFMADD231PS   64(R9), Z1, Z9
+	VFMADD231PS   128(R9), Z2, Z9
+	VFMADD231PS   192(R9), Z3, Z9
+	VFMADD231PS   256(R9), Z4, Z9
+	VFMADD231PS   320(R9), Z5, Z9
+	VFMADD231PS   384(R9), Z6, Z9
+	VFMADD231PS   448(R9), Z7, Z9
+	VMULPS        (R10), Z0, Z10
+	VFMADD231PS   64(R10), Z1, Z10
+	VFMADD231PS   128(R10), Z2, Z10
+	VFMADD231PS   192(R10), Z3, Z10
+	VFMADD231PS   256(R10), Z4, Z10
+	VFMADD231PS   320(R10), Z5, Z10
+	VFMADD231PS   384(R10), Z6, Z10
+	VFMADD231PS   448(R10), Z7, Z10
+	VMULPS        (R11), Z0, Z11
+	VFMADD231PS   64(R11), Z1, Z11
+	VFMADD231PS   128(R11), Z2, Z11
+	VFMADD231PS   192(R11), Z3, Z11
+	VFMADD231PS   256(R11), Z4, Z11
+	VFMADD231PS   320(R11), Z5, Z11
+	VFMADD231PS   384(R11), Z6, Z11
+	VFMADD231PS   448(R11), Z7, Z11
+	VUNPCKLPS     Z9, Z8, Z12
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VUNPCKLPS     Z11, Z10, Z13
+	VUNPCKHPS     Z11, Z10, Z10
+	VADDPS        Z13, Z10, Z10
+	VUNPCKLPD     Z10, Z8, Z12
+	VUNPCKHPD     Z10, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPS        Y12, Y8, Y8
+	VEXTRACTF32X4 $0x01, Y8, X12
+	VADDPS        X12, X8, X8
+	VMOVUPS       (R12)(DI*4), X14
+	VADDPS        X14, X8, X8
+	VMOVUPS       X8, (R12)(DI*4)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y15
+	VMULPS        (R8), Z0, Z8
+	VFMADD231PS   64(R8), Z1, Z8
+	VFMADD231PS   128(R8), Z2, Z8
+	VFMADD231PS   192(R8), Z3, Z8
+	VFMADD231PS   256(R8), Z4, Z8
+	VFMADD231PS   320(R8), Z5, Z8
+	VFMADD231PS   384(R8), Z6, Z8
+	VFMADD231PS   448(R8), Z7, Z8
+	VMULPS        (R9), Z0, Z9
+	VFMADD231PS   64(R9), Z1, Z9
+	VFMADD231PS   128(R9), Z2, Z9
+	VFMADD231PS   192(R9), Z3, Z9
+	VFMADD231PS   256(R9), Z4, Z9
+	VFMADD231PS   320(R9), Z5, Z9
+	VFMADD231PS   384(R9), Z6, Z9
+	VFMADD231PS   448(R9), Z7, Z9
+	VMULPS        (R10), Z0, Z10
+	VFMADD231PS   64(R10), Z1, Z10
+	VFMADD231PS   128(R10), Z2, Z10
+	VFMADD231PS   192(R10), Z3, Z10
+	VFMADD231PS   256(R10), Z4, Z10
+	VFMADD231PS   320(R10), Z5, Z10
+	VFMADD231PS   384(R10), Z6, Z10
+	VFMADD231PS   448(R10), Z7, Z10
+	VMULPS        (R11), Z0, Z11
+	VFMADD231PS   64(R11), Z1, Z11
+	VFMADD231PS   128(R11), Z2, Z11
+	VFMADD231PS   192(R11), Z3, Z11
+	VFMADD231PS   256(R11), Z4, Z11
+	VFMADD231PS   320(R11), Z5, Z11
+	VFMADD231PS   384(R11), Z6, Z11
+	VFMADD231PS   448(R11), Z7, Z11
+	VUNPCKLPS     Z9, Z8, Z12
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VUNPCKLPS     Z11, Z10, Z13
+	VUNPCKHPS     Z11, Z10, Z10
+	VADDPS        Z13, Z10, Z10
+	VUNPCKLPD     Z10, Z8, Z12
+	VUNPCKHPD     Z10, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPS        Y12, Y8, Y8
+	VEXTRACTF32X4 $0x01, Y8, X12
+	VADDPS        X12, X8, X8
+	VMASKMOVPS    (R12)(DI*4), X15, X14
+	VADDPS        X14, X8, X8
+	VMASKMOVPS    X8, X15, (R12)(DI*4)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter8F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter8F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	VMOVUPS 448(R8), Z7
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSS (DX)(R8*4), Z8
+	VMOVUPS      (BX)(R9*1), Z9
+	VFMADD231PS  Z0, Z8, Z9
+	VMOVUPS      Z9, (BX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z10
+	VFMADD231PS  Z1, Z8, Z10
+	VMOVUPS      Z10, 64(BX)(R9*1)
+	VMOVUPS      128(BX)(R9*1), Z11
+	VFMADD231PS  Z2, Z8, Z11
+	VMOVUPS      Z11, 128(BX)(R9*1)
+	VMOVUPS      192(BX)(R9*1), Z12
+	VFMADD231PS  Z3, Z8, Z12
+	VMOVUPS      Z12, 192(BX)(R9*1)
+	VMOVUPS      256(BX)(R9*1), Z13
+	VFMADD231PS  Z4, Z8, Z13
+	VMOVUPS      Z13, 256(BX)(R9*1)
+	VMOVUPS      320(BX)(R9*1), Z14
+	VFMADD231PS  Z5, Z8, Z14
+	VMOVUPS      Z14, 320(BX)(R9*1)
+	VMOVUPS      384(BX)(R9*1), Z15
+	VFMADD231PS  Z6, Z8, Z15
+	VMOVUPS      Z15, 384(BX)(R9*1)
+	VMOVUPS      448(BX)(R9*1), Z16
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z16, 448(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient1F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	XORQ    DI, DI
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z1
+	VMULPS        (R9), Z0, Z2
+	VMULPS        (R10), Z0, Z3
+	VMULPS        (R11), Z0, Z4
+	VUNPCKLPS     Z2, Z1, Z5
+	VUNPCKHPS     Z2, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VUNPCKLPS     Z4, Z3, Z6
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z6, Z3, Z3
+	VUNPCKLPD     Z3, Z1, Z5
+	VUNPCKHPD     Z3, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	VBROADCASTSS  tiny+56(FP), X6
+	VMAXPS        X1, X6, X1
+	VMOVUPS       (R12)(DI*4), X5
+	VDIVPS        X1, X5, X5
+	VMOVUPS       X5, (R13)(DI*4)
+	VMOVUPS       X5, (SP)
+	VBROADCASTSS  (SP), Z1
+	VFMADD231PS   (R8), Z1, Z9
+	VBROADCASTSS  4(SP), Z2
+	VFMADD231PS   (R9), Z2, Z10
+	VBROADCASTSS  8(SP), Z3
+	VFMADD231PS   (R10), Z3, Z9
+	VBROADCASTSS  12(SP), Z4
+	VFMADD231PS   (R11), Z4, Z10
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y7
+	VMULPS        (R8), Z0, Z1
+	VMULPS        (R9), Z0, Z2
+	VMULPS        (R10), Z0, Z3
+	VMULPS        (R11), Z0, Z4
+	VUNPCKLPS     Z2, Z1, Z5
+	VUNPCKHPS     Z2, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VUNPCKLPS     Z4, Z3, Z6
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z6, Z3, Z3
+	VUNPCKLPD     Z3, Z1, Z5
+	VUNPCKHPD     Z3, Z1, Z1
+	VADDPS        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	VBROADCASTSS  tiny+56(FP), X6
+	VMAXPS        X1, X6, X1
+	VMASKMOVPS    (R12)(DI*4), X7, X5
+	VDIVPS        X1, X5, X5
+	VMASKMOVPS    X5, X7, (R13)(DI*4)
+	VMOVUPS       X5, (SP)
+	VBROADCASTSS  (SP), Z1
+	VFMADD231PS   (R8), Z1, Z9
+	VBROADCASTSS  4(SP), Z2
+	VFMADD231PS   (R9), Z2, Z10
+	VBROADCASTSS  8(SP), Z3
+	VFMADD231PS   (R10), Z3, Z9
+	VBROADCASTSS  12(SP), Z4
+	VFMADD231PS   (R11), Z4, Z10
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z10, Z9, Z9
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient2F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	XORQ    DI, DI
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z2
+	VFMADD231PS   64(R8), Z1, Z2
+	VMULPS        (R9), Z0, Z3
+	VFMADD231PS   64(R9), Z1, Z3
+	VMULPS        (R10), Z0, Z4
+	VFMADD231PS   64(R10), Z1, Z4
+	VMULPS        (R11), Z0, Z5
+	VFMADD231PS   64(R11), Z1, Z5
+	VUNPCKLPS     Z3, Z2, Z6
+	VUNPCKHPS     Z3, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VUNPCKLPS     Z5, Z4, Z7
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VUNPCKLPD     Z4, Z2, Z6
+	VUNPCKHPD     Z4, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VBROADCASTSS  tiny+56(FP), X7
+	VMAXPS        X2, X7, X2
+	VMOVUPS       (R12)(DI*4), X6
+	VDIVPS        X2, X6, X6
+	VMOVUPS       X6, (R13)(DI*4)
+	VMOVUPS       X6, (SP)
+	VBROADCASTSS  (SP), Z2
+	VFMADD231PS   (R8), Z2, Z10
+	VFMADD231PS   64(R8), Z2, Z11
+	VBROADCASTSS  4(SP), Z3
+	VFMADD231PS   (R9), Z3, Z12
+	VFMADD231PS   64(R9), Z3, Z13
+	VBROADCASTSS  8(SP), Z4
+	VFMADD231PS   (R10), Z4, Z10
+	VFMADD231PS   64(R10), Z4, Z11
+	VBROADCASTSS  12(SP), Z5
+	VFMADD231PS   (R11), Z5, Z12
+	VFMADD231PS   64(R11), Z5, Z13
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y8
+	VMULPS        (R8), Z0, Z2
+	VFMADD231PS   64(R8), Z1, Z2
+	VMULPS        (R9), Z0, Z3
+	VFMADD231PS   64(R9), Z1, Z3
+	VMULPS        (R10), Z0, Z4
+	VFMADD231PS   64(R10), Z1, Z4
+	VMULPS        (R11), Z0, Z5
+	VFMADD231PS   64(R11), Z1, Z5
+	VUNPCKLPS     Z3, Z2, Z6
+	VUNPCKHPS     Z3, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VUNPCKLPS     Z5, Z4, Z7
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VUNPCKLPD     Z4, Z2, Z6
+	VUNPCKHPD     Z4, Z2, Z2
+	VADDPS        Z6, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VBROADCASTSS  tiny+56(FP), X7
+	VMAXPS        X2, X7, X2
+	VMASKMOVPS    (R12)(DI*4), X8, X6
+	VDIVPS        X2, X6, X6
+	VMASKMOVPS    X6, X8, (R13)(DI*4)
+	VMOVUPS       X6, (SP)
+	VBROADCASTSS  (SP), Z2
+	VFMADD231PS   (R8), Z2, Z10
+	VFMADD231PS   64(R8), Z2, Z11
+	VBROADCASTSS  4(SP), Z3
+	VFMADD231PS   (R9), Z3, Z12
+	VFMADD231PS   64(R9), Z3, Z13
+	VBROADCASTSS  8(SP), Z4
+	VFMADD231PS   (R10), Z4, Z10
+	VFMADD231PS   64(R10), Z4, Z11
+	VBROADCASTSS  12(SP), Z5
+	VFMADD231PS   (R11), Z5, Z12
+	VFMADD231PS   64(R11), Z5, Z13
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z12, Z10, Z10
+	VADDPS  (AX), Z10, Z10
+	VMOVUPS Z10, (AX)
+	VADDPS  Z13, Z11, Z11
+	VADDPS  64(AX), Z11, Z11
+	VMOVUPS Z11, 64(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient3F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	XORQ    DI, DI
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z3
+	VFMADD231PS   64(R8), Z1, Z3
+	VFMADD231PS   128(R8), Z2, Z3
+	VMULPS        (R9), Z0, Z4
+	VFMADD231PS   64(R9), Z1, Z4
+	VFMADD231PS   128(R9), Z2, Z4
+	VMULPS        (R10), Z0, Z5
+	VFMADD231PS   64(R10), Z1, Z5
+	VFMADD231PS   128(R10), Z2, Z5
+	VMULPS        (R11), Z0, Z6
+	VFMADD231PS   64(R11), Z1, Z6
+	VFMADD231PS   128(R11), Z2, Z6
+	VUNPCKLPS     Z4, Z3, Z7
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VUNPCKLPS     Z6, Z5, Z8
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z8, Z5, Z5
+	VUNPCKLPD     Z5, Z3, Z7
+	VUNPCKHPD     Z5, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPS        Y7, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X7
+	VADDPS        X7, X3, X3
+	VBROADCASTSS  tiny+56(FP), X8
+	VMAXPS        X3, X8, X3
+	VMOVUPS       (R12)(DI*4), X7
+	VDIVPS        X3, X7, X7
+	VMOVUPS       X7, (R13)(DI*4)
+	VMOVUPS       X7, (SP)
+	VBROADCASTSS  (SP), Z3
+	VFMADD231PS   (R8), Z3, Z11
+	VFMADD231PS   64(R8), Z3, Z12
+	VFMADD231PS   128(R8), Z3, Z13
+	VBROADCASTSS  4(SP), Z4
+	VFMADD231PS   (R9), Z4, Z14
+	VFMADD231PS   64(R9), Z4, Z15
+	VFMADD231PS   128(R9), Z4, Z16
+	VBROADCASTSS  8(SP), Z5
+	VFMADD231PS   (R10), Z5, Z11
+	VFMADD231PS   64(R10), Z5, Z12
+	VFMADD231PS   128(R10), Z5, Z13
+	VBROADCASTSS  12(SP), Z6
+	VFMADD231PS   (R11), Z6, Z14
+	VFMADD231PS   64(R11), Z6, Z15
+	VFMADD231PS   128(R11), Z6, Z16
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y9
+	VMULPS        (R8), Z0, Z3
+	VFMADD231PS   64(R8), Z1, Z3
+	VFMADD231PS   128(R8), Z2, Z3
+	VMULPS        (R9), Z0, Z4
+	VFMADD231PS   64(R9), Z1, Z4
+	VFMADD231PS   128(R9), Z2, Z4
+	VMULPS        (R10), Z0, Z5
+	VFMADD231PS   64(R10), Z1, Z5
+	VFMADD231PS   128(R10), Z2, Z5
+	VMULPS        (R11), Z0, Z6
+	VFMADD231PS   64(R11), Z1, Z6
+	VFMADD231PS   128(R11), Z2, Z6
+	VUNPCKLPS     Z4, Z3, Z7
+	VUNPCKHPS     Z4, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VUNPCKLPS     Z6, Z5, Z8
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z8, Z5, Z5
+	VUNPCKLPD     Z5, Z3, Z7
+	VUNPCKHPD     Z5, Z3, Z3
+	VADDPS        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPS        Y7, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X7
+	VADDPS        X7, X3, X3
+	VBROADCASTSS  tiny+56(FP), X8
+	VMAXPS        X3, X8, X3
+	VMASKMOVPS    (R12)(DI*4), X9, X7
+	VDIVPS        X3, X7, X7
+	VMASKMOVPS    X7, X9, (R13)(DI*4)
+	VMOVUPS       X7, (SP)
+	VBROADCASTSS  (SP), Z3
+	VFMADD231PS   (R8), Z3, Z11
+	VFMADD231PS   64(R8), Z3, Z12
+	VFMADD231PS   128(R8), Z3, Z13
+	VBROADCASTSS  4(SP), Z4
+	VFMADD231PS   (R9), Z4, Z14
+	VFMADD231PS   64(R9), Z4, Z15
+	VFMADD231PS   128(R9), Z4, Z16
+	VBROADCASTSS  8(SP), Z5
+	VFMADD231PS   (R10), Z5, Z11
+	VFMADD231PS   64(R10), Z5, Z12
+	VFMADD231PS   128(R10), Z5, Z13
+	VBROADCASTSS  12(SP), Z6
+	VFMADD231PS   (R11), Z6, Z14
+	VFMADD231PS   64(R11), Z6, Z15
+	VFMADD231PS   128(R11), Z6, Z16
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z14, Z11, Z11
+	VADDPS  (AX), Z11, Z11
+	VMOVUPS Z11, (AX)
+	VADDPS  Z15, Z12, Z12
+	VADDPS  64(AX), Z12, Z12
+	VMOVUPS Z12, 64(AX)
+	VADDPS  Z16, Z13, Z13
+	VADDPS  128(AX), Z13, Z13
+	VMOVUPS Z13, 128(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient4F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	XORQ    DI, DI
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z4
+	VFMADD231PS   64(R8), Z1, Z4
+	VFMADD231PS   128(R8), Z2, Z4
+	VFMADD231PS   192(R8), Z3, Z4
+	VMULPS        (R9), Z0, Z5
+	VFMADD231PS   64(R9), Z1, Z5
+	VFMADD231PS   128(R9), Z2, Z5
+	VFMADD231PS   192(R9), Z3, Z5
+	VMULPS        (R10), Z0, Z6
+	VFMADD231PS   64(R10), Z1, Z6
+	VFMADD231PS   128(R10), Z2, Z6
+	VFMADD231PS   192(R10), Z3, Z6
+	VMULPS        (R11), Z0, Z7
+	VFMADD231PS   64(R11), Z1, Z7
+	VFMADD231PS   128(R11), Z2, Z7
+	VFMADD231PS   192(R11), Z3, Z7
+	VUNPCKLPS     Z5, Z4, Z8
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VUNPCKLPS     Z7, Z6, Z9
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z9, Z6, Z6
+	VUNPCKLPD     Z6, Z4, Z8
+	VUNPCKHPD     Z6, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y8, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X8
+	VADDPS        X8, X4, X4
+	VBROADCASTSS  tiny+56(FP), X9
+	VMAXPS        X4, X9, X4
+	VMOVUPS       (R12)(DI*4), X8
+	VDIVPS        X4, X8, X8
+	VMOVUPS       X8, (R13)(DI*4)
+	VMOVUPS       X8, (SP)
+	VBROADCASTSS  (SP), Z4
+	VFMADD231PS   (R8), Z4, Z12
+	VFMADD231PS   64(R8), Z4, Z13
+	VFMADD231PS   128(R8), Z4, Z14
+	VFMADD231PS   192(R8), Z4, Z15
+	VBROADCASTSS  4(SP), Z5
+	VFMADD231PS   (R9), Z5, Z16
+	VFMADD231PS   64(R9), Z5, Z17
+	VFMADD231PS   128(R9), Z5, Z18
+	VFMADD231PS   192(R9), Z5, Z19
+	VBROADCASTSS  8(SP), Z6
+	VFMADD231PS   (R10), Z6, Z12
+	VFMADD231PS   64(R10), Z6, Z13
+	VFMADD231PS   128(R10), Z6, Z14
+	VFMADD231PS   192(R10), Z6, Z15
+	VBROADCASTSS  12(SP), Z7
+	VFMADD231PS   (R11), Z7, Z16
+	VFMADD231PS   64(R11), Z7, Z17
+	VFMADD231PS   128(R11), Z7, Z18
+	VFMADD231PS   192(R11), Z7, Z19
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y10
+	VMULPS        (R8), Z0, Z4
+	VFMADD231PS   64(R8), Z1, Z4
+	VFMADD231PS   128(R8), Z2, Z4
+	VFMADD231PS   192(R8), Z3, Z4
+	VMULPS        (R9), Z0, Z5
+	VFMADD231PS   64(R9), Z1, Z5
+	VFMADD231PS   128(R9), Z2, Z5
+	VFMADD231PS   192(R9), Z3, Z5
+	VMULPS        (R10), Z0, Z6
+	VFMADD231PS   64(R10), Z1, Z6
+	VFMADD231PS   128(R10), Z2, Z6
+	VFMADD231PS   192(R10), Z3, Z6
+	VMULPS        (R11), Z0, Z7
+	VFMADD231PS   64(R11), Z1, Z7
+	VFMADD231PS   128(R11), Z2, Z7
+	VFMADD231PS   192(R11), Z3, Z7
+	VUNPCKLPS     Z5, Z4, Z8
+	VUNPCKHPS     Z5, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VUNPCKLPS     Z7, Z6, Z9
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z9, Z6, Z6
+	VUNPCKLPD     Z6, Z4, Z8
+	VUNPCKHPD     Z6, Z4, Z4
+	VADDPS        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y8, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X8
+	VADDPS        X8, X4, X4
+	VBROADCASTSS  tiny+56(FP), X9
+	VMAXPS        X4, X9, X4
+	VMASKMOVPS    (R12)(DI*4), X10, X8
+	VDIVPS        X4, X8, X8
+	VMASKMOVPS    X8, X10, (R13)(DI*4)
+	VMOVUPS       X8, (SP)
+	VBROADCASTSS  (SP), Z4
+	VFMADD231PS   (R8), Z4, Z12
+	VFMADD231PS   64(R8), Z4, Z13
+	VFMADD231PS   128(R8), Z4, Z14
+	VFMADD231PS   192(R8), Z4, Z15
+	VBROADCASTSS  4(SP), Z5
+	VFMADD231PS   (R9), Z5, Z16
+	VFMADD231PS   64(R9), Z5, Z17
+	VFMADD231PS   128(R9), Z5, Z18
+	VFMADD231PS   192(R9), Z5, Z19
+	VBROADCASTSS  8(SP), Z6
+	VFMADD231PS   (R10), Z6, Z12
+	VFMADD231PS   64(R10), Z6, Z13
+	VFMADD231PS   128(R10), Z6, Z14
+	VFMADD231PS   192(R10), Z6, Z15
+	VBROADCASTSS  12(SP), Z7
+	VFMADD231PS   (R11), Z7, Z16
+	VFMADD231PS   64(R11), Z7, Z17
+	VFMADD231PS   128(R11), Z7, Z18
+	VFMADD231PS   192(R11), Z7, Z19
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z16, Z12, Z12
+	VADDPS  (AX), Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z17, Z13, Z13
+	VADDPS  64(AX), Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	VADDPS  Z18, Z14, Z14
+	VADDPS  128(AX), Z14, Z14
+	VMOVUPS Z14, 128(AX)
+	VADDPS  Z19, Z15, Z15
+	VADDPS  192(AX), Z15, Z15
+	VMOVUPS Z15, 192(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient5F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	XORQ    DI, DI
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z5
+	VFMADD231PS   64(R8), Z1, Z5
+	VFMADD231PS   128(R8), Z2, Z5
+	VFMADD231PS   192(R8), Z3, Z5
+	VFMADD231PS   256(R8), Z4, Z5
+	VMULPS        (R9), Z0, Z6
+	VFMADD231PS   64(R9), Z1, Z6
+	VFMADD231PS   128(R9), Z2, Z6
+	VFMADD231PS   192(R9), Z3, Z6
+	VFMADD231PS   256(R9), Z4, Z6
+	VMULPS        (R10), Z0, Z7
+	VFMADD231PS   64(R10), Z1, Z7
+	VFMADD231PS   128(R10), Z2, Z7
+	VFMADD231PS   192(R10), Z3, Z7
+	VFMADD231PS   256(R10), Z4, Z7
+	VMULPS        (R11), Z0, Z8
+	VFMADD231PS   64(R11), Z1, Z8
+	VFMADD231PS   128(R11), Z2, Z8
+	VFMADD231PS   192(R11), Z3, Z8
+	VFMADD231PS   256(R11), Z4, Z8
+	VUNPCKLPS     Z6, Z5, Z9
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VUNPCKLPS     Z8, Z7, Z10
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z10, Z7, Z7
+	VUNPCKLPD     Z7, Z5, Z9
+	VUNPCKHPD     Z7, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPS        Y9, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X9
+	VADDPS        X9, X5, X5
+	VBROADCASTSS  tiny+56(FP), X10
+	VMAXPS        X5, X10, X5
+	VMOVUPS       (R12)(DI*4), X9
+	VDIVPS        X5, X9, X9
+	VMOVUPS       X9, (R13)(DI*4)
+	VMOVUPS       X9, (SP)
+	VBROADCASTSS  (SP), Z5
+	VFMADD231PS   (R8), Z5, Z13
+	VFMADD231PS   64(R8), Z5, Z14
+	VFMADD231PS   128(R8), Z5, Z15
+	VFMADD231PS   192(R8), Z5, Z16
+	VFMADD231PS   256(R8), Z5, Z17
+	VBROADCASTSS  4(SP), Z6
+	VFMADD231PS   (R9), Z6, Z18
+	VFMADD231PS   64(R9), Z6, Z19
+	VFMADD231PS   128(R9), Z6, Z20
+	VFMADD231PS   192(R9), Z6, Z21
+	VFMADD231PS   256(R9), Z6, Z22
+	VBROADCASTSS  8(SP), Z7
+	VFMADD231PS   (R10), Z7, Z13
+	VFMADD231PS   64(R10), Z7, Z14
+	VFMADD231PS   128(R10), Z7, Z15
+	VFMADD231PS   192(R10), Z7, Z16
+	VFMADD231PS   256(R10), Z7, Z17
+	VBROADCASTSS  12(SP), Z8
+	VFMADD231PS   (R11), Z8, Z18
+	VFMADD231PS   64(R11), Z8, Z19
+	VFMADD231PS   128(R11), Z8, Z20
+	VFMADD231PS   192(R11), Z8, Z21
+	VFMADD231PS   256(R11), Z8, Z22
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y11
+	VMULPS        (R8), Z0, Z5
+	VFMADD231PS   64(R8), Z1, Z5
+	VFMADD231PS   128(R8), Z2, Z5
+	VFMADD231PS   192(R8), Z3, Z5
+	VFMADD231PS   256(R8), Z4, Z5
+	VMULPS        (R9), Z0, Z6
+	VFMADD231PS   64(R9), Z1, Z6
+	VFMADD231PS   128(R9), Z2, Z6
+	VFMADD231PS   192(R9), Z3, Z6
+	VFMADD231PS   256(R9), Z4, Z6
+	VMULPS        (R10), Z0, Z7
+	VFMADD231PS   64(R10), Z1, Z7
+	VFMADD231PS   128(R10), Z2, Z7
+	VFMADD231PS   192(R10), Z3, Z7
+	VFMADD231PS   256(R10), Z4, Z7
+	VMULPS        (R11), Z0, Z8
+	VFMADD231PS   64(R11), Z1, Z8
+	VFMADD231PS   128(R11), Z2, Z8
+	VFMADD231PS   192(R11), Z3, Z8
+	VFMADD231PS   256(R11), Z4, Z8
+	VUNPCKLPS     Z6, Z5, Z9
+	VUNPCKHPS     Z6, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VUNPCKLPS     Z8, Z7, Z10
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z10, Z7, Z7
+	VUNPCKLPD     Z7, Z5, Z9
+	VUNPCKHPD     Z7, Z5, Z5
+	VADDPS        Z9, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPS        Y9, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X9
+	VADDPS        X9, X5, X5
+	VBROADCASTSS  tiny+56(FP), X10
+	VMAXPS        X5, X10, X5
+	VMASKMOVPS    (R12)(DI*4), X11, X9
+	VDIVPS        X5, X9, X9
+	VMASKMOVPS    X9, X11, (R13)(DI*4)
+	VMOVUPS       X9, (SP)
+	VBROADCASTSS  (SP), Z5
+	VFMADD231PS   (R8), Z5, Z13
+	VFMADD231PS   64(R8), Z5, Z14
+	VFMADD231PS   128(R8), Z5, Z15
+	VFMADD231PS   192(R8), Z5, Z16
+	VFMADD231PS   256(R8), Z5, Z17
+	VBROADCASTSS  4(SP), Z6
+	VFMADD231PS   (R9), Z6, Z18
+	VFMADD231PS   64(R9), Z6, Z19
+	VFMADD231PS   128(R9), Z6, Z20
+	VFMADD231PS   192(R9), Z6, Z21
+	VFMADD231PS   256(R9), Z6, Z22
+	VBROADCASTSS  8(SP), Z7
+	VFMADD231PS   (R10), Z7, Z13
+	VFMADD231PS   64(R10), Z7, Z14
+	VFMADD231PS   128(R10), Z7, Z15
+	VFMADD231PS   192(R10), Z7, Z16
+	VFMADD231PS   256(R10), Z7, Z17
+	VBROADCASTSS  12(SP), Z8
+	VFMADD231PS   (R11), Z8, Z18
+	VFMADD231PS   64(R11), Z8, Z19
+	VFMADD231PS   128(R11), Z8, Z20
+	VFMADD231PS   192(R11), Z8, Z21
+	VFMADD231PS   256(R11), Z8, Z22
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z18, Z13, Z13
+	VADDPS  (AX), Z13, Z13
+	VMOVUPS Z13, (AX)
+	VADDPS  Z19, Z14, Z14
+	VADDPS  64(AX), Z14, Z14
+	VMOVUPS Z14, 64(AX)
+	VADDPS  Z20, Z15, Z15
+	VADDPS  128(AX), Z15, Z15
+	VMOVUPS Z15, 128(AX)
+	VADDPS  Z21, Z16, Z16
+	VADDPS  192(AX), Z16, Z16
+	VMOVUPS Z16, 192(AX)
+	VADDPS  Z22, Z17, Z17
+	VADDPS  256(AX), Z17, Z17
+	VMOVUPS Z17, 256(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient6F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	XORQ    DI, DI
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	VXORPS  Z23, Z23, Z23
+	VXORPS  Z24, Z24, Z24
+	VXORPS  Z25, Z25, Z25
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z6
+	VFMADD231PS   64(R8), Z1, Z6
+	VFMADD231PS   128(R8), Z2, Z6
+	VFMADD231PS   192(R8), Z3, Z6
+	VFMADD231PS   256(R8), Z4, Z6
+	VFMADD231PS   320(R8), Z5, Z6
+	VMULPS        (R9), Z0, Z7
+	VFMADD231PS   64(R9), Z1, Z7
+	VFMADD231PS   128(R9), Z2, Z7
+	VFMADD231PS   192(R9), Z3, Z7
+	VFMADD231PS   256(R9), Z4, Z7
+	VFMADD231PS   320(R9), Z5, Z7
+	VMULPS        (R10), Z0, Z8
+	VFMADD231PS   64(R10), Z1, Z8
+	VFMADD231PS   128(R10), Z2, Z8
+	VFMADD231PS   192(R10), Z3, Z8
+	VFMADD231PS   256(R10), Z4, Z8
+	VFMADD231PS   320(R10), Z5, Z8
+	VMULPS        (R11), Z0, Z9
+	VFMADD231PS   64(R11), Z1, Z9
+	VFMADD231PS   128(R11), Z2, Z9
+	VFMADD231PS   192(R11), Z3, Z9
+	VFMADD231PS   256(R11), Z4, Z9
+	VFMADD231PS   320(R11), Z5, Z9
+	VUNPCKLPS     Z7, Z6, Z10
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VUNPCKLPS     Z9, Z8, Z11
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z11, Z8, Z8
+	VUNPCKLPD     Z8, Z6, Z10
+	VUNPCKHPD     Z8, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPS        Y10, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X10
+	VADDPS        X10, X6, X6
+	VBROADCASTSS  tiny+56(FP), X11
+	VMAXPS        X6, X11, X6
+	VMOVUPS       (R12)(DI*4), X10
+	VDIVPS        X6, X10, X10
+	VMOVUPS       X10, (R13)(DI*4)
+	VMOVUPS       X10, (SP)
+	VBROADCASTSS  (SP), Z6
+	VFMADD231PS   (R8), Z6, Z14
+	VFMADD231PS   64(R8), Z6, Z15
+	VFMADD231PS   128(R8), Z6, Z16
+	VFMADD231PS   192(R8), Z6, Z17
+	VFMADD231PS   256(R8), Z6, Z18
+	VFMADD231PS   320(R8), Z6, Z19
+	VBROADCASTSS  4(SP), Z7
+	VFMADD231PS   (R9), Z7, Z20
+	VFMADD231PS   64(R9), Z7, Z21
+	VFMADD231PS   128(R9), Z7, Z22
+	VFMADD231PS   192(R9), Z7, Z23
+	VFMADD231PS   256(R9), Z7, Z24
+	VFMADD231PS   320(R9), Z7, Z25
+	VBROADCASTSS  8(SP), Z8
+	VFMADD231PS   (R10), Z8, Z14
+	VFMADD231PS   64(R10), Z8, Z15
+	VFMADD231PS   128(R10), Z8, Z16
+	VFMADD231PS   192(R10), Z8, Z17
+	VFMADD231PS   256(R10), Z8, Z18
+	VFMADD231PS   320(R10), Z8, Z19
+	VBROADCASTSS  12(SP), Z9
+	VFMADD231PS   (R11), Z9, Z20
+	VFMADD231PS   64(R11), Z9, Z21
+	VFMADD231PS   128(R11), Z9, Z22
+	VFMADD231PS   192(R11), Z9, Z23
+	VFMADD231PS   256(R11), Z9, Z24
+	VFMADD231PS   320(R11), Z9, Z25
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y12
+	VMULPS        (R8), Z0, Z6
+	VFMADD231PS   64(R8), Z1, Z6
+	VFMADD231PS   128(R8), Z2, Z6
+	VFMADD231PS   192(R8), Z3, Z6
+	VFMADD231PS   256(R8), Z4, Z6
+	VFMADD231PS   320(R8), Z5, Z6
+	VMULPS        (R9), Z0, Z7
+	VFMADD231PS   64(R9), Z1, Z7
+	VFMADD231PS   128(R9), Z2, Z7
+	VFMADD231PS   192(R9), Z3, Z7
+	VFMADD231PS   256(R9), Z4, Z7
+	VFMADD231PS   320(R9), Z5, Z7
+	VMULPS        (R10), Z0, Z8
+	VFMADD231PS   64(R10), Z1, Z8
+	VFMADD231PS   128(R10), Z2, Z8
+	VFMADD231PS   192(R10), Z3, Z8
+	VFMADD231PS   256(R10), Z4, Z8
+	VFMADD231PS   320(R10), Z5, Z8
+	VMULPS        (R11), Z0, Z9
+	VFMADD231PS   64(R11), Z1, Z9
+	VFMADD231PS   128(R11), Z2, Z9
+	VFMADD231PS   192(R11), Z3, Z9
+	VFMADD231PS   256(R11), Z4, Z9
+	VFMADD231PS   320(R11), Z5, Z9
+	VUNPCKLPS     Z7, Z6, Z10
+	VUNPCKHPS     Z7, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VUNPCKLPS     Z9, Z8, Z11
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z11, Z8, Z8
+	VUNPCKLPD     Z8, Z6, Z10
+	VUNPCKHPD     Z8, Z6, Z6
+	VADDPS        Z10, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPS        Y10, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X10
+	VADDPS        X10, X6, X6
+	VBROADCASTSS  tiny+56(FP), X11
+	VMAXPS        X6, X11, X6
+	VMASKMOVPS    (R12)(DI*4), X12, X10
+	VDIVPS        X6, X10, X10
+	VMASKMOVPS    X10, X12, (R13)(DI*4)
+	VMOVUPS       X10, (SP)
+	VBROADCASTSS  (SP), Z6
+	VFMADD231PS   (R8), Z6, Z14
+	VFMADD231PS   64(R8), Z6, Z15
+	VFMADD231PS   128(R8), Z6, Z16
+	VFMADD231PS   192(R8), Z6, Z17
+	VFMADD231PS   256(R8), Z6, Z18
+	VFMADD231PS   320(R8), Z6, Z19
+	VBROADCASTSS  4(SP), Z7
+	VFMADD231PS   (R9), Z7, Z20
+	VFMADD231PS   64(R9), Z7, Z21
+	VFMADD231PS   128(R9), Z7, Z22
+	VFMADD231PS   192(R9), Z7, Z23
+	VFMADD231PS   256(R9), Z7, Z24
+	VFMADD231PS   320(R9), Z7, Z25
+	VBROADCASTSS  8(SP), Z8
+	VFMADD231PS   (R10), Z8, Z14
+	VFMADD231PS   64(R10), Z8, Z15
+	VFMADD231PS   128(R10), Z8, Z16
+	VFMADD231PS   192(R10), Z8, Z17
+	VFMADD231PS   256(R10), Z8, Z18
+	VFMADD231PS   320(R10), Z8, Z19
+	VBROADCASTSS  12(SP), Z9
+	VFMADD231PS   (R11), Z9, Z20
+	VFMADD231PS   64(R11), Z9, Z21
+	VFMADD231PS   128(R11), Z9, Z22
+	VFMADD231PS   192(R11), Z9, Z23
+	VFMADD231PS   256(R11), Z9, Z24
+	VFMADD231PS   320(R11), Z9, Z25
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z20, Z14, Z14
+	VADDPS  (AX), Z14, Z14
+	VMOVUPS Z14, (AX)
+	VADDPS  Z21, Z15, Z15
+	VADDPS  64(AX), Z15, Z15
+	VMOVUPS Z15, 64(AX)
+	VADDPS  Z22, Z16, Z16
+	VADDPS  128(AX), Z16, Z16
+	VMOVUPS Z16, 128(AX)
+	VADDPS  Z23, Z17, Z17
+	VADDPS  192(AX), Z17, Z17
+	VMOVUPS Z17, 192(AX)
+	VADDPS  Z24, Z18, Z18
+	VADDPS  256(AX), Z18, Z18
+	VMOVUPS Z18, 256(AX)
+	VADDPS  Z25, Z19, Z19
+	VADDPS  320(AX), Z19, Z19
+	VMOVUPS Z19, 320(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient7F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	XORQ    DI, DI
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	VXORPS  Z23, Z23, Z23
+	VXORPS  Z24, Z24, Z24
+	VXORPS  Z25, Z25, Z25
+	VXORPS  Z26, Z26, Z26
+	VXORPS  Z27, Z27, Z27
+	VXORPS  Z28, Z28, Z28
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z7
+	VFMADD231PS   64(R8), Z1, Z7
+	VFMADD231PS   128(R8), Z2, Z7
+	VFMADD231PS   192(R8), Z3, Z7
+	VFMADD231PS   256(R8), Z4, Z7
+	VFMADD231PS   320(R8), Z5, Z7
+	VFMADD231PS   384(R8), Z6, Z7
+	VMULPS        (R9), Z0, Z8
+	VFMADD231PS   64(R9), Z1, Z8
+	VFMADD231PS   128(R9), Z2, Z8
+	VFMADD231PS   192(R9), Z3, Z8
+	VFMADD231PS   256(R9), Z4, Z8
+	VFMADD231PS   320(R9), Z5, Z8
+	VFMADD231PS   384(R9), Z6, Z8
+	VMULPS        (R10), Z0, Z9
+	VFMADD231PS   64(R10), Z1, Z9
+	VFMADD231PS   128(R10), Z2, Z9
+	VFMADD231PS   192(R10), Z3, Z9
+	VFMADD231PS   256(R10), Z4, Z9
+	VFMADD231PS   320(R10), Z5, Z9
+	VFMADD231PS   384(R10), Z6, Z9
+	VMULPS        (R11), Z0, Z10
+	VFMADD231PS   64(R11), Z1, Z10
+	VFMADD231PS   128(R11), Z2, Z10
+	VFMADD231PS   192(R11), Z3, Z10
+	VFMADD231PS   256(R11), Z4, Z10
+	VFMADD231PS   320(R11), Z5, Z10
+	VFMADD231PS   384(R11), Z6, Z10
+	VUNPCKLPS     Z8, Z7, Z11
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VUNPCKLPS     Z10, Z9, Z12
+	VUNPCKHPS     Z10, Z9, Z9
+	VADDPS        Z12, Z9, Z9
+	VUNPCKLPD     Z9, Z7, Z11
+	VUNPCKHPD     Z9, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPS        Y11, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X11
+	VADDPS        X11, X7, X7
+	VBROADCASTSS  tiny+56(FP), X12
+	VMAXPS        X7, X12, X7
+	VMOVUPS       (R12)(DI*4), X11
+	VDIVPS        X7, X11, X11
+	VMOVUPS       X11, (R13)(DI*4)
+	VMOVUPS       X11, (SP)
+	VBROADCASTSS  (SP), Z7
+	VFMADD231PS   (R8), Z7, Z15
+	VFMADD231PS   64(R8), Z7, Z16
+	VFMADD231PS   128(R8), Z7, Z17
+	VFMADD231PS   192(R8), Z7, Z18
+	VFMADD231PS   256(R8), Z7, Z19
+	VFMADD231PS   320(R8), Z7, Z20
+	VFMADD231PS   384(R8), Z7, Z21
+	VBROADCASTSS  4(SP), Z8
+	VFMADD231PS   (R9), Z8, Z22
+	VFMADD231PS   64(R9), Z8, Z23
+	VFMADD231PS   128(R9), Z8, Z24
+	VFMADD231PS   192(R9), Z8, Z25
+	VFMADD231PS   256(R9), Z8, Z26
+	VFMADD231PS   320(R9), Z8, Z27
+	VFMADD231PS   384(R9), Z8, Z28
+	VBROADCASTSS  8(SP), Z9
+	VFMADD231PS   (R10), Z9, Z15
+	VFMADD231PS   64(R10), Z9, Z16
+	VFMADD231PS   128(R10), Z9, Z17
+	VFMADD231PS   192(R10), Z9, Z18
+	VFMADD231PS   256(R10), Z9, Z19
+	VFMADD231PS   320(R10), Z9, Z20
+	VFMADD231PS   384(R10), Z9, Z21
+	VBROADCASTSS  12(SP), Z10
+	VFMADD231PS   (R11), Z10, Z22
+	VFMADD231PS   64(R11), Z10, Z23
+	VFMADD231PS   128(R11), Z10, Z24
+	VFMADD231PS   192(R11), Z10, Z25
+	VFMADD231PS   256(R11), Z10, Z26
+	VFMADD231PS   320(R11), Z10, Z27
+	VFMADD231PS   384(R11), Z10, Z28
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y13
+	VMULPS        (R8), Z0, Z7
+	VFMADD231PS   64(R8), Z1, Z7
+	VFMADD231PS   128(R8), Z2, Z7
+	VFMADD231PS   192(R8), Z3, Z7
+	VFMADD231PS   256(R8), Z4, Z7
+	VFMADD231PS   320(R8), Z5, Z7
+	VFMADD231PS   384(R8), Z6, Z7
+	VMULPS        (R9), Z0, Z8
+	VFMADD231PS   64(R9), Z1, Z8
+	VFMADD231PS   128(R9), Z2, Z8
+	VFMADD231PS   192(R9), Z3, Z8
+	VFMADD231PS   256(R9), Z4, Z8
+	VFMADD231PS   320(R9), Z5, Z8
+	VFMADD231PS   384(R9), Z6, Z8
+	VMULPS        (R10), Z0, Z9
+	VFMADD231PS   64(R10), Z1, Z9
+	VFMADD231PS   128(R10), Z2, Z9
+	VFMADD231PS   192(R10), Z3, Z9
+	VFMADD231PS   256(R10), Z4, Z9
+	VFMADD231PS   320(R10), Z5, Z9
+	VFMADD231PS   384(R10), Z6, Z9
+	VMULPS        (R11), Z0, Z10
+	VFMADD231PS   64(R11), Z1, Z10
+	VFMADD231PS   128(R11), Z2, Z10
+	VFMADD231PS   192(R11), Z3, Z10
+	VFMADD231PS   256(R11), Z4, Z10
+	VFMADD231PS   320(R11), Z5, Z10
+	VFMADD231PS   384(R11), Z6, Z10
+	VUNPCKLPS     Z8, Z7, Z11
+	VUNPCKHPS     Z8, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VUNPCKLPS     Z10, Z9, Z12
+	VUNPCKHPS     Z10, Z9, Z9
+	VADDPS        Z12, Z9, Z9
+	VUNPCKLPD     Z9, Z7, Z11
+	VUNPCKHPD     Z9, Z7, Z7
+	VADDPS        Z11, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPS        Y11, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X11
+	VADDPS        X11, X7, X7
+	VBROADCASTSS  tiny+56(FP), X12
+	VMAXPS        X7, X12, X7
+	VMASKMOVPS    (R12)(DI*4), X13, X11
+	VDIVPS        X7, X11, X11
+	VMASKMOVPS    X11, X13, (R13)(DI*4)
+	VMOVUPS       X11, (SP)
+	VBROADCASTSS  (SP), Z7
+	VFMADD231PS   (R8), Z7, Z15
+	VFMADD231PS   64(R8), Z7, Z16
+	VFMADD231PS   128(R8), Z7, Z17
+	VFMADD231PS   192(R8), Z7, Z18
+	VFMADD231PS   256(R8), Z7, Z19
+	VFMADD231PS   320(R8), Z7, Z20
+	VFMADD231PS   384(R8), Z7, Z21
+	VBROADCASTSS  4(SP), Z8
+	VFMADD231PS   (R9), Z8, Z22
+	VFMADD231PS   64(R9), Z8, Z23
+	VFMADD231PS   128(R9), Z8, Z24
+	VFMADD231PS   192(R9), Z8, Z25
+	VFMADD231PS   256(R9), Z8, Z26
+	VFMADD231PS   320(R9), Z8, Z27
+	VFMADD231PS   384(R9), Z8, Z28
+	VBROADCASTSS  8(SP), Z9
+	VFMADD231PS   (R10), Z9, Z15
+	VFMADD231PS   64(R10), Z9, Z16
+	VFMADD231PS   128(R10), Z9, Z17
+	VFMADD231PS   192(R10), Z9, Z18
+	VFMADD231PS   256(R10), Z9, Z19
+	VFMADD231PS   320(R10), Z9, Z20
+	VFMADD231PS   384(R10), Z9, Z21
+	VBROADCASTSS  12(SP), Z10
+	VFMADD231PS   (R11), Z10, Z22
+	VFMADD231PS   64(R11), Z10, Z23
+	VFMADD231PS   128(R11), Z10, Z24
+	VFMADD231PS   192(R11), Z10, Z25
+	VFMADD231PS   256(R11), Z10, Z26
+	VFMADD231PS   320(R11), Z10, Z27
+	VFMADD231PS   384(R11), Z10, Z28
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z22, Z15, Z15
+	VADDPS  (AX), Z15, Z15
+	VMOVUPS Z15, (AX)
+	VADDPS  Z23, Z16, Z16
+	VADDPS  64(AX), Z16, Z16
+	VMOVUPS Z16, 64(AX)
+	VADDPS  Z24, Z17, Z17
+	VADDPS  128(AX), Z17, Z17
+	VMOVUPS Z17, 128(AX)
+	VADDPS  Z25, Z18, Z18
+	VADDPS  192(AX), Z18, Z18
+	VMOVUPS Z18, 192(AX)
+	VADDPS  Z26, Z19, Z19
+	VADDPS  256(AX), Z19, Z19
+	VMOVUPS Z19, 256(AX)
+	VADDPS  Z27, Z20, Z20
+	VADDPS  320(AX), Z20, Z20
+	VMOVUPS Z20, 320(AX)
+	VADDPS  Z28, Z21, Z21
+	VADDPS  384(AX), Z21, Z21
+	VMOVUPS Z21, 384(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, w *float32, tiny float32, q *float32, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, CMOV
+TEXT ·gatherQuotient8F32AVX512(SB), NOSPLIT, $16-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	XORQ    DI, DI
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	VXORPS  Z23, Z23, Z23
+	VXORPS  Z24, Z24, Z24
+	VXORPS  Z25, Z25, Z25
+	VXORPS  Z26, Z26, Z26
+	VXORPS  Z27, Z27, Z27
+	VXORPS  Z28, Z28, Z28
+	VXORPS  Z29, Z29, Z29
+	VXORPS  Z30, Z30, Z30
+	VXORPS  Z31, Z31, Z31
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPS        (R8), Z0, Z8
+	VFMADD231PS   64(R8), Z1, Z8
+	VFMADD231PS   128(R8), Z2, Z8
+	VFMADD231PS   192(R8), Z3, Z8
+	VFMADD231PS   256(R8), Z4, Z8
+	VFMADD231PS   320(R8), Z5, Z8
+	VFMADD231PS   384(R8), Z6, Z8
+	VFMADD231PS   448(R8), Z7, Z8
+	VMULPS        (R9), Z0, Z9
+	VFMADD231PS   64(R9), Z1, Z9
+	VFMADD231PS   128(R9), Z2, Z9
+	VFMADD231PS   192(R9), Z3, Z9
+	VFMADD231PS   256(R9), Z4, Z9
+	VFMADD231PS   320(R9), Z5, Z9
+	VFMADD231PS   384(R9), Z6, Z9
+	VFMADD231PS   448(R9), Z7, Z9
+	VMULPS        (R10), Z0, Z10
+	VFMADD231PS   64(R10), Z1, Z10
+	VFMADD231PS   128(R10), Z2, Z10
+	VFMADD231PS   192(R10), Z3, Z10
+	VFMADD231PS   256(R10), Z4, Z10
+	VFMADD231PS   320(R10), Z5, Z10
+	VFMADD231PS   384(R10), Z6, Z10
+	VFMADD231PS   448(R10), Z7, Z10
+	VMULPS        (R11), Z0, Z11
+	VFMADD231PS   64(R11), Z1, Z11
+	VFMADD231PS   128(R11), Z2, Z11
+	VFMADD231PS   192(R11), Z3, Z11
+	VFMADD231PS   256(R11), Z4, Z11
+	VFMADD231PS   320(R11), Z5, Z11
+	VFMADD231PS   384(R11), Z6, Z11
+	VFMADD231PS   448(R11), Z7, Z11
+	VUNPCKLPS     Z9, Z8, Z12
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VUNPCKLPS     Z11, Z10, Z13
+	VUNPCKHPS     Z11, Z10, Z10
+	VADDPS        Z13, Z10, Z10
+	VUNPCKLPD     Z10, Z8, Z12
+	VUNPCKHPD     Z10, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPS        Y12, Y8, Y8
+	VEXTRACTF32X4 $0x01, Y8, X12
+	VADDPS        X12, X8, X8
+	VBROADCASTSS  tiny+56(FP), X13
+	VMAXPS        X8, X13, X8
+	VMOVUPS       (R12)(DI*4), X12
+	VDIVPS        X8, X12, X12
+	VMOVUPS       X12, (R13)(DI*4)
+	VMOVUPS       X12, (SP)
+	VBROADCASTSS  (SP), Z8
+	VFMADD231PS   (R8), Z8, Z16
+	VFMADD231PS   64(R8), Z8, Z17
+	VFMADD231PS   128(R8), Z8, Z18
+	VFMADD231PS   192(R8), Z8, Z19
+	VFMADD231PS   256(R8), Z8, Z20
+	VFMADD231PS   320(R8), Z8, Z21
+	VFMADD231PS   384(R8), Z8, Z22
+	VFMADD231PS   448(R8), Z8, Z23
+	VBROADCASTSS  4(SP), Z9
+	VFMADD231PS   (R9), Z9, Z24
+	VFMADD231PS   64(R9), Z9, Z25
+	VFMADD231PS   128(R9), Z9, Z26
+	VFMADD231PS   192(R9), Z9, Z27
+	VFMADD231PS   256(R9), Z9, Z28
+	VFMADD231PS   320(R9), Z9, Z29
+	VFMADD231PS   384(R9), Z9, Z30
+	VFMADD231PS   448(R9), Z9, Z31
+	VBROADCASTSS  8(SP), Z10
+	VFMADD231PS   (R10), Z10, Z16
+	VFMADD231PS   64(R10), Z10, Z17
+	VFMADD231PS   128(R10), Z10, Z18
+	VFMADD231PS   192(R10), Z10, Z19
+	VFMADD231PS   256(R10), Z10, Z20
+	VFMADD231PS   320(R10), Z10, Z21
+	VFMADD231PS   384(R10), Z10, Z22
+	VFMADD231PS   448(R10), Z10, Z23
+	VBROADCASTSS  12(SP), Z11
+	VFMADD231PS   (R11), Z11, Z24
+	VFMADD231PS   64(R11), Z11, Z25
+	VFMADD231PS   128(R11), Z11, Z26
+	VFMADD231PS   192(R11), Z11, Z27
+	VFMADD231PS   256(R11), Z11, Z28
+	VFMADD231PS   320(R11), Z11, Z29
+	VFMADD231PS   384(R11), Z11, Z30
+	VFMADD231PS   448(R11), Z11, Z31
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF32<>+0(SB), DX
+	MOVQ          $0x00000008, BX
+	SUBQ          CX, BX
+	VMOVUPS       (DX)(BX*4), Y14
+	VMULPS        (R8), Z0, Z8
+	VFMADD231PS   64(R8), Z1, Z8
+	VFMADD231PS   128(R8), Z2, Z8
+	VFMADD231PS   192(R8), Z3, Z8
+	VFMADD231PS   256(R8), Z4, Z8
+	VFMADD231PS   320(R8), Z5, Z8
+	VFMADD231PS   384(R8), Z6, Z8
+	VFMADD231PS   448(R8), Z7, Z8
+	VMULPS        (R9), Z0, Z9
+	VFMADD231PS   64(R9), Z1, Z9
+	VFMADD231PS   128(R9), Z2, Z9
+	VFMADD231PS   192(R9), Z3, Z9
+	VFMADD231PS   256(R9), Z4, Z9
+	VFMADD231PS   320(R9), Z5, Z9
+	VFMADD231PS   384(R9), Z6, Z9
+	VFMADD231PS   448(R9), Z7, Z9
+	VMULPS        (R10), Z0, Z10
+	VFMADD231PS   64(R10), Z1, Z10
+	VFMADD231PS   128(R10), Z2, Z10
+	VFMADD231PS   192(R10), Z3, Z10
+	VFMADD231PS   256(R10), Z4, Z10
+	VFMADD231PS   320(R10), Z5, Z10
+	VFMADD231PS   384(R10), Z6, Z10
+	VFMADD231PS   448(R10), Z7, Z10
+	VMULPS        (R11), Z0, Z11
+	VFMADD231PS   64(R11), Z1, Z11
+	VFMADD231PS   128(R11), Z2, Z11
+	VFMADD231PS   192(R11), Z3, Z11
+	VFMADD231PS   256(R11), Z4, Z11
+	VFMADD231PS   320(R11), Z5, Z11
+	VFMADD231PS   384(R11), Z6, Z11
+	VFMADD231PS   448(R11), Z7, Z11
+	VUNPCKLPS     Z9, Z8, Z12
+	VUNPCKHPS     Z9, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VUNPCKLPS     Z11, Z10, Z13
+	VUNPCKHPS     Z11, Z10, Z10
+	VADDPS        Z13, Z10, Z10
+	VUNPCKLPD     Z10, Z8, Z12
+	VUNPCKHPD     Z10, Z8, Z8
+	VADDPS        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPS        Y12, Y8, Y8
+	VEXTRACTF32X4 $0x01, Y8, X12
+	VADDPS        X12, X8, X8
+	VBROADCASTSS  tiny+56(FP), X13
+	VMAXPS        X8, X13, X8
+	VMASKMOVPS    (R12)(DI*4), X14, X12
+	VDIVPS        X8, X12, X12
+	VMASKMOVPS    X12, X14, (R13)(DI*4)
+	VMOVUPS       X12, (SP)
+	VBROADCASTSS  (SP), Z8
+	VFMADD231PS   (R8), Z8, Z16
+	VFMADD231PS   64(R8), Z8, Z17
+	VFMADD231PS   128(R8), Z8, Z18
+	VFMADD231PS   192(R8), Z8, Z19
+	VFMADD231PS   256(R8), Z8, Z20
+	VFMADD231PS   320(R8), Z8, Z21
+	VFMADD231PS   384(R8), Z8, Z22
+	VFMADD231PS   448(R8), Z8, Z23
+	VBROADCASTSS  4(SP), Z9
+	VFMADD231PS   (R9), Z9, Z24
+	VFMADD231PS   64(R9), Z9, Z25
+	VFMADD231PS   128(R9), Z9, Z26
+	VFMADD231PS   192(R9), Z9, Z27
+	VFMADD231PS   256(R9), Z9, Z28
+	VFMADD231PS   320(R9), Z9, Z29
+	VFMADD231PS   384(R9), Z9, Z30
+	VFMADD231PS   448(R9), Z9, Z31
+	VBROADCASTSS  8(SP), Z10
+	VFMADD231PS   (R10), Z10, Z16
+	VFMADD231PS   64(R10), Z10, Z17
+	VFMADD231PS   128(R10), Z10, Z18
+	VFMADD231PS   192(R10), Z10, Z19
+	VFMADD231PS   256(R10), Z10, Z20
+	VFMADD231PS   320(R10), Z10, Z21
+	VFMADD231PS   384(R10), Z10, Z22
+	VFMADD231PS   448(R10), Z10, Z23
+	VBROADCASTSS  12(SP), Z11
+	VFMADD231PS   (R11), Z11, Z24
+	VFMADD231PS   64(R11), Z11, Z25
+	VFMADD231PS   128(R11), Z11, Z26
+	VFMADD231PS   192(R11), Z11, Z27
+	VFMADD231PS   256(R11), Z11, Z28
+	VFMADD231PS   320(R11), Z11, Z29
+	VFMADD231PS   384(R11), Z11, Z30
+	VFMADD231PS   448(R11), Z11, Z31
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPS  Z24, Z16, Z16
+	VADDPS  (AX), Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z25, Z17, Z17
+	VADDPS  64(AX), Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	VADDPS  Z26, Z18, Z18
+	VADDPS  128(AX), Z18, Z18
+	VMOVUPS Z18, 128(AX)
+	VADDPS  Z27, Z19, Z19
+	VADDPS  192(AX), Z19, Z19
+	VMOVUPS Z19, 192(AX)
+	VADDPS  Z28, Z20, Z20
+	VADDPS  256(AX), Z20, Z20
+	VMOVUPS Z20, 256(AX)
+	VADDPS  Z29, Z21, Z21
+	VADDPS  320(AX), Z21, Z21
+	VMOVUPS Z21, 320(AX)
+	VADDPS  Z30, Z22, Z22
+	VADDPS  384(AX), Z22, Z22
+	VMOVUPS Z22, 384(AX)
+	VADDPS  Z31, Z23, Z23
+	VADDPS  448(AX), Z23, Z23
+	VMOVUPS Z23, 448(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gram8x1F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gram8x1F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   rows+48(FP), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSS (DX)(R9*4), Z8
+	VMULPS       (SI)(R10*1), Z8, Z9
+	VBROADCASTSS (BX)(R10*1), Z10
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 4(BX)(R10*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS 8(BX)(R10*1), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VBROADCASTSS 12(BX)(R10*1), Z13
+	VFMADD231PS  Z13, Z9, Z3
+	VBROADCASTSS 16(BX)(R10*1), Z14
+	VFMADD231PS  Z14, Z9, Z4
+	VBROADCASTSS 20(BX)(R10*1), Z15
+	VFMADD231PS  Z15, Z9, Z5
+	VBROADCASTSS 24(BX)(R10*1), Z16
+	VFMADD231PS  Z16, Z9, Z6
+	VBROADCASTSS 28(BX)(R10*1), Z17
+	VFMADD231PS  Z17, Z9, Z7
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x02, CX
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z5, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z7, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func gram8x2F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gram8x2F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   rows+48(FP), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSS (DX)(R9*4), Z16
+	VMULPS       (SI)(R10*1), Z16, Z17
+	VMULPS       64(SI)(R10*1), Z16, Z18
+	VBROADCASTSS (BX)(R10*1), Z19
+	VFMADD231PS  Z19, Z17, Z0
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 4(BX)(R10*1), Z20
+	VFMADD231PS  Z20, Z17, Z2
+	VFMADD231PS  Z20, Z18, Z3
+	VBROADCASTSS 8(BX)(R10*1), Z21
+	VFMADD231PS  Z21, Z17, Z4
+	VFMADD231PS  Z21, Z18, Z5
+	VBROADCASTSS 12(BX)(R10*1), Z22
+	VFMADD231PS  Z22, Z17, Z6
+	VFMADD231PS  Z22, Z18, Z7
+	VBROADCASTSS 16(BX)(R10*1), Z23
+	VFMADD231PS  Z23, Z17, Z8
+	VFMADD231PS  Z23, Z18, Z9
+	VBROADCASTSS 20(BX)(R10*1), Z24
+	VFMADD231PS  Z24, Z17, Z10
+	VFMADD231PS  Z24, Z18, Z11
+	VBROADCASTSS 24(BX)(R10*1), Z25
+	VFMADD231PS  Z25, Z17, Z12
+	VFMADD231PS  Z25, Z18, Z13
+	VBROADCASTSS 28(BX)(R10*1), Z26
+	VFMADD231PS  Z26, Z17, Z14
+	VFMADD231PS  Z26, Z18, Z15
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x02, CX
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VADDPS       64(AX), Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VADDPS       64(AX), Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VADDPS       64(AX), Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func gram8x3F32AVX512(n int, idx *int32, wt *float32, left *float32, right *float32, ldb int, rows int, gram *float32, ldg int) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gram8x3F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   rows+48(FP), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSS (DX)(R9*4), Z24
+	VMULPS       (SI)(R10*1), Z24, Z25
+	VMULPS       64(SI)(R10*1), Z24, Z26
+	VMULPS       128(SI)(R10*1), Z24, Z27
+	VBROADCASTSS (BX)(R10*1), Z28
+	VFMADD231PS  Z28, Z25, Z0
+	VFMADD231PS  Z28, Z26, Z1
+	VFMADD231PS  Z28, Z27, Z2
+	VBROADCASTSS 4(BX)(R10*1), Z29
+	VFMADD231PS  Z29, Z25, Z3
+	VFMADD231PS  Z29, Z26, Z4
+	VFMADD231PS  Z29, Z27, Z5
+	VBROADCASTSS 8(BX)(R10*1), Z30
+	VFMADD231PS  Z30, Z25, Z6
+	VFMADD231PS  Z30, Z26, Z7
+	VFMADD231PS  Z30, Z27, Z8
+	VBROADCASTSS 12(BX)(R10*1), Z31
+	VFMADD231PS  Z31, Z25, Z9
+	VFMADD231PS  Z31, Z26, Z10
+	VFMADD231PS  Z31, Z27, Z11
+	VBROADCASTSS 16(BX)(R10*1), Z28
+	VFMADD231PS  Z28, Z25, Z12
+	VFMADD231PS  Z28, Z26, Z13
+	VFMADD231PS  Z28, Z27, Z14
+	VBROADCASTSS 20(BX)(R10*1), Z29
+	VFMADD231PS  Z29, Z25, Z15
+	VFMADD231PS  Z29, Z26, Z16
+	VFMADD231PS  Z29, Z27, Z17
+	VBROADCASTSS 24(BX)(R10*1), Z30
+	VFMADD231PS  Z30, Z25, Z18
+	VFMADD231PS  Z30, Z26, Z19
+	VFMADD231PS  Z30, Z27, Z20
+	VBROADCASTSS 28(BX)(R10*1), Z31
+	VFMADD231PS  Z31, Z25, Z21
+	VFMADD231PS  Z31, Z26, Z22
+	VFMADD231PS  Z31, Z27, Z23
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x02, CX
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       64(AX), Z10, Z10
+	VMOVUPS      Z10, 64(AX)
+	VADDPS       128(AX), Z11, Z11
+	VMOVUPS      Z11, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VADDPS       128(AX), Z14, Z14
+	VMOVUPS      Z14, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z15, Z15
+	VMOVUPS      Z15, (AX)
+	VADDPS       64(AX), Z16, Z16
+	VMOVUPS      Z16, 64(AX)
+	VADDPS       128(AX), Z17, Z17
+	VMOVUPS      Z17, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VADDPS       64(AX), Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	VADDPS       128(AX), Z20, Z20
+	VMOVUPS      Z20, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z21, Z21
+	VMOVUPS      Z21, (AX)
+	VADDPS       64(AX), Z22, Z22
+	VMOVUPS      Z22, 64(AX)
+	VADDPS       128(AX), Z23, Z23
+	VMOVUPS      Z23, 128(AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func mirrorF32AVX512(n int, src *float32, dst *float32, ld int)
+// Requires: AVX
+TEXT ·mirrorF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+	MOVQ ld+24(FP), BX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), SI
+
+square:
+	VMOVUPS   (CX), X0
+	VMOVUPS   (CX)(BX*1), X1
+	VMOVUPS   (CX)(BX*2), X2
+	VMOVUPS   (CX)(SI*1), X3
+	VUNPCKLPS X1, X0, X8
+	VUNPCKHPS X1, X0, X9
+	VUNPCKLPS X3, X2, X10
+	VUNPCKHPS X3, X2, X11
+	VUNPCKLPD X10, X8, X4
+	VUNPCKHPD X10, X8, X5
+	VUNPCKLPD X11, X9, X6
+	VUNPCKHPD X11, X9, X7
+	VMOVUPS   X4, (DX)
+	VMOVUPS   X5, (DX)(BX*1)
+	VMOVUPS   X6, (DX)(BX*2)
+	VMOVUPS   X7, (DX)(SI*1)
+	ADDQ      $0x00000010, CX
+	LEAQ      (DX)(BX*4), DX
+	DECQ      AX
+	JNE       square
+	VZEROUPPER
+	RET
+
+// func scanF32AVX512(n int, x *float32) (top float32, sum float64, sumSq float64)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, SSE, SSE2
+TEXT ·scanF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z6, Z6, Z6
+
+group:
+	VMOVUPS       (CX), Z7
+	VADDPS        Z4, Z7, Z8
+	VPMAXUD       Z8, Z6, Z6
+	VCVTPS2PD     (CX), Z7
+	VADDPD        Z7, Z0, Z0
+	VMULPD        Z7, Z7, Z8
+	VADDPD        Z8, Z2, Z2
+	VCVTPS2PD     32(CX), Z7
+	VADDPD        Z7, Z1, Z1
+	VMULPD        Z7, Z7, Z8
+	VADDPD        Z8, Z3, Z3
+	ADDQ          $0x00000040, CX
+	DECQ          AX
+	JNE           group
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VPMAXUD       Y7, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X7
+	VPMAXUD       X7, X6, X6
+	VPERMILPD     $0x01, X6, X7
+	VPMAXUD       X7, X6, X6
+	VPERMILPS     $0x01, X6, X7
+	VPMAXUD       X7, X6, X6
+	MOVSS         X6, top+16(FP)
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y7
+	VADDPD        Y7, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X7
+	VADDPD        X7, X0, X0
+	VPERMILPD     $0x01, X0, X7
+	VADDPD        X7, X0, X0
+	MOVSD         X0, sum+24(FP)
+	VADDPD        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VADDPD        Y7, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X7
+	VADDPD        X7, X2, X2
+	VPERMILPD     $0x01, X2, X7
+	VADDPD        X7, X2, X2
+	MOVSD         X2, sumSq+32(FP)
 	VZEROUPPER
 	RET
 
@@ -15287,6 +19321,180 @@ done:
 	VZEROUPPER
 	RET
 
+// func dots1F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots1F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z1
+	VMULPD        (R9), Z0, Z2
+	VMULPD        (R10), Z0, Z3
+	VMULPD        (R11), Z0, Z4
+	VUNPCKLPD     Z2, Z1, Z5
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPD        Z5, Z1, Z1
+	VUNPCKLPD     Z4, Z3, Z6
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z6, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPD        Y5, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VPERM2F128    $0x20, Y3, Y1, Y5
+	VPERM2F128    $0x31, Y3, Y1, Y6
+	VADDPD        Y6, Y5, Y1
+	VMOVUPD       (R12)(DI*8), Y7
+	VADDPD        Y7, Y1, Y1
+	VMOVUPD       Y1, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y8
+	VMULPD        (R8), Z0, Z1
+	VMULPD        (R9), Z0, Z2
+	VMULPD        (R10), Z0, Z3
+	VMULPD        (R11), Z0, Z4
+	VUNPCKLPD     Z2, Z1, Z5
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPD        Z5, Z1, Z1
+	VUNPCKLPD     Z4, Z3, Z6
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z6, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPD        Y5, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VPERM2F128    $0x20, Y3, Y1, Y5
+	VPERM2F128    $0x31, Y3, Y1, Y6
+	VADDPD        Y6, Y5, Y1
+	VMASKMOVPD    (R12)(DI*8), Y8, Y7
+	VADDPD        Y7, Y1, Y1
+	VMASKMOVPD    Y1, Y8, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA firstF64<>+0(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+8(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+16(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+24(SB)/8, $0xffffffffffffffff
+DATA firstF64<>+32(SB)/8, $0x0000000000000000
+DATA firstF64<>+40(SB)/8, $0x0000000000000000
+DATA firstF64<>+48(SB)/8, $0x0000000000000000
+DATA firstF64<>+56(SB)/8, $0x0000000000000000
+GLOBL firstF64<>(SB), RODATA|NOPTR, $64
+
+// func scatter1F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter1F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z1
+	VMOVUPD      (BX)(R9*1), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPD      Z2, (BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gather2F64AVX512(SB), NOSPLIT, $0-64
@@ -15349,6 +19557,183 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots2F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots2F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z2
+	VFMADD231PD   64(R8), Z1, Z2
+	VMULPD        (R9), Z0, Z3
+	VFMADD231PD   64(R9), Z1, Z3
+	VMULPD        (R10), Z0, Z4
+	VFMADD231PD   64(R10), Z1, Z4
+	VMULPD        (R11), Z0, Z5
+	VFMADD231PD   64(R11), Z1, Z5
+	VUNPCKLPD     Z3, Z2, Z6
+	VUNPCKHPD     Z3, Z2, Z2
+	VADDPD        Z6, Z2, Z2
+	VUNPCKLPD     Z5, Z4, Z7
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z7, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPD        Y6, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VPERM2F128    $0x20, Y4, Y2, Y6
+	VPERM2F128    $0x31, Y4, Y2, Y7
+	VADDPD        Y7, Y6, Y2
+	VMOVUPD       (R12)(DI*8), Y8
+	VADDPD        Y8, Y2, Y2
+	VMOVUPD       Y2, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y9
+	VMULPD        (R8), Z0, Z2
+	VFMADD231PD   64(R8), Z1, Z2
+	VMULPD        (R9), Z0, Z3
+	VFMADD231PD   64(R9), Z1, Z3
+	VMULPD        (R10), Z0, Z4
+	VFMADD231PD   64(R10), Z1, Z4
+	VMULPD        (R11), Z0, Z5
+	VFMADD231PD   64(R11), Z1, Z5
+	VUNPCKLPD     Z3, Z2, Z6
+	VUNPCKHPD     Z3, Z2, Z2
+	VADDPD        Z6, Z2, Z2
+	VUNPCKLPD     Z5, Z4, Z7
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z7, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPD        Y6, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VPERM2F128    $0x20, Y4, Y2, Y6
+	VPERM2F128    $0x31, Y4, Y2, Y7
+	VADDPD        Y7, Y6, Y2
+	VMASKMOVPD    (R12)(DI*8), Y9, Y8
+	VADDPD        Y8, Y2, Y2
+	VMASKMOVPD    Y2, Y9, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter2F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter2F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z2
+	VMOVUPD      (BX)(R9*1), Z3
+	VFMADD231PD  Z0, Z2, Z3
+	VMOVUPD      Z3, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z4
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPD      Z4, 64(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -15422,6 +19807,196 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots3F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots3F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z3
+	VFMADD231PD   64(R8), Z1, Z3
+	VFMADD231PD   128(R8), Z2, Z3
+	VMULPD        (R9), Z0, Z4
+	VFMADD231PD   64(R9), Z1, Z4
+	VFMADD231PD   128(R9), Z2, Z4
+	VMULPD        (R10), Z0, Z5
+	VFMADD231PD   64(R10), Z1, Z5
+	VFMADD231PD   128(R10), Z2, Z5
+	VMULPD        (R11), Z0, Z6
+	VFMADD231PD   64(R11), Z1, Z6
+	VFMADD231PD   128(R11), Z2, Z6
+	VUNPCKLPD     Z4, Z3, Z7
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z7, Z3, Z3
+	VUNPCKLPD     Z6, Z5, Z8
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z8, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VPERM2F128    $0x20, Y5, Y3, Y7
+	VPERM2F128    $0x31, Y5, Y3, Y8
+	VADDPD        Y8, Y7, Y3
+	VMOVUPD       (R12)(DI*8), Y9
+	VADDPD        Y9, Y3, Y3
+	VMOVUPD       Y3, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y10
+	VMULPD        (R8), Z0, Z3
+	VFMADD231PD   64(R8), Z1, Z3
+	VFMADD231PD   128(R8), Z2, Z3
+	VMULPD        (R9), Z0, Z4
+	VFMADD231PD   64(R9), Z1, Z4
+	VFMADD231PD   128(R9), Z2, Z4
+	VMULPD        (R10), Z0, Z5
+	VFMADD231PD   64(R10), Z1, Z5
+	VFMADD231PD   128(R10), Z2, Z5
+	VMULPD        (R11), Z0, Z6
+	VFMADD231PD   64(R11), Z1, Z6
+	VFMADD231PD   128(R11), Z2, Z6
+	VUNPCKLPD     Z4, Z3, Z7
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z7, Z3, Z3
+	VUNPCKLPD     Z6, Z5, Z8
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z8, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VPERM2F128    $0x20, Y5, Y3, Y7
+	VPERM2F128    $0x31, Y5, Y3, Y8
+	VADDPD        Y8, Y7, Y3
+	VMASKMOVPD    (R12)(DI*8), Y10, Y9
+	VADDPD        Y9, Y3, Y3
+	VMASKMOVPD    Y3, Y10, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter3F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter3F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	VMOVUPD 128(R8), Z2
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z3
+	VMOVUPD      (BX)(R9*1), Z4
+	VFMADD231PD  Z0, Z3, Z4
+	VMOVUPD      Z4, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z5
+	VFMADD231PD  Z1, Z3, Z5
+	VMOVUPD      Z5, 64(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Z6
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPD      Z6, 128(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -15503,6 +20078,209 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots4F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots4F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z4
+	VFMADD231PD   64(R8), Z1, Z4
+	VFMADD231PD   128(R8), Z2, Z4
+	VFMADD231PD   192(R8), Z3, Z4
+	VMULPD        (R9), Z0, Z5
+	VFMADD231PD   64(R9), Z1, Z5
+	VFMADD231PD   128(R9), Z2, Z5
+	VFMADD231PD   192(R9), Z3, Z5
+	VMULPD        (R10), Z0, Z6
+	VFMADD231PD   64(R10), Z1, Z6
+	VFMADD231PD   128(R10), Z2, Z6
+	VFMADD231PD   192(R10), Z3, Z6
+	VMULPD        (R11), Z0, Z7
+	VFMADD231PD   64(R11), Z1, Z7
+	VFMADD231PD   128(R11), Z2, Z7
+	VFMADD231PD   192(R11), Z3, Z7
+	VUNPCKLPD     Z5, Z4, Z8
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VUNPCKLPD     Z7, Z6, Z9
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z9, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VPERM2F128    $0x20, Y6, Y4, Y8
+	VPERM2F128    $0x31, Y6, Y4, Y9
+	VADDPD        Y9, Y8, Y4
+	VMOVUPD       (R12)(DI*8), Y10
+	VADDPD        Y10, Y4, Y4
+	VMOVUPD       Y4, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y11
+	VMULPD        (R8), Z0, Z4
+	VFMADD231PD   64(R8), Z1, Z4
+	VFMADD231PD   128(R8), Z2, Z4
+	VFMADD231PD   192(R8), Z3, Z4
+	VMULPD        (R9), Z0, Z5
+	VFMADD231PD   64(R9), Z1, Z5
+	VFMADD231PD   128(R9), Z2, Z5
+	VFMADD231PD   192(R9), Z3, Z5
+	VMULPD        (R10), Z0, Z6
+	VFMADD231PD   64(R10), Z1, Z6
+	VFMADD231PD   128(R10), Z2, Z6
+	VFMADD231PD   192(R10), Z3, Z6
+	VMULPD        (R11), Z0, Z7
+	VFMADD231PD   64(R11), Z1, Z7
+	VFMADD231PD   128(R11), Z2, Z7
+	VFMADD231PD   192(R11), Z3, Z7
+	VUNPCKLPD     Z5, Z4, Z8
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VUNPCKLPD     Z7, Z6, Z9
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z9, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VPERM2F128    $0x20, Y6, Y4, Y8
+	VPERM2F128    $0x31, Y6, Y4, Y9
+	VADDPD        Y9, Y8, Y4
+	VMASKMOVPD    (R12)(DI*8), Y11, Y10
+	VADDPD        Y10, Y4, Y4
+	VMASKMOVPD    Y4, Y11, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter4F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter4F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	VMOVUPD 128(R8), Z2
+	VMOVUPD 192(R8), Z3
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z4
+	VMOVUPD      (BX)(R9*1), Z5
+	VFMADD231PD  Z0, Z4, Z5
+	VMOVUPD      Z5, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z6
+	VFMADD231PD  Z1, Z4, Z6
+	VMOVUPD      Z6, 64(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Z7
+	VFMADD231PD  Z2, Z4, Z7
+	VMOVUPD      Z7, 128(BX)(R9*1)
+	VMOVUPD      192(BX)(R9*1), Z8
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPD      Z8, 192(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -15592,6 +20370,222 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots5F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots5F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z5
+	VFMADD231PD   64(R8), Z1, Z5
+	VFMADD231PD   128(R8), Z2, Z5
+	VFMADD231PD   192(R8), Z3, Z5
+	VFMADD231PD   256(R8), Z4, Z5
+	VMULPD        (R9), Z0, Z6
+	VFMADD231PD   64(R9), Z1, Z6
+	VFMADD231PD   128(R9), Z2, Z6
+	VFMADD231PD   192(R9), Z3, Z6
+	VFMADD231PD   256(R9), Z4, Z6
+	VMULPD        (R10), Z0, Z7
+	VFMADD231PD   64(R10), Z1, Z7
+	VFMADD231PD   128(R10), Z2, Z7
+	VFMADD231PD   192(R10), Z3, Z7
+	VFMADD231PD   256(R10), Z4, Z7
+	VMULPD        (R11), Z0, Z8
+	VFMADD231PD   64(R11), Z1, Z8
+	VFMADD231PD   128(R11), Z2, Z8
+	VFMADD231PD   192(R11), Z3, Z8
+	VFMADD231PD   256(R11), Z4, Z8
+	VUNPCKLPD     Z6, Z5, Z9
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z9, Z5, Z5
+	VUNPCKLPD     Z8, Z7, Z10
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z10, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VPERM2F128    $0x20, Y7, Y5, Y9
+	VPERM2F128    $0x31, Y7, Y5, Y10
+	VADDPD        Y10, Y9, Y5
+	VMOVUPD       (R12)(DI*8), Y11
+	VADDPD        Y11, Y5, Y5
+	VMOVUPD       Y5, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y12
+	VMULPD        (R8), Z0, Z5
+	VFMADD231PD   64(R8), Z1, Z5
+	VFMADD231PD   128(R8), Z2, Z5
+	VFMADD231PD   192(R8), Z3, Z5
+	VFMADD231PD   256(R8), Z4, Z5
+	VMULPD        (R9), Z0, Z6
+	VFMADD231PD   64(R9), Z1, Z6
+	VFMADD231PD   128(R9), Z2, Z6
+	VFMADD231PD   192(R9), Z3, Z6
+	VFMADD231PD   256(R9), Z4, Z6
+	VMULPD        (R10), Z0, Z7
+	VFMADD231PD   64(R10), Z1, Z7
+	VFMADD231PD   128(R10), Z2, Z7
+	VFMADD231PD   192(R10), Z3, Z7
+	VFMADD231PD   256(R10), Z4, Z7
+	VMULPD        (R11), Z0, Z8
+	VFMADD231PD   64(R11), Z1, Z8
+	VFMADD231PD   128(R11), Z2, Z8
+	VFMADD231PD   192(R11), Z3, Z8
+	VFMADD231PD   256(R11), Z4, Z8
+	VUNPCKLPD     Z6, Z5, Z9
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z9, Z5, Z5
+	VUNPCKLPD     Z8, Z7, Z10
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z10, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VPERM2F128    $0x20, Y7, Y5, Y9
+	VPERM2F128    $0x31, Y7, Y5, Y10
+	VADDPD        Y10, Y9, Y5
+	VMASKMOVPD    (R12)(DI*8), Y12, Y11
+	VADDPD        Y11, Y5, Y5
+	VMASKMOVPD    Y5, Y12, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter5F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter5F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	VMOVUPD 128(R8), Z2
+	VMOVUPD 192(R8), Z3
+	VMOVUPD 256(R8), Z4
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z5
+	VMOVUPD      (BX)(R9*1), Z6
+	VFMADD231PD  Z0, Z5, Z6
+	VMOVUPD      Z6, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z7
+	VFMADD231PD  Z1, Z5, Z7
+	VMOVUPD      Z7, 64(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Z8
+	VFMADD231PD  Z2, Z5, Z8
+	VMOVUPD      Z8, 128(BX)(R9*1)
+	VMOVUPD      192(BX)(R9*1), Z9
+	VFMADD231PD  Z3, Z5, Z9
+	VMOVUPD      Z9, 192(BX)(R9*1)
+	VMOVUPD      256(BX)(R9*1), Z10
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPD      Z10, 256(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -15689,6 +20683,235 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots6F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots6F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	VMOVUPD 320(DI), Z5
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z6
+	VFMADD231PD   64(R8), Z1, Z6
+	VFMADD231PD   128(R8), Z2, Z6
+	VFMADD231PD   192(R8), Z3, Z6
+	VFMADD231PD   256(R8), Z4, Z6
+	VFMADD231PD   320(R8), Z5, Z6
+	VMULPD        (R9), Z0, Z7
+	VFMADD231PD   64(R9), Z1, Z7
+	VFMADD231PD   128(R9), Z2, Z7
+	VFMADD231PD   192(R9), Z3, Z7
+	VFMADD231PD   256(R9), Z4, Z7
+	VFMADD231PD   320(R9), Z5, Z7
+	VMULPD        (R10), Z0, Z8
+	VFMADD231PD   64(R10), Z1, Z8
+	VFMADD231PD   128(R10), Z2, Z8
+	VFMADD231PD   192(R10), Z3, Z8
+	VFMADD231PD   256(R10), Z4, Z8
+	VFMADD231PD   320(R10), Z5, Z8
+	VMULPD        (R11), Z0, Z9
+	VFMADD231PD   64(R11), Z1, Z9
+	VFMADD231PD   128(R11), Z2, Z9
+	VFMADD231PD   192(R11), Z3, Z9
+	VFMADD231PD   256(R11), Z4, Z9
+	VFMADD231PD   320(R11), Z5, Z9
+	VUNPCKLPD     Z7, Z6, Z10
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z10, Z6, Z6
+	VUNPCKLPD     Z9, Z8, Z11
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z11, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VPERM2F128    $0x20, Y8, Y6, Y10
+	VPERM2F128    $0x31, Y8, Y6, Y11
+	VADDPD        Y11, Y10, Y6
+	VMOVUPD       (R12)(DI*8), Y12
+	VADDPD        Y12, Y6, Y6
+	VMOVUPD       Y6, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y13
+	VMULPD        (R8), Z0, Z6
+	VFMADD231PD   64(R8), Z1, Z6
+	VFMADD231PD   128(R8), Z2, Z6
+	VFMADD231PD   192(R8), Z3, Z6
+	VFMADD231PD   256(R8), Z4, Z6
+	VFMADD231PD   320(R8), Z5, Z6
+	VMULPD        (R9), Z0, Z7
+	VFMADD231PD   64(R9), Z1, Z7
+	VFMADD231PD   128(R9), Z2, Z7
+	VFMADD231PD   192(R9), Z3, Z7
+	VFMADD231PD   256(R9), Z4, Z7
+	VFMADD231PD   320(R9), Z5, Z7
+	VMULPD        (R10), Z0, Z8
+	VFMADD231PD   64(R10), Z1, Z8
+	VFMADD231PD   128(R10), Z2, Z8
+	VFMADD231PD   192(R10), Z3, Z8
+	VFMADD231PD   256(R10), Z4, Z8
+	VFMADD231PD   320(R10), Z5, Z8
+	VMULPD        (R11), Z0, Z9
+	VFMADD231PD   64(R11), Z1, Z9
+	VFMADD231PD   128(R11), Z2, Z9
+	VFMADD231PD   192(R11), Z3, Z9
+	VFMADD231PD   256(R11), Z4, Z9
+	VFMADD231PD   320(R11), Z5, Z9
+	VUNPCKLPD     Z7, Z6, Z10
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z10, Z6, Z6
+	VUNPCKLPD     Z9, Z8, Z11
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z11, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VPERM2F128    $0x20, Y8, Y6, Y10
+	VPERM2F128    $0x31, Y8, Y6, Y11
+	VADDPD        Y11, Y10, Y6
+	VMASKMOVPD    (R12)(DI*8), Y13, Y12
+	VADDPD        Y12, Y6, Y6
+	VMASKMOVPD    Y6, Y13, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter6F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter6F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	VMOVUPD 128(R8), Z2
+	VMOVUPD 192(R8), Z3
+	VMOVUPD 256(R8), Z4
+	VMOVUPD 320(R8), Z5
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z6
+	VMOVUPD      (BX)(R9*1), Z7
+	VFMADD231PD  Z0, Z6, Z7
+	VMOVUPD      Z7, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z8
+	VFMADD231PD  Z1, Z6, Z8
+	VMOVUPD      Z8, 64(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Z9
+	VFMADD231PD  Z2, Z6, Z9
+	VMOVUPD      Z9, 128(BX)(R9*1)
+	VMOVUPD      192(BX)(R9*1), Z10
+	VFMADD231PD  Z3, Z6, Z10
+	VMOVUPD      Z10, 192(BX)(R9*1)
+	VMOVUPD      256(BX)(R9*1), Z11
+	VFMADD231PD  Z4, Z6, Z11
+	VMOVUPD      Z11, 256(BX)(R9*1)
+	VMOVUPD      320(BX)(R9*1), Z12
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPD      Z12, 320(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -15794,6 +21017,248 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots7F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots7F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	VMOVUPD 320(DI), Z5
+	VMOVUPD 384(DI), Z6
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z7
+	VFMADD231PD   64(R8), Z1, Z7
+	VFMADD231PD   128(R8), Z2, Z7
+	VFMADD231PD   192(R8), Z3, Z7
+	VFMADD231PD   256(R8), Z4, Z7
+	VFMADD231PD   320(R8), Z5, Z7
+	VFMADD231PD   384(R8), Z6, Z7
+	VMULPD        (R9), Z0, Z8
+	VFMADD231PD   64(R9), Z1, Z8
+	VFMADD231PD   128(R9), Z2, Z8
+	VFMADD231PD   192(R9), Z3, Z8
+	VFMADD231PD   256(R9), Z4, Z8
+	VFMADD231PD   320(R9), Z5, Z8
+	VFMADD231PD   384(R9), Z6, Z8
+	VMULPD        (R10), Z0, Z9
+	VFMADD231PD   64(R10), Z1, Z9
+	VFMADD231PD   128(R10), Z2, Z9
+	VFMADD231PD   192(R10), Z3, Z9
+	VFMADD231PD   256(R10), Z4, Z9
+	VFMADD231PD   320(R10), Z5, Z9
+	VFMADD231PD   384(R10), Z6, Z9
+	VMULPD        (R11), Z0, Z10
+	VFMADD231PD   64(R11), Z1, Z10
+	VFMADD231PD   128(R11), Z2, Z10
+	VFMADD231PD   192(R11), Z3, Z10
+	VFMADD231PD   256(R11), Z4, Z10
+	VFMADD231PD   320(R11), Z5, Z10
+	VFMADD231PD   384(R11), Z6, Z10
+	VUNPCKLPD     Z8, Z7, Z11
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z11, Z7, Z7
+	VUNPCKLPD     Z10, Z9, Z12
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPD        Z12, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VEXTRACTF64X4 $0x01, Z9, Y13
+	VADDPD        Y13, Y9, Y9
+	VPERM2F128    $0x20, Y9, Y7, Y11
+	VPERM2F128    $0x31, Y9, Y7, Y12
+	VADDPD        Y12, Y11, Y7
+	VMOVUPD       (R12)(DI*8), Y13
+	VADDPD        Y13, Y7, Y7
+	VMOVUPD       Y7, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y14
+	VMULPD        (R8), Z0, Z7
+	VFMADD231PD   64(R8), Z1, Z7
+	VFMADD231PD   128(R8), Z2, Z7
+	VFMADD231PD   192(R8), Z3, Z7
+	VFMADD231PD   256(R8), Z4, Z7
+	VFMADD231PD   320(R8), Z5, Z7
+	VFMADD231PD   384(R8), Z6, Z7
+	VMULPD        (R9), Z0, Z8
+	VFMADD231PD   64(R9), Z1, Z8
+	VFMADD231PD   128(R9), Z2, Z8
+	VFMADD231PD   192(R9), Z3, Z8
+	VFMADD231PD   256(R9), Z4, Z8
+	VFMADD231PD   320(R9), Z5, Z8
+	VFMADD231PD   384(R9), Z6, Z8
+	VMULPD        (R10), Z0, Z9
+	VFMADD231PD   64(R10), Z1, Z9
+	VFMADD231PD   128(R10), Z2, Z9
+	VFMADD231PD   192(R10), Z3, Z9
+	VFMADD231PD   256(R10), Z4, Z9
+	VFMADD231PD   320(R10), Z5, Z9
+	VFMADD231PD   384(R10), Z6, Z9
+	VMULPD        (R11), Z0, Z10
+	VFMADD231PD   64(R11), Z1, Z10
+	VFMADD231PD   128(R11), Z2, Z10
+	VFMADD231PD   192(R11), Z3, Z10
+	VFMADD231PD   256(R11), Z4, Z10
+	VFMADD231PD   320(R11), Z5, Z10
+	VFMADD231PD   384(R11), Z6, Z10
+	VUNPCKLPD     Z8, Z7, Z11
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z11, Z7, Z7
+	VUNPCKLPD     Z10, Z9, Z12
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPD        Z12, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VEXTRACTF64X4 $0x01, Z9, Y13
+	VADDPD        Y13, Y9, Y9
+	VPERM2F128    $0x20, Y9, Y7, Y11
+	VPERM2F128    $0x31, Y9, Y7, Y12
+	VADDPD        Y12, Y11, Y7
+	VMASKMOVPD    (R12)(DI*8), Y14, Y13
+	VADDPD        Y13, Y7, Y7
+	VMASKMOVPD    Y7, Y14, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter7F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter7F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	VMOVUPD 128(R8), Z2
+	VMOVUPD 192(R8), Z3
+	VMOVUPD 256(R8), Z4
+	VMOVUPD 320(R8), Z5
+	VMOVUPD 384(R8), Z6
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z7
+	VMOVUPD      (BX)(R9*1), Z8
+	VFMADD231PD  Z0, Z7, Z8
+	VMOVUPD      Z8, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z9
+	VFMADD231PD  Z1, Z7, Z9
+	VMOVUPD      Z9, 64(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Z10
+	VFMADD231PD  Z2, Z7, Z10
+	VMOVUPD      Z10, 128(BX)(R9*1)
+	VMOVUPD      192(BX)(R9*1), Z11
+	VFMADD231PD  Z3, Z7, Z11
+	VMOVUPD      Z11, 192(BX)(R9*1)
+	VMOVUPD      256(BX)(R9*1), Z12
+	VFMADD231PD  Z4, Z7, Z12
+	VMOVUPD      Z12, 256(BX)(R9*1)
+	VMOVUPD      320(BX)(R9*1), Z13
+	VFMADD231PD  Z5, Z7, Z13
+	VMOVUPD      Z13, 320(BX)(R9*1)
+	VMOVUPD      384(BX)(R9*1), Z14
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPD      Z14, 384(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -15907,6 +21372,2600 @@ store:
 
 done:
 	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func dots8F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dots8F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    ldb+24(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    w+40(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	VMOVUPD 320(DI), Z5
+	VMOVUPD 384(DI), Z6
+	VMOVUPD 448(DI), Z7
+	XORQ    DI, DI
+	MOVQ    r+48(FP), R12
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z8
+	VFMADD231PD   64(R8), Z1, Z8
+	VFMADD231PD   128(R8), Z2, Z8
+	VFMADD231PD   192(R8), Z3, Z8
+	VFMADD231PD   256(R8), Z4, Z8
+	VFMADD231PD   320(R8), Z5, Z8
+	VFMADD231PD   384(R8), Z6, Z8
+	VFMADD231PD   448(R8), Z7, Z8
+	VMULPD        (R9), Z0, Z9
+	VFMADD231PD   64(R9), Z1, Z9
+	VFMADD231PD   128(R9), Z2, Z9
+	VFMADD231PD   192(R9), Z3, Z9
+	VFMADD231PD   256(R9), Z4, Z9
+	VFMADD231PD   320(R9), Z5, Z9
+	VFMADD231PD   384(R9), Z6, Z9
+	VFMADD231PD   448(R9), Z7, Z9
+	VMULPD        (R10), Z0, Z10
+	VFMADD231PD   64(R10), Z1, Z10
+	VFMADD231PD   128(R10), Z2, Z10
+	VFMADD231PD   192(R10), Z3, Z10
+	VFMADD231PD   256(R10), Z4, Z10
+	VFMADD231PD   320(R10), Z5, Z10
+	VFMADD231PD   384(R10), Z6, Z10
+	VFMADD231PD   448(R10), Z7, Z10
+	VMULPD        (R11), Z0, Z11
+	VFMADD231PD   64(R11), Z1, Z11
+	VFMADD231PD   128(R11), Z2, Z11
+	VFMADD231PD   192(R11), Z3, Z11
+	VFMADD231PD   256(R11), Z4, Z11
+	VFMADD231PD   320(R11), Z5, Z11
+	VFMADD231PD   384(R11), Z6, Z11
+	VFMADD231PD   448(R11), Z7, Z11
+	VUNPCKLPD     Z9, Z8, Z12
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z12, Z8, Z8
+	VUNPCKLPD     Z11, Z10, Z13
+	VUNPCKHPD     Z11, Z10, Z10
+	VADDPD        Z13, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z10, Y14
+	VADDPD        Y14, Y10, Y10
+	VPERM2F128    $0x20, Y10, Y8, Y12
+	VPERM2F128    $0x31, Y10, Y8, Y13
+	VADDPD        Y13, Y12, Y8
+	VMOVUPD       (R12)(DI*8), Y14
+	VADDPD        Y14, Y8, Y8
+	VMOVUPD       Y8, (R12)(DI*8)
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R13
+	CMPQ          R13, R11
+	CMOVQGT       R11, R13
+	MOVL          (CX)(R13*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y15
+	VMULPD        (R8), Z0, Z8
+	VFMADD231PD   64(R8), Z1, Z8
+	VFMADD231PD   128(R8), Z2, Z8
+	VFMADD231PD   192(R8), Z3, Z8
+	VFMADD231PD   256(R8), Z4, Z8
+	VFMADD231PD   320(R8), Z5, Z8
+	VFMADD231PD   384(R8), Z6, Z8
+	VFMADD231PD   448(R8), Z7, Z8
+	VMULPD        (R9), Z0, Z9
+	VFMADD231PD   64(R9), Z1, Z9
+	VFMADD231PD   128(R9), Z2, Z9
+	VFMADD231PD   192(R9), Z3, Z9
+	VFMADD231PD   256(R9), Z4, Z9
+	VFMADD231PD   320(R9), Z5, Z9
+	VFMADD231PD   384(R9), Z6, Z9
+	VFMADD231PD   448(R9), Z7, Z9
+	VMULPD        (R10), Z0, Z10
+	VFMADD231PD   64(R10), Z1, Z10
+	VFMADD231PD   128(R10), Z2, Z10
+	VFMADD231PD   192(R10), Z3, Z10
+	VFMADD231PD   256(R10), Z4, Z10
+	VFMADD231PD   320(R10), Z5, Z10
+	VFMADD231PD   384(R10), Z6, Z10
+	VFMADD231PD   448(R10), Z7, Z10
+	VMULPD        (R11), Z0, Z11
+	VFMADD231PD   64(R11), Z1, Z11
+	VFMADD231PD   128(R11), Z2, Z11
+	VFMADD231PD   192(R11), Z3, Z11
+	VFMADD231PD   256(R11), Z4, Z11
+	VFMADD231PD   320(R11), Z5, Z11
+	VFMADD231PD   384(R11), Z6, Z11
+	VFMADD231PD   448(R11), Z7, Z11
+	VUNPCKLPD     Z9, Z8, Z12
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z12, Z8, Z8
+	VUNPCKLPD     Z11, Z10, Z13
+	VUNPCKHPD     Z11, Z10, Z10
+	VADDPD        Z13, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z10, Y14
+	VADDPD        Y14, Y10, Y10
+	VPERM2F128    $0x20, Y10, Y8, Y12
+	VPERM2F128    $0x31, Y10, Y8, Y13
+	VADDPD        Y13, Y12, Y8
+	VMASKMOVPD    (R12)(DI*8), Y15, Y14
+	VADDPD        Y14, Y8, Y8
+	VMASKMOVPD    Y8, Y15, (R12)(DI*8)
+	MOVQ          AX, DI
+
+done:
+bad:
+	MOVQ DI, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func scatter8F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+// Requires: AVX, AVX512F
+TEXT ·scatter8F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    val+16(FP), DX
+	MOVQ    c+32(FP), BX
+	MOVQ    ldc+40(FP), SI
+	SHLQ    $0x03, SI
+	MOVQ    rows+48(FP), DI
+	MOVQ    w+24(FP), R8
+	VMOVUPD (R8), Z0
+	VMOVUPD 64(R8), Z1
+	VMOVUPD 128(R8), Z2
+	VMOVUPD 192(R8), Z3
+	VMOVUPD 256(R8), Z4
+	VMOVUPD 320(R8), Z5
+	VMOVUPD 384(R8), Z6
+	VMOVUPD 448(R8), Z7
+	XORQ    R8, R8
+
+cell:
+	MOVL         (CX)(R8*4), R9
+	CMPQ         R9, DI
+	JAE          done
+	IMULQ        SI, R9
+	VBROADCASTSD (DX)(R8*8), Z8
+	VMOVUPD      (BX)(R9*1), Z9
+	VFMADD231PD  Z0, Z8, Z9
+	VMOVUPD      Z9, (BX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z10
+	VFMADD231PD  Z1, Z8, Z10
+	VMOVUPD      Z10, 64(BX)(R9*1)
+	VMOVUPD      128(BX)(R9*1), Z11
+	VFMADD231PD  Z2, Z8, Z11
+	VMOVUPD      Z11, 128(BX)(R9*1)
+	VMOVUPD      192(BX)(R9*1), Z12
+	VFMADD231PD  Z3, Z8, Z12
+	VMOVUPD      Z12, 192(BX)(R9*1)
+	VMOVUPD      256(BX)(R9*1), Z13
+	VFMADD231PD  Z4, Z8, Z13
+	VMOVUPD      Z13, 256(BX)(R9*1)
+	VMOVUPD      320(BX)(R9*1), Z14
+	VFMADD231PD  Z5, Z8, Z14
+	VMOVUPD      Z14, 320(BX)(R9*1)
+	VMOVUPD      384(BX)(R9*1), Z15
+	VFMADD231PD  Z6, Z8, Z15
+	VMOVUPD      Z15, 384(BX)(R9*1)
+	VMOVUPD      448(BX)(R9*1), Z16
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPD      Z16, 448(BX)(R9*1)
+	INCQ         R8
+	CMPQ         R8, AX
+	JLT          cell
+
+done:
+	MOVQ R8, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient1F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	XORQ    DI, DI
+	VXORPD  Z9, Z9, Z9
+	VXORPD  Z10, Z10, Z10
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z1
+	VMULPD        (R9), Z0, Z2
+	VMULPD        (R10), Z0, Z3
+	VMULPD        (R11), Z0, Z4
+	VUNPCKLPD     Z2, Z1, Z5
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPD        Z5, Z1, Z1
+	VUNPCKLPD     Z4, Z3, Z6
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z6, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPD        Y5, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VPERM2F128    $0x20, Y3, Y1, Y5
+	VPERM2F128    $0x31, Y3, Y1, Y6
+	VADDPD        Y6, Y5, Y1
+	VBROADCASTSD  tiny+56(FP), Y6
+	VMAXPD        Y1, Y6, Y1
+	VMOVUPD       (R12)(DI*8), Y5
+	VDIVPD        Y1, Y5, Y5
+	VMOVUPD       Y5, (R13)(DI*8)
+	VMOVUPD       Y5, (SP)
+	VBROADCASTSD  (SP), Z1
+	VFMADD231PD   (R8), Z1, Z9
+	VBROADCASTSD  8(SP), Z2
+	VFMADD231PD   (R9), Z2, Z10
+	VBROADCASTSD  16(SP), Z3
+	VFMADD231PD   (R10), Z3, Z9
+	VBROADCASTSD  24(SP), Z4
+	VFMADD231PD   (R11), Z4, Z10
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y8
+	VMULPD        (R8), Z0, Z1
+	VMULPD        (R9), Z0, Z2
+	VMULPD        (R10), Z0, Z3
+	VMULPD        (R11), Z0, Z4
+	VUNPCKLPD     Z2, Z1, Z5
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPD        Z5, Z1, Z1
+	VUNPCKLPD     Z4, Z3, Z6
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z6, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPD        Y5, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VPERM2F128    $0x20, Y3, Y1, Y5
+	VPERM2F128    $0x31, Y3, Y1, Y6
+	VADDPD        Y6, Y5, Y1
+	VBROADCASTSD  tiny+56(FP), Y6
+	VMAXPD        Y1, Y6, Y1
+	VMASKMOVPD    (R12)(DI*8), Y8, Y5
+	VDIVPD        Y1, Y5, Y5
+	VMASKMOVPD    Y5, Y8, (R13)(DI*8)
+	VMOVUPD       Y5, (SP)
+	VBROADCASTSD  (SP), Z1
+	VFMADD231PD   (R8), Z1, Z9
+	VBROADCASTSD  8(SP), Z2
+	VFMADD231PD   (R9), Z2, Z10
+	VBROADCASTSD  16(SP), Z3
+	VFMADD231PD   (R10), Z3, Z9
+	VBROADCASTSD  24(SP), Z4
+	VFMADD231PD   (R11), Z4, Z10
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z10, Z9, Z9
+	VADDPD  (AX), Z9, Z9
+	VMOVUPD Z9, (AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient2F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	XORQ    DI, DI
+	VXORPD  Z10, Z10, Z10
+	VXORPD  Z11, Z11, Z11
+	VXORPD  Z12, Z12, Z12
+	VXORPD  Z13, Z13, Z13
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z2
+	VFMADD231PD   64(R8), Z1, Z2
+	VMULPD        (R9), Z0, Z3
+	VFMADD231PD   64(R9), Z1, Z3
+	VMULPD        (R10), Z0, Z4
+	VFMADD231PD   64(R10), Z1, Z4
+	VMULPD        (R11), Z0, Z5
+	VFMADD231PD   64(R11), Z1, Z5
+	VUNPCKLPD     Z3, Z2, Z6
+	VUNPCKHPD     Z3, Z2, Z2
+	VADDPD        Z6, Z2, Z2
+	VUNPCKLPD     Z5, Z4, Z7
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z7, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPD        Y6, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VPERM2F128    $0x20, Y4, Y2, Y6
+	VPERM2F128    $0x31, Y4, Y2, Y7
+	VADDPD        Y7, Y6, Y2
+	VBROADCASTSD  tiny+56(FP), Y7
+	VMAXPD        Y2, Y7, Y2
+	VMOVUPD       (R12)(DI*8), Y6
+	VDIVPD        Y2, Y6, Y6
+	VMOVUPD       Y6, (R13)(DI*8)
+	VMOVUPD       Y6, (SP)
+	VBROADCASTSD  (SP), Z2
+	VFMADD231PD   (R8), Z2, Z10
+	VFMADD231PD   64(R8), Z2, Z11
+	VBROADCASTSD  8(SP), Z3
+	VFMADD231PD   (R9), Z3, Z12
+	VFMADD231PD   64(R9), Z3, Z13
+	VBROADCASTSD  16(SP), Z4
+	VFMADD231PD   (R10), Z4, Z10
+	VFMADD231PD   64(R10), Z4, Z11
+	VBROADCASTSD  24(SP), Z5
+	VFMADD231PD   (R11), Z5, Z12
+	VFMADD231PD   64(R11), Z5, Z13
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y9
+	VMULPD        (R8), Z0, Z2
+	VFMADD231PD   64(R8), Z1, Z2
+	VMULPD        (R9), Z0, Z3
+	VFMADD231PD   64(R9), Z1, Z3
+	VMULPD        (R10), Z0, Z4
+	VFMADD231PD   64(R10), Z1, Z4
+	VMULPD        (R11), Z0, Z5
+	VFMADD231PD   64(R11), Z1, Z5
+	VUNPCKLPD     Z3, Z2, Z6
+	VUNPCKHPD     Z3, Z2, Z2
+	VADDPD        Z6, Z2, Z2
+	VUNPCKLPD     Z5, Z4, Z7
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z7, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPD        Y6, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VPERM2F128    $0x20, Y4, Y2, Y6
+	VPERM2F128    $0x31, Y4, Y2, Y7
+	VADDPD        Y7, Y6, Y2
+	VBROADCASTSD  tiny+56(FP), Y7
+	VMAXPD        Y2, Y7, Y2
+	VMASKMOVPD    (R12)(DI*8), Y9, Y6
+	VDIVPD        Y2, Y6, Y6
+	VMASKMOVPD    Y6, Y9, (R13)(DI*8)
+	VMOVUPD       Y6, (SP)
+	VBROADCASTSD  (SP), Z2
+	VFMADD231PD   (R8), Z2, Z10
+	VFMADD231PD   64(R8), Z2, Z11
+	VBROADCASTSD  8(SP), Z3
+	VFMADD231PD   (R9), Z3, Z12
+	VFMADD231PD   64(R9), Z3, Z13
+	VBROADCASTSD  16(SP), Z4
+	VFMADD231PD   (R10), Z4, Z10
+	VFMADD231PD   64(R10), Z4, Z11
+	VBROADCASTSD  24(SP), Z5
+	VFMADD231PD   (R11), Z5, Z12
+	VFMADD231PD   64(R11), Z5, Z13
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z12, Z10, Z10
+	VADDPD  (AX), Z10, Z10
+	VMOVUPD Z10, (AX)
+	VADDPD  Z13, Z11, Z11
+	VADDPD  64(AX), Z11, Z11
+	VMOVUPD Z11, 64(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient3F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	XORQ    DI, DI
+	VXORPD  Z11, Z11, Z11
+	VXORPD  Z12, Z12, Z12
+	VXORPD  Z13, Z13, Z13
+	VXORPD  Z14, Z14, Z14
+	VXORPD  Z15, Z15, Z15
+	VXORPD  Z16, Z16, Z16
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z3
+	VFMADD231PD   64(R8), Z1, Z3
+	VFMADD231PD   128(R8), Z2, Z3
+	VMULPD        (R9), Z0, Z4
+	VFMADD231PD   64(R9), Z1, Z4
+	VFMADD231PD   128(R9), Z2, Z4
+	VMULPD        (R10), Z0, Z5
+	VFMADD231PD   64(R10), Z1, Z5
+	VFMADD231PD   128(R10), Z2, Z5
+	VMULPD        (R11), Z0, Z6
+	VFMADD231PD   64(R11), Z1, Z6
+	VFMADD231PD   128(R11), Z2, Z6
+	VUNPCKLPD     Z4, Z3, Z7
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z7, Z3, Z3
+	VUNPCKLPD     Z6, Z5, Z8
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z8, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VPERM2F128    $0x20, Y5, Y3, Y7
+	VPERM2F128    $0x31, Y5, Y3, Y8
+	VADDPD        Y8, Y7, Y3
+	VBROADCASTSD  tiny+56(FP), Y8
+	VMAXPD        Y3, Y8, Y3
+	VMOVUPD       (R12)(DI*8), Y7
+	VDIVPD        Y3, Y7, Y7
+	VMOVUPD       Y7, (R13)(DI*8)
+	VMOVUPD       Y7, (SP)
+	VBROADCASTSD  (SP), Z3
+	VFMADD231PD   (R8), Z3, Z11
+	VFMADD231PD   64(R8), Z3, Z12
+	VFMADD231PD   128(R8), Z3, Z13
+	VBROADCASTSD  8(SP), Z4
+	VFMADD231PD   (R9), Z4, Z14
+	VFMADD231PD   64(R9), Z4, Z15
+	VFMADD231PD   128(R9), Z4, Z16
+	VBROADCASTSD  16(SP), Z5
+	VFMADD231PD   (R10), Z5, Z11
+	VFMADD231PD   64(R10), Z5, Z12
+	VFMADD231PD   128(R10), Z5, Z13
+	VBROADCASTSD  24(SP), Z6
+	VFMADD231PD   (R11), Z6, Z14
+	VFMADD231PD   64(R11), Z6, Z15
+	VFMADD231PD   128(R11), Z6, Z16
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y10
+	VMULPD        (R8), Z0, Z3
+	VFMADD231PD   64(R8), Z1, Z3
+	VFMADD231PD   128(R8), Z2, Z3
+	VMULPD        (R9), Z0, Z4
+	VFMADD231PD   64(R9), Z1, Z4
+	VFMADD231PD   128(R9), Z2, Z4
+	VMULPD        (R10), Z0, Z5
+	VFMADD231PD   64(R10), Z1, Z5
+	VFMADD231PD   128(R10), Z2, Z5
+	VMULPD        (R11), Z0, Z6
+	VFMADD231PD   64(R11), Z1, Z6
+	VFMADD231PD   128(R11), Z2, Z6
+	VUNPCKLPD     Z4, Z3, Z7
+	VUNPCKHPD     Z4, Z3, Z3
+	VADDPD        Z7, Z3, Z3
+	VUNPCKLPD     Z6, Z5, Z8
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z8, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y7
+	VADDPD        Y7, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VPERM2F128    $0x20, Y5, Y3, Y7
+	VPERM2F128    $0x31, Y5, Y3, Y8
+	VADDPD        Y8, Y7, Y3
+	VBROADCASTSD  tiny+56(FP), Y8
+	VMAXPD        Y3, Y8, Y3
+	VMASKMOVPD    (R12)(DI*8), Y10, Y7
+	VDIVPD        Y3, Y7, Y7
+	VMASKMOVPD    Y7, Y10, (R13)(DI*8)
+	VMOVUPD       Y7, (SP)
+	VBROADCASTSD  (SP), Z3
+	VFMADD231PD   (R8), Z3, Z11
+	VFMADD231PD   64(R8), Z3, Z12
+	VFMADD231PD   128(R8), Z3, Z13
+	VBROADCASTSD  8(SP), Z4
+	VFMADD231PD   (R9), Z4, Z14
+	VFMADD231PD   64(R9), Z4, Z15
+	VFMADD231PD   128(R9), Z4, Z16
+	VBROADCASTSD  16(SP), Z5
+	VFMADD231PD   (R10), Z5, Z11
+	VFMADD231PD   64(R10), Z5, Z12
+	VFMADD231PD   128(R10), Z5, Z13
+	VBROADCASTSD  24(SP), Z6
+	VFMADD231PD   (R11), Z6, Z14
+	VFMADD231PD   64(R11), Z6, Z15
+	VFMADD231PD   128(R11), Z6, Z16
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z14, Z11, Z11
+	VADDPD  (AX), Z11, Z11
+	VMOVUPD Z11, (AX)
+	VADDPD  Z15, Z12, Z12
+	VADDPD  64(AX), Z12, Z12
+	VMOVUPD Z12, 64(AX)
+	VADDPD  Z16, Z13, Z13
+	VADDPD  128(AX), Z13, Z13
+	VMOVUPD Z13, 128(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient4F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	XORQ    DI, DI
+	VXORPD  Z12, Z12, Z12
+	VXORPD  Z13, Z13, Z13
+	VXORPD  Z14, Z14, Z14
+	VXORPD  Z15, Z15, Z15
+	VXORPD  Z16, Z16, Z16
+	VXORPD  Z17, Z17, Z17
+	VXORPD  Z18, Z18, Z18
+	VXORPD  Z19, Z19, Z19
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z4
+	VFMADD231PD   64(R8), Z1, Z4
+	VFMADD231PD   128(R8), Z2, Z4
+	VFMADD231PD   192(R8), Z3, Z4
+	VMULPD        (R9), Z0, Z5
+	VFMADD231PD   64(R9), Z1, Z5
+	VFMADD231PD   128(R9), Z2, Z5
+	VFMADD231PD   192(R9), Z3, Z5
+	VMULPD        (R10), Z0, Z6
+	VFMADD231PD   64(R10), Z1, Z6
+	VFMADD231PD   128(R10), Z2, Z6
+	VFMADD231PD   192(R10), Z3, Z6
+	VMULPD        (R11), Z0, Z7
+	VFMADD231PD   64(R11), Z1, Z7
+	VFMADD231PD   128(R11), Z2, Z7
+	VFMADD231PD   192(R11), Z3, Z7
+	VUNPCKLPD     Z5, Z4, Z8
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VUNPCKLPD     Z7, Z6, Z9
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z9, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VPERM2F128    $0x20, Y6, Y4, Y8
+	VPERM2F128    $0x31, Y6, Y4, Y9
+	VADDPD        Y9, Y8, Y4
+	VBROADCASTSD  tiny+56(FP), Y9
+	VMAXPD        Y4, Y9, Y4
+	VMOVUPD       (R12)(DI*8), Y8
+	VDIVPD        Y4, Y8, Y8
+	VMOVUPD       Y8, (R13)(DI*8)
+	VMOVUPD       Y8, (SP)
+	VBROADCASTSD  (SP), Z4
+	VFMADD231PD   (R8), Z4, Z12
+	VFMADD231PD   64(R8), Z4, Z13
+	VFMADD231PD   128(R8), Z4, Z14
+	VFMADD231PD   192(R8), Z4, Z15
+	VBROADCASTSD  8(SP), Z5
+	VFMADD231PD   (R9), Z5, Z16
+	VFMADD231PD   64(R9), Z5, Z17
+	VFMADD231PD   128(R9), Z5, Z18
+	VFMADD231PD   192(R9), Z5, Z19
+	VBROADCASTSD  16(SP), Z6
+	VFMADD231PD   (R10), Z6, Z12
+	VFMADD231PD   64(R10), Z6, Z13
+	VFMADD231PD   128(R10), Z6, Z14
+	VFMADD231PD   192(R10), Z6, Z15
+	VBROADCASTSD  24(SP), Z7
+	VFMADD231PD   (R11), Z7, Z16
+	VFMADD231PD   64(R11), Z7, Z17
+	VFMADD231PD   128(R11), Z7, Z18
+	VFMADD231PD   192(R11), Z7, Z19
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y11
+	VMULPD        (R8), Z0, Z4
+	VFMADD231PD   64(R8), Z1, Z4
+	VFMADD231PD   128(R8), Z2, Z4
+	VFMADD231PD   192(R8), Z3, Z4
+	VMULPD        (R9), Z0, Z5
+	VFMADD231PD   64(R9), Z1, Z5
+	VFMADD231PD   128(R9), Z2, Z5
+	VFMADD231PD   192(R9), Z3, Z5
+	VMULPD        (R10), Z0, Z6
+	VFMADD231PD   64(R10), Z1, Z6
+	VFMADD231PD   128(R10), Z2, Z6
+	VFMADD231PD   192(R10), Z3, Z6
+	VMULPD        (R11), Z0, Z7
+	VFMADD231PD   64(R11), Z1, Z7
+	VFMADD231PD   128(R11), Z2, Z7
+	VFMADD231PD   192(R11), Z3, Z7
+	VUNPCKLPD     Z5, Z4, Z8
+	VUNPCKHPD     Z5, Z4, Z4
+	VADDPD        Z8, Z4, Z4
+	VUNPCKLPD     Z7, Z6, Z9
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z9, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VPERM2F128    $0x20, Y6, Y4, Y8
+	VPERM2F128    $0x31, Y6, Y4, Y9
+	VADDPD        Y9, Y8, Y4
+	VBROADCASTSD  tiny+56(FP), Y9
+	VMAXPD        Y4, Y9, Y4
+	VMASKMOVPD    (R12)(DI*8), Y11, Y8
+	VDIVPD        Y4, Y8, Y8
+	VMASKMOVPD    Y8, Y11, (R13)(DI*8)
+	VMOVUPD       Y8, (SP)
+	VBROADCASTSD  (SP), Z4
+	VFMADD231PD   (R8), Z4, Z12
+	VFMADD231PD   64(R8), Z4, Z13
+	VFMADD231PD   128(R8), Z4, Z14
+	VFMADD231PD   192(R8), Z4, Z15
+	VBROADCASTSD  8(SP), Z5
+	VFMADD231PD   (R9), Z5, Z16
+	VFMADD231PD   64(R9), Z5, Z17
+	VFMADD231PD   128(R9), Z5, Z18
+	VFMADD231PD   192(R9), Z5, Z19
+	VBROADCASTSD  16(SP), Z6
+	VFMADD231PD   (R10), Z6, Z12
+	VFMADD231PD   64(R10), Z6, Z13
+	VFMADD231PD   128(R10), Z6, Z14
+	VFMADD231PD   192(R10), Z6, Z15
+	VBROADCASTSD  24(SP), Z7
+	VFMADD231PD   (R11), Z7, Z16
+	VFMADD231PD   64(R11), Z7, Z17
+	VFMADD231PD   128(R11), Z7, Z18
+	VFMADD231PD   192(R11), Z7, Z19
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z16, Z12, Z12
+	VADDPD  (AX), Z12, Z12
+	VMOVUPD Z12, (AX)
+	VADDPD  Z17, Z13, Z13
+	VADDPD  64(AX), Z13, Z13
+	VMOVUPD Z13, 64(AX)
+	VADDPD  Z18, Z14, Z14
+	VADDPD  128(AX), Z14, Z14
+	VMOVUPD Z14, 128(AX)
+	VADDPD  Z19, Z15, Z15
+	VADDPD  192(AX), Z15, Z15
+	VMOVUPD Z15, 192(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient5F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	XORQ    DI, DI
+	VXORPD  Z13, Z13, Z13
+	VXORPD  Z14, Z14, Z14
+	VXORPD  Z15, Z15, Z15
+	VXORPD  Z16, Z16, Z16
+	VXORPD  Z17, Z17, Z17
+	VXORPD  Z18, Z18, Z18
+	VXORPD  Z19, Z19, Z19
+	VXORPD  Z20, Z20, Z20
+	VXORPD  Z21, Z21, Z21
+	VXORPD  Z22, Z22, Z22
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z5
+	VFMADD231PD   64(R8), Z1, Z5
+	VFMADD231PD   128(R8), Z2, Z5
+	VFMADD231PD   192(R8), Z3, Z5
+	VFMADD231PD   256(R8), Z4, Z5
+	VMULPD        (R9), Z0, Z6
+	VFMADD231PD   64(R9), Z1, Z6
+	VFMADD231PD   128(R9), Z2, Z6
+	VFMADD231PD   192(R9), Z3, Z6
+	VFMADD231PD   256(R9), Z4, Z6
+	VMULPD        (R10), Z0, Z7
+	VFMADD231PD   64(R10), Z1, Z7
+	VFMADD231PD   128(R10), Z2, Z7
+	VFMADD231PD   192(R10), Z3, Z7
+	VFMADD231PD   256(R10), Z4, Z7
+	VMULPD        (R11), Z0, Z8
+	VFMADD231PD   64(R11), Z1, Z8
+	VFMADD231PD   128(R11), Z2, Z8
+	VFMADD231PD   192(R11), Z3, Z8
+	VFMADD231PD   256(R11), Z4, Z8
+	VUNPCKLPD     Z6, Z5, Z9
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z9, Z5, Z5
+	VUNPCKLPD     Z8, Z7, Z10
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z10, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VPERM2F128    $0x20, Y7, Y5, Y9
+	VPERM2F128    $0x31, Y7, Y5, Y10
+	VADDPD        Y10, Y9, Y5
+	VBROADCASTSD  tiny+56(FP), Y10
+	VMAXPD        Y5, Y10, Y5
+	VMOVUPD       (R12)(DI*8), Y9
+	VDIVPD        Y5, Y9, Y9
+	VMOVUPD       Y9, (R13)(DI*8)
+	VMOVUPD       Y9, (SP)
+	VBROADCASTSD  (SP), Z5
+	VFMADD231PD   (R8), Z5, Z13
+	VFMADD231PD   64(R8), Z5, Z14
+	VFMADD231PD   128(R8), Z5, Z15
+	VFMADD231PD   192(R8), Z5, Z16
+	VFMADD231PD   256(R8), Z5, Z17
+	VBROADCASTSD  8(SP), Z6
+	VFMADD231PD   (R9), Z6, Z18
+	VFMADD231PD   64(R9), Z6, Z19
+	VFMADD231PD   128(R9), Z6, Z20
+	VFMADD231PD   192(R9), Z6, Z21
+	VFMADD231PD   256(R9), Z6, Z22
+	VBROADCASTSD  16(SP), Z7
+	VFMADD231PD   (R10), Z7, Z13
+	VFMADD231PD   64(R10), Z7, Z14
+	VFMADD231PD   128(R10), Z7, Z15
+	VFMADD231PD   192(R10), Z7, Z16
+	VFMADD231PD   256(R10), Z7, Z17
+	VBROADCASTSD  24(SP), Z8
+	VFMADD231PD   (R11), Z8, Z18
+	VFMADD231PD   64(R11), Z8, Z19
+	VFMADD231PD   128(R11), Z8, Z20
+	VFMADD231PD   192(R11), Z8, Z21
+	VFMADD231PD   256(R11), Z8, Z22
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y12
+	VMULPD        (R8), Z0, Z5
+	VFMADD231PD   64(R8), Z1, Z5
+	VFMADD231PD   128(R8), Z2, Z5
+	VFMADD231PD   192(R8), Z3, Z5
+	VFMADD231PD   256(R8), Z4, Z5
+	VMULPD        (R9), Z0, Z6
+	VFMADD231PD   64(R9), Z1, Z6
+	VFMADD231PD   128(R9), Z2, Z6
+	VFMADD231PD   192(R9), Z3, Z6
+	VFMADD231PD   256(R9), Z4, Z6
+	VMULPD        (R10), Z0, Z7
+	VFMADD231PD   64(R10), Z1, Z7
+	VFMADD231PD   128(R10), Z2, Z7
+	VFMADD231PD   192(R10), Z3, Z7
+	VFMADD231PD   256(R10), Z4, Z7
+	VMULPD        (R11), Z0, Z8
+	VFMADD231PD   64(R11), Z1, Z8
+	VFMADD231PD   128(R11), Z2, Z8
+	VFMADD231PD   192(R11), Z3, Z8
+	VFMADD231PD   256(R11), Z4, Z8
+	VUNPCKLPD     Z6, Z5, Z9
+	VUNPCKHPD     Z6, Z5, Z5
+	VADDPD        Z9, Z5, Z5
+	VUNPCKLPD     Z8, Z7, Z10
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z10, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z5, Y9
+	VADDPD        Y9, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VPERM2F128    $0x20, Y7, Y5, Y9
+	VPERM2F128    $0x31, Y7, Y5, Y10
+	VADDPD        Y10, Y9, Y5
+	VBROADCASTSD  tiny+56(FP), Y10
+	VMAXPD        Y5, Y10, Y5
+	VMASKMOVPD    (R12)(DI*8), Y12, Y9
+	VDIVPD        Y5, Y9, Y9
+	VMASKMOVPD    Y9, Y12, (R13)(DI*8)
+	VMOVUPD       Y9, (SP)
+	VBROADCASTSD  (SP), Z5
+	VFMADD231PD   (R8), Z5, Z13
+	VFMADD231PD   64(R8), Z5, Z14
+	VFMADD231PD   128(R8), Z5, Z15
+	VFMADD231PD   192(R8), Z5, Z16
+	VFMADD231PD   256(R8), Z5, Z17
+	VBROADCASTSD  8(SP), Z6
+	VFMADD231PD   (R9), Z6, Z18
+	VFMADD231PD   64(R9), Z6, Z19
+	VFMADD231PD   128(R9), Z6, Z20
+	VFMADD231PD   192(R9), Z6, Z21
+	VFMADD231PD   256(R9), Z6, Z22
+	VBROADCASTSD  16(SP), Z7
+	VFMADD231PD   (R10), Z7, Z13
+	VFMADD231PD   64(R10), Z7, Z14
+	VFMADD231PD   128(R10), Z7, Z15
+	VFMADD231PD   192(R10), Z7, Z16
+	VFMADD231PD   256(R10), Z7, Z17
+	VBROADCASTSD  24(SP), Z8
+	VFMADD231PD   (R11), Z8, Z18
+	VFMADD231PD   64(R11), Z8, Z19
+	VFMADD231PD   128(R11), Z8, Z20
+	VFMADD231PD   192(R11), Z8, Z21
+	VFMADD231PD   256(R11), Z8, Z22
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z18, Z13, Z13
+	VADDPD  (AX), Z13, Z13
+	VMOVUPD Z13, (AX)
+	VADDPD  Z19, Z14, Z14
+	VADDPD  64(AX), Z14, Z14
+	VMOVUPD Z14, 64(AX)
+	VADDPD  Z20, Z15, Z15
+	VADDPD  128(AX), Z15, Z15
+	VMOVUPD Z15, 128(AX)
+	VADDPD  Z21, Z16, Z16
+	VADDPD  192(AX), Z16, Z16
+	VMOVUPD Z16, 192(AX)
+	VADDPD  Z22, Z17, Z17
+	VADDPD  256(AX), Z17, Z17
+	VMOVUPD Z17, 256(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient6F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	VMOVUPD 320(DI), Z5
+	XORQ    DI, DI
+	VXORPD  Z14, Z14, Z14
+	VXORPD  Z15, Z15, Z15
+	VXORPD  Z16, Z16, Z16
+	VXORPD  Z17, Z17, Z17
+	VXORPD  Z18, Z18, Z18
+	VXORPD  Z19, Z19, Z19
+	VXORPD  Z20, Z20, Z20
+	VXORPD  Z21, Z21, Z21
+	VXORPD  Z22, Z22, Z22
+	VXORPD  Z23, Z23, Z23
+	VXORPD  Z24, Z24, Z24
+	VXORPD  Z25, Z25, Z25
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z6
+	VFMADD231PD   64(R8), Z1, Z6
+	VFMADD231PD   128(R8), Z2, Z6
+	VFMADD231PD   192(R8), Z3, Z6
+	VFMADD231PD   256(R8), Z4, Z6
+	VFMADD231PD   320(R8), Z5, Z6
+	VMULPD        (R9), Z0, Z7
+	VFMADD231PD   64(R9), Z1, Z7
+	VFMADD231PD   128(R9), Z2, Z7
+	VFMADD231PD   192(R9), Z3, Z7
+	VFMADD231PD   256(R9), Z4, Z7
+	VFMADD231PD   320(R9), Z5, Z7
+	VMULPD        (R10), Z0, Z8
+	VFMADD231PD   64(R10), Z1, Z8
+	VFMADD231PD   128(R10), Z2, Z8
+	VFMADD231PD   192(R10), Z3, Z8
+	VFMADD231PD   256(R10), Z4, Z8
+	VFMADD231PD   320(R10), Z5, Z8
+	VMULPD        (R11), Z0, Z9
+	VFMADD231PD   64(R11), Z1, Z9
+	VFMADD231PD   128(R11), Z2, Z9
+	VFMADD231PD   192(R11), Z3, Z9
+	VFMADD231PD   256(R11), Z4, Z9
+	VFMADD231PD   320(R11), Z5, Z9
+	VUNPCKLPD     Z7, Z6, Z10
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z10, Z6, Z6
+	VUNPCKLPD     Z9, Z8, Z11
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z11, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VPERM2F128    $0x20, Y8, Y6, Y10
+	VPERM2F128    $0x31, Y8, Y6, Y11
+	VADDPD        Y11, Y10, Y6
+	VBROADCASTSD  tiny+56(FP), Y11
+	VMAXPD        Y6, Y11, Y6
+	VMOVUPD       (R12)(DI*8), Y10
+	VDIVPD        Y6, Y10, Y10
+	VMOVUPD       Y10, (R13)(DI*8)
+	VMOVUPD       Y10, (SP)
+	VBROADCASTSD  (SP), Z6
+	VFMADD231PD   (R8), Z6, Z14
+	VFMADD231PD   64(R8), Z6, Z15
+	VFMADD231PD   128(R8), Z6, Z16
+	VFMADD231PD   192(R8), Z6, Z17
+	VFMADD231PD   256(R8), Z6, Z18
+	VFMADD231PD   320(R8), Z6, Z19
+	VBROADCASTSD  8(SP), Z7
+	VFMADD231PD   (R9), Z7, Z20
+	VFMADD231PD   64(R9), Z7, Z21
+	VFMADD231PD   128(R9), Z7, Z22
+	VFMADD231PD   192(R9), Z7, Z23
+	VFMADD231PD   256(R9), Z7, Z24
+	VFMADD231PD   320(R9), Z7, Z25
+	VBROADCASTSD  16(SP), Z8
+	VFMADD231PD   (R10), Z8, Z14
+	VFMADD231PD   64(R10), Z8, Z15
+	VFMADD231PD   128(R10), Z8, Z16
+	VFMADD231PD   192(R10), Z8, Z17
+	VFMADD231PD   256(R10), Z8, Z18
+	VFMADD231PD   320(R10), Z8, Z19
+	VBROADCASTSD  24(SP), Z9
+	VFMADD231PD   (R11), Z9, Z20
+	VFMADD231PD   64(R11), Z9, Z21
+	VFMADD231PD   128(R11), Z9, Z22
+	VFMADD231PD   192(R11), Z9, Z23
+	VFMADD231PD   256(R11), Z9, Z24
+	VFMADD231PD   320(R11), Z9, Z25
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y13
+	VMULPD        (R8), Z0, Z6
+	VFMADD231PD   64(R8), Z1, Z6
+	VFMADD231PD   128(R8), Z2, Z6
+	VFMADD231PD   192(R8), Z3, Z6
+	VFMADD231PD   256(R8), Z4, Z6
+	VFMADD231PD   320(R8), Z5, Z6
+	VMULPD        (R9), Z0, Z7
+	VFMADD231PD   64(R9), Z1, Z7
+	VFMADD231PD   128(R9), Z2, Z7
+	VFMADD231PD   192(R9), Z3, Z7
+	VFMADD231PD   256(R9), Z4, Z7
+	VFMADD231PD   320(R9), Z5, Z7
+	VMULPD        (R10), Z0, Z8
+	VFMADD231PD   64(R10), Z1, Z8
+	VFMADD231PD   128(R10), Z2, Z8
+	VFMADD231PD   192(R10), Z3, Z8
+	VFMADD231PD   256(R10), Z4, Z8
+	VFMADD231PD   320(R10), Z5, Z8
+	VMULPD        (R11), Z0, Z9
+	VFMADD231PD   64(R11), Z1, Z9
+	VFMADD231PD   128(R11), Z2, Z9
+	VFMADD231PD   192(R11), Z3, Z9
+	VFMADD231PD   256(R11), Z4, Z9
+	VFMADD231PD   320(R11), Z5, Z9
+	VUNPCKLPD     Z7, Z6, Z10
+	VUNPCKHPD     Z7, Z6, Z6
+	VADDPD        Z10, Z6, Z6
+	VUNPCKLPD     Z9, Z8, Z11
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z11, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPD        Y10, Y6, Y6
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VPERM2F128    $0x20, Y8, Y6, Y10
+	VPERM2F128    $0x31, Y8, Y6, Y11
+	VADDPD        Y11, Y10, Y6
+	VBROADCASTSD  tiny+56(FP), Y11
+	VMAXPD        Y6, Y11, Y6
+	VMASKMOVPD    (R12)(DI*8), Y13, Y10
+	VDIVPD        Y6, Y10, Y10
+	VMASKMOVPD    Y10, Y13, (R13)(DI*8)
+	VMOVUPD       Y10, (SP)
+	VBROADCASTSD  (SP), Z6
+	VFMADD231PD   (R8), Z6, Z14
+	VFMADD231PD   64(R8), Z6, Z15
+	VFMADD231PD   128(R8), Z6, Z16
+	VFMADD231PD   192(R8), Z6, Z17
+	VFMADD231PD   256(R8), Z6, Z18
+	VFMADD231PD   320(R8), Z6, Z19
+	VBROADCASTSD  8(SP), Z7
+	VFMADD231PD   (R9), Z7, Z20
+	VFMADD231PD   64(R9), Z7, Z21
+	VFMADD231PD   128(R9), Z7, Z22
+	VFMADD231PD   192(R9), Z7, Z23
+	VFMADD231PD   256(R9), Z7, Z24
+	VFMADD231PD   320(R9), Z7, Z25
+	VBROADCASTSD  16(SP), Z8
+	VFMADD231PD   (R10), Z8, Z14
+	VFMADD231PD   64(R10), Z8, Z15
+	VFMADD231PD   128(R10), Z8, Z16
+	VFMADD231PD   192(R10), Z8, Z17
+	VFMADD231PD   256(R10), Z8, Z18
+	VFMADD231PD   320(R10), Z8, Z19
+	VBROADCASTSD  24(SP), Z9
+	VFMADD231PD   (R11), Z9, Z20
+	VFMADD231PD   64(R11), Z9, Z21
+	VFMADD231PD   128(R11), Z9, Z22
+	VFMADD231PD   192(R11), Z9, Z23
+	VFMADD231PD   256(R11), Z9, Z24
+	VFMADD231PD   320(R11), Z9, Z25
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z20, Z14, Z14
+	VADDPD  (AX), Z14, Z14
+	VMOVUPD Z14, (AX)
+	VADDPD  Z21, Z15, Z15
+	VADDPD  64(AX), Z15, Z15
+	VMOVUPD Z15, 64(AX)
+	VADDPD  Z22, Z16, Z16
+	VADDPD  128(AX), Z16, Z16
+	VMOVUPD Z16, 128(AX)
+	VADDPD  Z23, Z17, Z17
+	VADDPD  192(AX), Z17, Z17
+	VMOVUPD Z17, 192(AX)
+	VADDPD  Z24, Z18, Z18
+	VADDPD  256(AX), Z18, Z18
+	VMOVUPD Z18, 256(AX)
+	VADDPD  Z25, Z19, Z19
+	VADDPD  320(AX), Z19, Z19
+	VMOVUPD Z19, 320(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient7F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	VMOVUPD 320(DI), Z5
+	VMOVUPD 384(DI), Z6
+	XORQ    DI, DI
+	VXORPD  Z15, Z15, Z15
+	VXORPD  Z16, Z16, Z16
+	VXORPD  Z17, Z17, Z17
+	VXORPD  Z18, Z18, Z18
+	VXORPD  Z19, Z19, Z19
+	VXORPD  Z20, Z20, Z20
+	VXORPD  Z21, Z21, Z21
+	VXORPD  Z22, Z22, Z22
+	VXORPD  Z23, Z23, Z23
+	VXORPD  Z24, Z24, Z24
+	VXORPD  Z25, Z25, Z25
+	VXORPD  Z26, Z26, Z26
+	VXORPD  Z27, Z27, Z27
+	VXORPD  Z28, Z28, Z28
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z7
+	VFMADD231PD   64(R8), Z1, Z7
+	VFMADD231PD   128(R8), Z2, Z7
+	VFMADD231PD   192(R8), Z3, Z7
+	VFMADD231PD   256(R8), Z4, Z7
+	VFMADD231PD   320(R8), Z5, Z7
+	VFMADD231PD   384(R8), Z6, Z7
+	VMULPD        (R9), Z0, Z8
+	VFMADD231PD   64(R9), Z1, Z8
+	VFMADD231PD   128(R9), Z2, Z8
+	VFMADD231PD   192(R9), Z3, Z8
+	VFMADD231PD   256(R9), Z4, Z8
+	VFMADD231PD   320(R9), Z5, Z8
+	VFMADD231PD   384(R9), Z6, Z8
+	VMULPD        (R10), Z0, Z9
+	VFMADD231PD   64(R10), Z1, Z9
+	VFMADD231PD   128(R10), Z2, Z9
+	VFMADD231PD   192(R10), Z3, Z9
+	VFMADD231PD   256(R10), Z4, Z9
+	VFMADD231PD   320(R10), Z5, Z9
+	VFMADD231PD   384(R10), Z6, Z9
+	VMULPD        (R11), Z0, Z10
+	VFMADD231PD   64(R11), Z1, Z10
+	VFMADD231PD   128(R11), Z2, Z10
+	VFMADD231PD   192(R11), Z3, Z10
+	VFMADD231PD   256(R11), Z4, Z10
+	VFMADD231PD   320(R11), Z5, Z10
+	VFMADD231PD   384(R11), Z6, Z10
+	VUNPCKLPD     Z8, Z7, Z11
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z11, Z7, Z7
+	VUNPCKLPD     Z10, Z9, Z12
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPD        Z12, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VEXTRACTF64X4 $0x01, Z9, Y13
+	VADDPD        Y13, Y9, Y9
+	VPERM2F128    $0x20, Y9, Y7, Y11
+	VPERM2F128    $0x31, Y9, Y7, Y12
+	VADDPD        Y12, Y11, Y7
+	VBROADCASTSD  tiny+56(FP), Y12
+	VMAXPD        Y7, Y12, Y7
+	VMOVUPD       (R12)(DI*8), Y11
+	VDIVPD        Y7, Y11, Y11
+	VMOVUPD       Y11, (R13)(DI*8)
+	VMOVUPD       Y11, (SP)
+	VBROADCASTSD  (SP), Z7
+	VFMADD231PD   (R8), Z7, Z15
+	VFMADD231PD   64(R8), Z7, Z16
+	VFMADD231PD   128(R8), Z7, Z17
+	VFMADD231PD   192(R8), Z7, Z18
+	VFMADD231PD   256(R8), Z7, Z19
+	VFMADD231PD   320(R8), Z7, Z20
+	VFMADD231PD   384(R8), Z7, Z21
+	VBROADCASTSD  8(SP), Z8
+	VFMADD231PD   (R9), Z8, Z22
+	VFMADD231PD   64(R9), Z8, Z23
+	VFMADD231PD   128(R9), Z8, Z24
+	VFMADD231PD   192(R9), Z8, Z25
+	VFMADD231PD   256(R9), Z8, Z26
+	VFMADD231PD   320(R9), Z8, Z27
+	VFMADD231PD   384(R9), Z8, Z28
+	VBROADCASTSD  16(SP), Z9
+	VFMADD231PD   (R10), Z9, Z15
+	VFMADD231PD   64(R10), Z9, Z16
+	VFMADD231PD   128(R10), Z9, Z17
+	VFMADD231PD   192(R10), Z9, Z18
+	VFMADD231PD   256(R10), Z9, Z19
+	VFMADD231PD   320(R10), Z9, Z20
+	VFMADD231PD   384(R10), Z9, Z21
+	VBROADCASTSD  24(SP), Z10
+	VFMADD231PD   (R11), Z10, Z22
+	VFMADD231PD   64(R11), Z10, Z23
+	VFMADD231PD   128(R11), Z10, Z24
+	VFMADD231PD   192(R11), Z10, Z25
+	VFMADD231PD   256(R11), Z10, Z26
+	VFMADD231PD   320(R11), Z10, Z27
+	VFMADD231PD   384(R11), Z10, Z28
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y14
+	VMULPD        (R8), Z0, Z7
+	VFMADD231PD   64(R8), Z1, Z7
+	VFMADD231PD   128(R8), Z2, Z7
+	VFMADD231PD   192(R8), Z3, Z7
+	VFMADD231PD   256(R8), Z4, Z7
+	VFMADD231PD   320(R8), Z5, Z7
+	VFMADD231PD   384(R8), Z6, Z7
+	VMULPD        (R9), Z0, Z8
+	VFMADD231PD   64(R9), Z1, Z8
+	VFMADD231PD   128(R9), Z2, Z8
+	VFMADD231PD   192(R9), Z3, Z8
+	VFMADD231PD   256(R9), Z4, Z8
+	VFMADD231PD   320(R9), Z5, Z8
+	VFMADD231PD   384(R9), Z6, Z8
+	VMULPD        (R10), Z0, Z9
+	VFMADD231PD   64(R10), Z1, Z9
+	VFMADD231PD   128(R10), Z2, Z9
+	VFMADD231PD   192(R10), Z3, Z9
+	VFMADD231PD   256(R10), Z4, Z9
+	VFMADD231PD   320(R10), Z5, Z9
+	VFMADD231PD   384(R10), Z6, Z9
+	VMULPD        (R11), Z0, Z10
+	VFMADD231PD   64(R11), Z1, Z10
+	VFMADD231PD   128(R11), Z2, Z10
+	VFMADD231PD   192(R11), Z3, Z10
+	VFMADD231PD   256(R11), Z4, Z10
+	VFMADD231PD   320(R11), Z5, Z10
+	VFMADD231PD   384(R11), Z6, Z10
+	VUNPCKLPD     Z8, Z7, Z11
+	VUNPCKHPD     Z8, Z7, Z7
+	VADDPD        Z11, Z7, Z7
+	VUNPCKLPD     Z10, Z9, Z12
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPD        Z12, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z7, Y11
+	VADDPD        Y11, Y7, Y7
+	VEXTRACTF64X4 $0x01, Z9, Y13
+	VADDPD        Y13, Y9, Y9
+	VPERM2F128    $0x20, Y9, Y7, Y11
+	VPERM2F128    $0x31, Y9, Y7, Y12
+	VADDPD        Y12, Y11, Y7
+	VBROADCASTSD  tiny+56(FP), Y12
+	VMAXPD        Y7, Y12, Y7
+	VMASKMOVPD    (R12)(DI*8), Y14, Y11
+	VDIVPD        Y7, Y11, Y11
+	VMASKMOVPD    Y11, Y14, (R13)(DI*8)
+	VMOVUPD       Y11, (SP)
+	VBROADCASTSD  (SP), Z7
+	VFMADD231PD   (R8), Z7, Z15
+	VFMADD231PD   64(R8), Z7, Z16
+	VFMADD231PD   128(R8), Z7, Z17
+	VFMADD231PD   192(R8), Z7, Z18
+	VFMADD231PD   256(R8), Z7, Z19
+	VFMADD231PD   320(R8), Z7, Z20
+	VFMADD231PD   384(R8), Z7, Z21
+	VBROADCASTSD  8(SP), Z8
+	VFMADD231PD   (R9), Z8, Z22
+	VFMADD231PD   64(R9), Z8, Z23
+	VFMADD231PD   128(R9), Z8, Z24
+	VFMADD231PD   192(R9), Z8, Z25
+	VFMADD231PD   256(R9), Z8, Z26
+	VFMADD231PD   320(R9), Z8, Z27
+	VFMADD231PD   384(R9), Z8, Z28
+	VBROADCASTSD  16(SP), Z9
+	VFMADD231PD   (R10), Z9, Z15
+	VFMADD231PD   64(R10), Z9, Z16
+	VFMADD231PD   128(R10), Z9, Z17
+	VFMADD231PD   192(R10), Z9, Z18
+	VFMADD231PD   256(R10), Z9, Z19
+	VFMADD231PD   320(R10), Z9, Z20
+	VFMADD231PD   384(R10), Z9, Z21
+	VBROADCASTSD  24(SP), Z10
+	VFMADD231PD   (R11), Z10, Z22
+	VFMADD231PD   64(R11), Z10, Z23
+	VFMADD231PD   128(R11), Z10, Z24
+	VFMADD231PD   192(R11), Z10, Z25
+	VFMADD231PD   256(R11), Z10, Z26
+	VFMADD231PD   320(R11), Z10, Z27
+	VFMADD231PD   384(R11), Z10, Z28
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z22, Z15, Z15
+	VADDPD  (AX), Z15, Z15
+	VMOVUPD Z15, (AX)
+	VADDPD  Z23, Z16, Z16
+	VADDPD  64(AX), Z16, Z16
+	VMOVUPD Z16, 64(AX)
+	VADDPD  Z24, Z17, Z17
+	VADDPD  128(AX), Z17, Z17
+	VMOVUPD Z17, 128(AX)
+	VADDPD  Z25, Z18, Z18
+	VADDPD  192(AX), Z18, Z18
+	VMOVUPD Z18, 192(AX)
+	VADDPD  Z26, Z19, Z19
+	VADDPD  256(AX), Z19, Z19
+	VMOVUPD Z19, 256(AX)
+	VADDPD  Z27, Z20, Z20
+	VADDPD  320(AX), Z20, Z20
+	VMOVUPD Z20, 320(AX)
+	VADDPD  Z28, Z21, Z21
+	VADDPD  384(AX), Z21, Z21
+	VMOVUPD Z21, 384(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gatherQuotient8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, w *float64, tiny float64, q *float64, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·gatherQuotient8F64AVX512(SB), NOSPLIT, $32-88
+	MOVQ    n+0(FP), AX
+	MOVQ    idx+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    ldb+32(FP), BX
+	SHLQ    $0x03, BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    w+48(FP), DI
+	VMOVUPD (DI), Z0
+	VMOVUPD 64(DI), Z1
+	VMOVUPD 128(DI), Z2
+	VMOVUPD 192(DI), Z3
+	VMOVUPD 256(DI), Z4
+	VMOVUPD 320(DI), Z5
+	VMOVUPD 384(DI), Z6
+	VMOVUPD 448(DI), Z7
+	XORQ    DI, DI
+	VXORPD  Z16, Z16, Z16
+	VXORPD  Z17, Z17, Z17
+	VXORPD  Z18, Z18, Z18
+	VXORPD  Z19, Z19, Z19
+	VXORPD  Z20, Z20, Z20
+	VXORPD  Z21, Z21, Z21
+	VXORPD  Z22, Z22, Z22
+	VXORPD  Z23, Z23, Z23
+	VXORPD  Z24, Z24, Z24
+	VXORPD  Z25, Z25, Z25
+	VXORPD  Z26, Z26, Z26
+	VXORPD  Z27, Z27, Z27
+	VXORPD  Z28, Z28, Z28
+	VXORPD  Z29, Z29, Z29
+	VXORPD  Z30, Z30, Z30
+	VXORPD  Z31, Z31, Z31
+	MOVQ    val+16(FP), R12
+	MOVQ    q+64(FP), R13
+	SUBQ    $0x00000004, AX
+	JLT     rest
+
+four:
+	MOVL          (CX)(DI*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	MOVL          4(CX)(DI*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	MOVL          8(CX)(DI*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	MOVL          12(CX)(DI*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	VMULPD        (R8), Z0, Z8
+	VFMADD231PD   64(R8), Z1, Z8
+	VFMADD231PD   128(R8), Z2, Z8
+	VFMADD231PD   192(R8), Z3, Z8
+	VFMADD231PD   256(R8), Z4, Z8
+	VFMADD231PD   320(R8), Z5, Z8
+	VFMADD231PD   384(R8), Z6, Z8
+	VFMADD231PD   448(R8), Z7, Z8
+	VMULPD        (R9), Z0, Z9
+	VFMADD231PD   64(R9), Z1, Z9
+	VFMADD231PD   128(R9), Z2, Z9
+	VFMADD231PD   192(R9), Z3, Z9
+	VFMADD231PD   256(R9), Z4, Z9
+	VFMADD231PD   320(R9), Z5, Z9
+	VFMADD231PD   384(R9), Z6, Z9
+	VFMADD231PD   448(R9), Z7, Z9
+	VMULPD        (R10), Z0, Z10
+	VFMADD231PD   64(R10), Z1, Z10
+	VFMADD231PD   128(R10), Z2, Z10
+	VFMADD231PD   192(R10), Z3, Z10
+	VFMADD231PD   256(R10), Z4, Z10
+	VFMADD231PD   320(R10), Z5, Z10
+	VFMADD231PD   384(R10), Z6, Z10
+	VFMADD231PD   448(R10), Z7, Z10
+	VMULPD        (R11), Z0, Z11
+	VFMADD231PD   64(R11), Z1, Z11
+	VFMADD231PD   128(R11), Z2, Z11
+	VFMADD231PD   192(R11), Z3, Z11
+	VFMADD231PD   256(R11), Z4, Z11
+	VFMADD231PD   320(R11), Z5, Z11
+	VFMADD231PD   384(R11), Z6, Z11
+	VFMADD231PD   448(R11), Z7, Z11
+	VUNPCKLPD     Z9, Z8, Z12
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z12, Z8, Z8
+	VUNPCKLPD     Z11, Z10, Z13
+	VUNPCKHPD     Z11, Z10, Z10
+	VADDPD        Z13, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z10, Y14
+	VADDPD        Y14, Y10, Y10
+	VPERM2F128    $0x20, Y10, Y8, Y12
+	VPERM2F128    $0x31, Y10, Y8, Y13
+	VADDPD        Y13, Y12, Y8
+	VBROADCASTSD  tiny+56(FP), Y13
+	VMAXPD        Y8, Y13, Y8
+	VMOVUPD       (R12)(DI*8), Y12
+	VDIVPD        Y8, Y12, Y12
+	VMOVUPD       Y12, (R13)(DI*8)
+	VMOVUPD       Y12, (SP)
+	VBROADCASTSD  (SP), Z8
+	VFMADD231PD   (R8), Z8, Z16
+	VFMADD231PD   64(R8), Z8, Z17
+	VFMADD231PD   128(R8), Z8, Z18
+	VFMADD231PD   192(R8), Z8, Z19
+	VFMADD231PD   256(R8), Z8, Z20
+	VFMADD231PD   320(R8), Z8, Z21
+	VFMADD231PD   384(R8), Z8, Z22
+	VFMADD231PD   448(R8), Z8, Z23
+	VBROADCASTSD  8(SP), Z9
+	VFMADD231PD   (R9), Z9, Z24
+	VFMADD231PD   64(R9), Z9, Z25
+	VFMADD231PD   128(R9), Z9, Z26
+	VFMADD231PD   192(R9), Z9, Z27
+	VFMADD231PD   256(R9), Z9, Z28
+	VFMADD231PD   320(R9), Z9, Z29
+	VFMADD231PD   384(R9), Z9, Z30
+	VFMADD231PD   448(R9), Z9, Z31
+	VBROADCASTSD  16(SP), Z10
+	VFMADD231PD   (R10), Z10, Z16
+	VFMADD231PD   64(R10), Z10, Z17
+	VFMADD231PD   128(R10), Z10, Z18
+	VFMADD231PD   192(R10), Z10, Z19
+	VFMADD231PD   256(R10), Z10, Z20
+	VFMADD231PD   320(R10), Z10, Z21
+	VFMADD231PD   384(R10), Z10, Z22
+	VFMADD231PD   448(R10), Z10, Z23
+	VBROADCASTSD  24(SP), Z11
+	VFMADD231PD   (R11), Z11, Z24
+	VFMADD231PD   64(R11), Z11, Z25
+	VFMADD231PD   128(R11), Z11, Z26
+	VFMADD231PD   192(R11), Z11, Z27
+	VFMADD231PD   256(R11), Z11, Z28
+	VFMADD231PD   320(R11), Z11, Z29
+	VFMADD231PD   384(R11), Z11, Z30
+	VFMADD231PD   448(R11), Z11, Z31
+	ADDQ          $0x00000004, DI
+	CMPQ          DI, AX
+	JLE           four
+
+rest:
+	ADDQ          $0x00000004, AX
+	CMPQ          DI, AX
+	JGE           done
+	LEAQ          -1(AX), R11
+	LEAQ          (DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R8
+	CMPQ          R8, SI
+	JAE           bad
+	IMULQ         BX, R8
+	ADDQ          DX, R8
+	LEAQ          1(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R9
+	CMPQ          R9, SI
+	JAE           bad
+	IMULQ         BX, R9
+	ADDQ          DX, R9
+	LEAQ          2(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R10
+	CMPQ          R10, SI
+	JAE           bad
+	IMULQ         BX, R10
+	ADDQ          DX, R10
+	LEAQ          3(DI), R14
+	CMPQ          R14, R11
+	CMOVQGT       R11, R14
+	MOVL          (CX)(R14*4), R11
+	CMPQ          R11, SI
+	JAE           bad
+	IMULQ         BX, R11
+	ADDQ          DX, R11
+	MOVQ          AX, CX
+	SUBQ          DI, CX
+	LEAQ          firstF64<>+0(SB), DX
+	MOVQ          $0x00000004, BX
+	SUBQ          CX, BX
+	VMOVUPD       (DX)(BX*8), Y15
+	VMULPD        (R8), Z0, Z8
+	VFMADD231PD   64(R8), Z1, Z8
+	VFMADD231PD   128(R8), Z2, Z8
+	VFMADD231PD   192(R8), Z3, Z8
+	VFMADD231PD   256(R8), Z4, Z8
+	VFMADD231PD   320(R8), Z5, Z8
+	VFMADD231PD   384(R8), Z6, Z8
+	VFMADD231PD   448(R8), Z7, Z8
+	VMULPD        (R9), Z0, Z9
+	VFMADD231PD   64(R9), Z1, Z9
+	VFMADD231PD   128(R9), Z2, Z9
+	VFMADD231PD   192(R9), Z3, Z9
+	VFMADD231PD   256(R9), Z4, Z9
+	VFMADD231PD   320(R9), Z5, Z9
+	VFMADD231PD   384(R9), Z6, Z9
+	VFMADD231PD   448(R9), Z7, Z9
+	VMULPD        (R10), Z0, Z10
+	VFMADD231PD   64(R10), Z1, Z10
+	VFMADD231PD   128(R10), Z2, Z10
+	VFMADD231PD   192(R10), Z3, Z10
+	VFMADD231PD   256(R10), Z4, Z10
+	VFMADD231PD   320(R10), Z5, Z10
+	VFMADD231PD   384(R10), Z6, Z10
+	VFMADD231PD   448(R10), Z7, Z10
+	VMULPD        (R11), Z0, Z11
+	VFMADD231PD   64(R11), Z1, Z11
+	VFMADD231PD   128(R11), Z2, Z11
+	VFMADD231PD   192(R11), Z3, Z11
+	VFMADD231PD   256(R11), Z4, Z11
+	VFMADD231PD   320(R11), Z5, Z11
+	VFMADD231PD   384(R11), Z6, Z11
+	VFMADD231PD   448(R11), Z7, Z11
+	VUNPCKLPD     Z9, Z8, Z12
+	VUNPCKHPD     Z9, Z8, Z8
+	VADDPD        Z12, Z8, Z8
+	VUNPCKLPD     Z11, Z10, Z13
+	VUNPCKHPD     Z11, Z10, Z10
+	VADDPD        Z13, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z8, Y12
+	VADDPD        Y12, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z10, Y14
+	VADDPD        Y14, Y10, Y10
+	VPERM2F128    $0x20, Y10, Y8, Y12
+	VPERM2F128    $0x31, Y10, Y8, Y13
+	VADDPD        Y13, Y12, Y8
+	VBROADCASTSD  tiny+56(FP), Y13
+	VMAXPD        Y8, Y13, Y8
+	VMASKMOVPD    (R12)(DI*8), Y15, Y12
+	VDIVPD        Y8, Y12, Y12
+	VMASKMOVPD    Y12, Y15, (R13)(DI*8)
+	VMOVUPD       Y12, (SP)
+	VBROADCASTSD  (SP), Z8
+	VFMADD231PD   (R8), Z8, Z16
+	VFMADD231PD   64(R8), Z8, Z17
+	VFMADD231PD   128(R8), Z8, Z18
+	VFMADD231PD   192(R8), Z8, Z19
+	VFMADD231PD   256(R8), Z8, Z20
+	VFMADD231PD   320(R8), Z8, Z21
+	VFMADD231PD   384(R8), Z8, Z22
+	VFMADD231PD   448(R8), Z8, Z23
+	VBROADCASTSD  8(SP), Z9
+	VFMADD231PD   (R9), Z9, Z24
+	VFMADD231PD   64(R9), Z9, Z25
+	VFMADD231PD   128(R9), Z9, Z26
+	VFMADD231PD   192(R9), Z9, Z27
+	VFMADD231PD   256(R9), Z9, Z28
+	VFMADD231PD   320(R9), Z9, Z29
+	VFMADD231PD   384(R9), Z9, Z30
+	VFMADD231PD   448(R9), Z9, Z31
+	VBROADCASTSD  16(SP), Z10
+	VFMADD231PD   (R10), Z10, Z16
+	VFMADD231PD   64(R10), Z10, Z17
+	VFMADD231PD   128(R10), Z10, Z18
+	VFMADD231PD   192(R10), Z10, Z19
+	VFMADD231PD   256(R10), Z10, Z20
+	VFMADD231PD   320(R10), Z10, Z21
+	VFMADD231PD   384(R10), Z10, Z22
+	VFMADD231PD   448(R10), Z10, Z23
+	VBROADCASTSD  24(SP), Z11
+	VFMADD231PD   (R11), Z11, Z24
+	VFMADD231PD   64(R11), Z11, Z25
+	VFMADD231PD   128(R11), Z11, Z26
+	VFMADD231PD   192(R11), Z11, Z27
+	VFMADD231PD   256(R11), Z11, Z28
+	VFMADD231PD   320(R11), Z11, Z29
+	VFMADD231PD   384(R11), Z11, Z30
+	VFMADD231PD   448(R11), Z11, Z31
+	MOVQ          AX, DI
+
+done:
+	MOVQ    c+72(FP), AX
+	VADDPD  Z24, Z16, Z16
+	VADDPD  (AX), Z16, Z16
+	VMOVUPD Z16, (AX)
+	VADDPD  Z25, Z17, Z17
+	VADDPD  64(AX), Z17, Z17
+	VMOVUPD Z17, 64(AX)
+	VADDPD  Z26, Z18, Z18
+	VADDPD  128(AX), Z18, Z18
+	VMOVUPD Z18, 128(AX)
+	VADDPD  Z27, Z19, Z19
+	VADDPD  192(AX), Z19, Z19
+	VMOVUPD Z19, 192(AX)
+	VADDPD  Z28, Z20, Z20
+	VADDPD  256(AX), Z20, Z20
+	VMOVUPD Z20, 256(AX)
+	VADDPD  Z29, Z21, Z21
+	VADDPD  320(AX), Z21, Z21
+	VMOVUPD Z21, 320(AX)
+	VADDPD  Z30, Z22, Z22
+	VADDPD  384(AX), Z22, Z22
+	VMOVUPD Z22, 384(AX)
+	VADDPD  Z31, Z23, Z23
+	VADDPD  448(AX), Z23, Z23
+	VMOVUPD Z23, 448(AX)
+
+bad:
+	MOVQ DI, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func gram8x1F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gram8x1F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x03, DI
+	MOVQ   rows+48(FP), R8
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSD (DX)(R9*8), Z8
+	VMULPD       (SI)(R10*1), Z8, Z9
+	VBROADCASTSD (BX)(R10*1), Z10
+	VFMADD231PD  Z10, Z9, Z0
+	VBROADCASTSD 8(BX)(R10*1), Z11
+	VFMADD231PD  Z11, Z9, Z1
+	VBROADCASTSD 16(BX)(R10*1), Z12
+	VFMADD231PD  Z12, Z9, Z2
+	VBROADCASTSD 24(BX)(R10*1), Z13
+	VFMADD231PD  Z13, Z9, Z3
+	VBROADCASTSD 32(BX)(R10*1), Z14
+	VFMADD231PD  Z14, Z9, Z4
+	VBROADCASTSD 40(BX)(R10*1), Z15
+	VFMADD231PD  Z15, Z9, Z5
+	VBROADCASTSD 48(BX)(R10*1), Z16
+	VFMADD231PD  Z16, Z9, Z6
+	VBROADCASTSD 56(BX)(R10*1), Z17
+	VFMADD231PD  Z17, Z9, Z7
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x03, CX
+	VADDPD       (AX), Z0, Z0
+	VMOVUPD      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z1, Z1
+	VMOVUPD      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z2, Z2
+	VMOVUPD      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z3, Z3
+	VMOVUPD      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z4, Z4
+	VMOVUPD      Z4, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z5, Z5
+	VMOVUPD      Z5, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z6, Z6
+	VMOVUPD      Z6, (AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z7, Z7
+	VMOVUPD      Z7, (AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func gram8x2F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gram8x2F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x03, DI
+	MOVQ   rows+48(FP), R8
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	VXORPD Z8, Z8, Z8
+	VXORPD Z9, Z9, Z9
+	VXORPD Z10, Z10, Z10
+	VXORPD Z11, Z11, Z11
+	VXORPD Z12, Z12, Z12
+	VXORPD Z13, Z13, Z13
+	VXORPD Z14, Z14, Z14
+	VXORPD Z15, Z15, Z15
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSD (DX)(R9*8), Z16
+	VMULPD       (SI)(R10*1), Z16, Z17
+	VMULPD       64(SI)(R10*1), Z16, Z18
+	VBROADCASTSD (BX)(R10*1), Z19
+	VFMADD231PD  Z19, Z17, Z0
+	VFMADD231PD  Z19, Z18, Z1
+	VBROADCASTSD 8(BX)(R10*1), Z20
+	VFMADD231PD  Z20, Z17, Z2
+	VFMADD231PD  Z20, Z18, Z3
+	VBROADCASTSD 16(BX)(R10*1), Z21
+	VFMADD231PD  Z21, Z17, Z4
+	VFMADD231PD  Z21, Z18, Z5
+	VBROADCASTSD 24(BX)(R10*1), Z22
+	VFMADD231PD  Z22, Z17, Z6
+	VFMADD231PD  Z22, Z18, Z7
+	VBROADCASTSD 32(BX)(R10*1), Z23
+	VFMADD231PD  Z23, Z17, Z8
+	VFMADD231PD  Z23, Z18, Z9
+	VBROADCASTSD 40(BX)(R10*1), Z24
+	VFMADD231PD  Z24, Z17, Z10
+	VFMADD231PD  Z24, Z18, Z11
+	VBROADCASTSD 48(BX)(R10*1), Z25
+	VFMADD231PD  Z25, Z17, Z12
+	VFMADD231PD  Z25, Z18, Z13
+	VBROADCASTSD 56(BX)(R10*1), Z26
+	VFMADD231PD  Z26, Z17, Z14
+	VFMADD231PD  Z26, Z18, Z15
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x03, CX
+	VADDPD       (AX), Z0, Z0
+	VMOVUPD      Z0, (AX)
+	VADDPD       64(AX), Z1, Z1
+	VMOVUPD      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z2, Z2
+	VMOVUPD      Z2, (AX)
+	VADDPD       64(AX), Z3, Z3
+	VMOVUPD      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z4, Z4
+	VMOVUPD      Z4, (AX)
+	VADDPD       64(AX), Z5, Z5
+	VMOVUPD      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z6, Z6
+	VMOVUPD      Z6, (AX)
+	VADDPD       64(AX), Z7, Z7
+	VMOVUPD      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z8, Z8
+	VMOVUPD      Z8, (AX)
+	VADDPD       64(AX), Z9, Z9
+	VMOVUPD      Z9, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z10, Z10
+	VMOVUPD      Z10, (AX)
+	VADDPD       64(AX), Z11, Z11
+	VMOVUPD      Z11, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z12, Z12
+	VMOVUPD      Z12, (AX)
+	VADDPD       64(AX), Z13, Z13
+	VMOVUPD      Z13, 64(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z14, Z14
+	VMOVUPD      Z14, (AX)
+	VADDPD       64(AX), Z15, Z15
+	VMOVUPD      Z15, 64(AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func gram8x3F64AVX512(n int, idx *int32, wt *float64, left *float64, right *float64, ldb int, rows int, gram *float64, ldg int) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gram8x3F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ   n+0(FP), AX
+	MOVQ   idx+8(FP), CX
+	MOVQ   wt+16(FP), DX
+	MOVQ   left+24(FP), BX
+	MOVQ   right+32(FP), SI
+	MOVQ   ldb+40(FP), DI
+	SHLQ   $0x03, DI
+	MOVQ   rows+48(FP), R8
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	VXORPD Z8, Z8, Z8
+	VXORPD Z9, Z9, Z9
+	VXORPD Z10, Z10, Z10
+	VXORPD Z11, Z11, Z11
+	VXORPD Z12, Z12, Z12
+	VXORPD Z13, Z13, Z13
+	VXORPD Z14, Z14, Z14
+	VXORPD Z15, Z15, Z15
+	VXORPD Z16, Z16, Z16
+	VXORPD Z17, Z17, Z17
+	VXORPD Z18, Z18, Z18
+	VXORPD Z19, Z19, Z19
+	VXORPD Z20, Z20, Z20
+	VXORPD Z21, Z21, Z21
+	VXORPD Z22, Z22, Z22
+	VXORPD Z23, Z23, Z23
+	XORQ   R9, R9
+
+cell:
+	MOVL         (CX)(R9*4), R10
+	CMPQ         R10, R8
+	JAE          done
+	IMULQ        DI, R10
+	VBROADCASTSD (DX)(R9*8), Z24
+	VMULPD       (SI)(R10*1), Z24, Z25
+	VMULPD       64(SI)(R10*1), Z24, Z26
+	VMULPD       128(SI)(R10*1), Z24, Z27
+	VBROADCASTSD (BX)(R10*1), Z28
+	VFMADD231PD  Z28, Z25, Z0
+	VFMADD231PD  Z28, Z26, Z1
+	VFMADD231PD  Z28, Z27, Z2
+	VBROADCASTSD 8(BX)(R10*1), Z29
+	VFMADD231PD  Z29, Z25, Z3
+	VFMADD231PD  Z29, Z26, Z4
+	VFMADD231PD  Z29, Z27, Z5
+	VBROADCASTSD 16(BX)(R10*1), Z30
+	VFMADD231PD  Z30, Z25, Z6
+	VFMADD231PD  Z30, Z26, Z7
+	VFMADD231PD  Z30, Z27, Z8
+	VBROADCASTSD 24(BX)(R10*1), Z31
+	VFMADD231PD  Z31, Z25, Z9
+	VFMADD231PD  Z31, Z26, Z10
+	VFMADD231PD  Z31, Z27, Z11
+	VBROADCASTSD 32(BX)(R10*1), Z28
+	VFMADD231PD  Z28, Z25, Z12
+	VFMADD231PD  Z28, Z26, Z13
+	VFMADD231PD  Z28, Z27, Z14
+	VBROADCASTSD 40(BX)(R10*1), Z29
+	VFMADD231PD  Z29, Z25, Z15
+	VFMADD231PD  Z29, Z26, Z16
+	VFMADD231PD  Z29, Z27, Z17
+	VBROADCASTSD 48(BX)(R10*1), Z30
+	VFMADD231PD  Z30, Z25, Z18
+	VFMADD231PD  Z30, Z26, Z19
+	VFMADD231PD  Z30, Z27, Z20
+	VBROADCASTSD 56(BX)(R10*1), Z31
+	VFMADD231PD  Z31, Z25, Z21
+	VFMADD231PD  Z31, Z26, Z22
+	VFMADD231PD  Z31, Z27, Z23
+	INCQ         R9
+	CMPQ         R9, AX
+	JLT          cell
+	MOVQ         gram+56(FP), AX
+	MOVQ         ldg+64(FP), CX
+	SHLQ         $0x03, CX
+	VADDPD       (AX), Z0, Z0
+	VMOVUPD      Z0, (AX)
+	VADDPD       64(AX), Z1, Z1
+	VMOVUPD      Z1, 64(AX)
+	VADDPD       128(AX), Z2, Z2
+	VMOVUPD      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z3, Z3
+	VMOVUPD      Z3, (AX)
+	VADDPD       64(AX), Z4, Z4
+	VMOVUPD      Z4, 64(AX)
+	VADDPD       128(AX), Z5, Z5
+	VMOVUPD      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z6, Z6
+	VMOVUPD      Z6, (AX)
+	VADDPD       64(AX), Z7, Z7
+	VMOVUPD      Z7, 64(AX)
+	VADDPD       128(AX), Z8, Z8
+	VMOVUPD      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z9, Z9
+	VMOVUPD      Z9, (AX)
+	VADDPD       64(AX), Z10, Z10
+	VMOVUPD      Z10, 64(AX)
+	VADDPD       128(AX), Z11, Z11
+	VMOVUPD      Z11, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z12, Z12
+	VMOVUPD      Z12, (AX)
+	VADDPD       64(AX), Z13, Z13
+	VMOVUPD      Z13, 64(AX)
+	VADDPD       128(AX), Z14, Z14
+	VMOVUPD      Z14, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z15, Z15
+	VMOVUPD      Z15, (AX)
+	VADDPD       64(AX), Z16, Z16
+	VMOVUPD      Z16, 64(AX)
+	VADDPD       128(AX), Z17, Z17
+	VMOVUPD      Z17, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z18, Z18
+	VMOVUPD      Z18, (AX)
+	VADDPD       64(AX), Z19, Z19
+	VMOVUPD      Z19, 64(AX)
+	VADDPD       128(AX), Z20, Z20
+	VMOVUPD      Z20, 128(AX)
+	ADDQ         CX, AX
+	VADDPD       (AX), Z21, Z21
+	VMOVUPD      Z21, (AX)
+	VADDPD       64(AX), Z22, Z22
+	VMOVUPD      Z22, 64(AX)
+	VADDPD       128(AX), Z23, Z23
+	VMOVUPD      Z23, 128(AX)
+	ADDQ         CX, AX
+
+done:
+	MOVQ R9, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func mirrorF64AVX512(n int, src *float64, dst *float64, ld int)
+// Requires: AVX
+TEXT ·mirrorF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dst+16(FP), DX
+	MOVQ ld+24(FP), BX
+	SHLQ $0x03, BX
+	LEAQ (BX)(BX*2), SI
+
+square:
+	VMOVUPD    (CX), Y0
+	VMOVUPD    (CX)(BX*1), Y1
+	VMOVUPD    (CX)(BX*2), Y2
+	VMOVUPD    (CX)(SI*1), Y3
+	VUNPCKLPD  Y1, Y0, Y8
+	VUNPCKHPD  Y1, Y0, Y9
+	VUNPCKLPD  Y3, Y2, Y10
+	VUNPCKHPD  Y3, Y2, Y11
+	VPERM2F128 $0x20, Y10, Y8, Y4
+	VPERM2F128 $0x31, Y10, Y8, Y6
+	VPERM2F128 $0x20, Y11, Y9, Y5
+	VPERM2F128 $0x31, Y11, Y9, Y7
+	VMOVUPD    Y4, (DX)
+	VMOVUPD    Y5, (DX)(BX*1)
+	VMOVUPD    Y6, (DX)(BX*2)
+	VMOVUPD    Y7, (DX)(SI*1)
+	ADDQ       $0x00000020, CX
+	LEAQ       (DX)(BX*4), DX
+	DECQ       AX
+	JNE        square
+	VZEROUPPER
+	RET
+
+// func scanF64AVX512(n int, x *float64) (top float64, sum float64, sumSq float64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE2
+TEXT ·scanF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPD Z4, Z4, Z4
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z6, Z6, Z6
+
+group:
+	VMOVUPD       (CX), Z7
+	VADDPD        Z4, Z7, Z8
+	VPMAXUQ       Z8, Z6, Z6
+	VADDPD        Z7, Z0, Z0
+	VMULPD        Z7, Z7, Z8
+	VADDPD        Z8, Z2, Z2
+	VMOVUPD       64(CX), Z7
+	VADDPD        Z4, Z7, Z8
+	VPMAXUQ       Z8, Z6, Z6
+	VADDPD        Z7, Z1, Z1
+	VMULPD        Z7, Z7, Z8
+	VADDPD        Z8, Z3, Z3
+	ADDQ          $0x00000080, CX
+	DECQ          AX
+	JNE           group
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VPMAXUQ       Y7, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X7
+	VPMAXUQ       X7, X6, X6
+	VPERMILPD     $0x01, X6, X7
+	VPMAXUQ       X7, X6, X6
+	MOVSD         X6, top+16(FP)
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y7
+	VADDPD        Y7, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X7
+	VADDPD        X7, X0, X0
+	VPERMILPD     $0x01, X0, X7
+	VADDPD        X7, X0, X0
+	MOVSD         X0, sum+24(FP)
+	VADDPD        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VADDPD        Y7, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X7
+	VADDPD        X7, X2, X2
+	VPERMILPD     $0x01, X2, X7
+	VADDPD        X7, X2, X2
+	MOVSD         X2, sumSq+32(FP)
 	VZEROUPPER
 	RET
 

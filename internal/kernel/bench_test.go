@@ -159,6 +159,122 @@ func tileSteps[F Float](b *testing.B, o *Ops[F]) {
 	}
 }
 
+// BenchmarkRuns is the elementwise kernels on 4000 cells, in the first cache;
+// cells/ns is by processor time.
+func BenchmarkRuns(b *testing.B) { benchTiers(b, runs4000[float32], runs4000[float64]) }
+
+func runs4000[F Float](b *testing.B, o *Ops[F]) {
+	const n, tiny = 4000, 1e-9
+	r := rand.New(rand.NewPCG(1, 2))
+	x, wh, y, z := random[F](r, n), random[F](r, n), make([]F, n), make([]F, n)
+	for _, c := range []struct {
+		name string
+		work func()
+	}{
+		{"Exp", func() { o.Exp(x, y) }},
+		{"Log", func() { o.Log(x, y) }},
+		{"Pow=1.3", func() { o.Pow(1.3, x, y) }},
+		{"Mul", func() { o.Mul(x, wh, y) }},
+		{"Quotient", func() { o.Quotient(tiny, x, wh, y) }},
+		{"BetaTerms=0", func() { o.BetaTerms(0, tiny, x, wh, y, z) }},
+		{"BetaTerms=0.5", func() { o.BetaTerms(0.5, tiny, x, wh, y, z) }},
+		{"BetaTerms=1.3", func() { o.BetaTerms(1.3, tiny, x, wh, y, z) }},
+		{"Divergence=0", func() { o.Divergence(0, tiny, x, wh) }},
+		{"Divergence=0.5", func() { o.Divergence(0.5, tiny, x, wh) }},
+		{"Divergence=1", func() { o.Divergence(1, tiny, x, wh) }},
+		{"Divergence=1.3", func() { o.Divergence(1.3, tiny, x, wh) }},
+		{"Scan", func() { o.Scan(x) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			start := threadTime()
+			for range b.N {
+				c.work()
+			}
+			b.ReportMetric(n*float64(b.N)/float64(threadTime()-start), "cells/ns")
+		})
+	}
+}
+
+// BenchmarkStored is the kernels of stored cells: GatherQuotient beside the
+// three steps that it fuses. The factor has 2000 rows, which the second cache
+// holds, or 50000.
+func BenchmarkStored(b *testing.B) { benchTiers(b, storedCells[float32], storedCells[float64]) }
+
+func storedCells[F Float](b *testing.B, o *Ops[F]) {
+	for _, shape := range []struct{ columns, k int }{{2000, 16}, {2000, 64}, {50000, 16}, {50000, 64}, {50000, 128}} {
+		const rows, cells, tiny = 1000, 100, 1e-9
+		columns, k := shape.columns, shape.k
+		r := rand.New(rand.NewPCG(1, 2))
+		idx, val, q := make([]int32, rows*cells), random[F](r, rows*cells), make([]F, cells)
+		h, w, c := random[F](r, columns*k), random[F](r, k), make([]F, k)
+		for i := range idx {
+			idx[i] = int32(r.IntN(columns))
+		}
+		for _, kernel := range []struct {
+			name  string
+			flops float64
+			work  func(idx []int32, val []F)
+		}{
+			{"Dots", 2, func(idx []int32, _ []F) { o.Dots(k, idx, h, k, w, q) }},
+			{"GatherQuotient", 4, func(idx []int32, val []F) { o.GatherQuotient(k, idx, val, h, k, w, tiny, q, c) }},
+			{"Unfused", 4, func(idx []int32, val []F) {
+				o.Dots(k, idx, h, k, w, q)
+				o.Quotient(tiny, val, q, q)
+				o.Gather(k, idx, q, h, k, c)
+			}},
+			{"Scatter", 2, func(idx []int32, val []F) { o.Scatter(k, idx, val, w, h, k) }},
+		} {
+			b.Run(fmt.Sprintf("%s/columns=%d/k=%d", kernel.name, columns, k), func(b *testing.B) {
+				rate[F](b, o.Tier, kernel.flops*float64(k)*float64(len(idx)), func() {
+					for i := 0; i < len(idx); i += cells {
+						kernel.work(idx[i:i+cells], val[i:i+cells])
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkGatherGram is beside the plain way: rows scaled and unscaled are
+// packed, and multiplied by MulAdd. Both count the operations of the whole
+// square.
+func BenchmarkGatherGram(b *testing.B) { benchTiers(b, gatherGrams[float32], gatherGrams[float64]) }
+
+func gatherGrams[F Float](b *testing.B, o *Ops[F]) {
+	const columns = 5000
+	for _, k := range []int{16, 32, 48, 64, 128} {
+		for _, cells := range []int{20, 100, 1000} {
+			r := rand.New(rand.NewPCG(1, 2))
+			idx, wt, h, g := make([]int32, cells), random[F](r, cells), random[F](r, columns*k), make([]F, k*k)
+			for i := range idx {
+				idx[i] = int32(r.IntN(columns))
+			}
+			scaled, plain := make([]F, 128*k), make([]F, 128*k)
+			flops := 2 * float64(cells) * float64(k) * float64(k)
+			name := fmt.Sprintf("k=%d/cells=%d", k, cells)
+			b.Run("Fused/"+name, func(b *testing.B) {
+				rate[F](b, o.Tier, flops, func() { o.GatherGram(k, idx, wt, h, k, g, k) })
+			})
+			b.Run("Packed/"+name, func(b *testing.B) {
+				rate[F](b, o.Tier, flops, func() {
+					for p := 0; p < cells; p += 128 {
+						part := idx[p:min(p+128, cells)]
+						for t, i := range part {
+							row := h[int(i)*k : int(i)*k+k]
+							copy(plain[t*k:], row)
+							x, to := wt[p+t], scaled[t*k:t*k+k]
+							for j, v := range row {
+								to[j] = x * v
+							}
+						}
+						o.MulAdd(k, k, len(part), scaled, 1, k, plain, k, g, k)
+					}
+				})
+			})
+		}
+	}
+}
+
 // BenchmarkPeak is PeakFMA itself.
 func BenchmarkPeak(b *testing.B) {
 	for _, name := range Tiers() {

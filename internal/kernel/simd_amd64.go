@@ -31,6 +31,7 @@ type routines[F Float] struct {
 	peak          func(n int, x *F)
 
 	runs[F]
+	stored[F]
 }
 
 var (
@@ -52,6 +53,18 @@ var (
 			divergenceAny: divergenceAnyF32AVX512,
 			divergence: map[float32]divergenceFunc[float32]{
 				0: divergence0F32AVX512, 0.5: divergenceHalfF32AVX512, 1: divergence1F32AVX512, 1.5: divergence3HalfF32AVX512, 2: divergence2F32AVX512},
+			scan: scanF32AVX512,
+		},
+		stored: stored[float32]{
+			dots: []dotsFunc[float32]{
+				1: dots1F32AVX512, 2: dots2F32AVX512, 3: dots3F32AVX512, 4: dots4F32AVX512, 5: dots5F32AVX512, 6: dots6F32AVX512, 7: dots7F32AVX512, 8: dots8F32AVX512},
+			gatherQuotient: []gatherQuotientFunc[float32]{
+				1: gatherQuotient1F32AVX512, 2: gatherQuotient2F32AVX512, 3: gatherQuotient3F32AVX512, 4: gatherQuotient4F32AVX512, 5: gatherQuotient5F32AVX512, 6: gatherQuotient6F32AVX512, 7: gatherQuotient7F32AVX512, 8: gatherQuotient8F32AVX512},
+			scatter: []scatterFunc[float32]{
+				1: scatter1F32AVX512, 2: scatter2F32AVX512, 3: scatter3F32AVX512, 4: scatter4F32AVX512, 5: scatter5F32AVX512, 6: scatter6F32AVX512, 7: scatter7F32AVX512, 8: scatter8F32AVX512},
+			gramRows: 8,
+			gram:     []gramFunc[float32]{1: gram8x1F32AVX512, 2: gram8x2F32AVX512, 3: gram8x3F32AVX512},
+			mirror:   mirrorF32AVX512,
 		},
 	}
 	avx512F64 = &routines[float64]{
@@ -72,6 +85,18 @@ var (
 			divergenceAny: divergenceAnyF64AVX512,
 			divergence: map[float64]divergenceFunc[float64]{
 				0: divergence0F64AVX512, 0.5: divergenceHalfF64AVX512, 1: divergence1F64AVX512, 1.5: divergence3HalfF64AVX512, 2: divergence2F64AVX512},
+			scan: scanF64AVX512,
+		},
+		stored: stored[float64]{
+			dots: []dotsFunc[float64]{
+				1: dots1F64AVX512, 2: dots2F64AVX512, 3: dots3F64AVX512, 4: dots4F64AVX512, 5: dots5F64AVX512, 6: dots6F64AVX512, 7: dots7F64AVX512, 8: dots8F64AVX512},
+			gatherQuotient: []gatherQuotientFunc[float64]{
+				1: gatherQuotient1F64AVX512, 2: gatherQuotient2F64AVX512, 3: gatherQuotient3F64AVX512, 4: gatherQuotient4F64AVX512, 5: gatherQuotient5F64AVX512, 6: gatherQuotient6F64AVX512, 7: gatherQuotient7F64AVX512, 8: gatherQuotient8F64AVX512},
+			scatter: []scatterFunc[float64]{
+				1: scatter1F64AVX512, 2: scatter2F64AVX512, 3: scatter3F64AVX512, 4: scatter4F64AVX512, 5: scatter5F64AVX512, 6: scatter6F64AVX512, 7: scatter7F64AVX512, 8: scatter8F64AVX512},
+			gramRows: 8,
+			gram:     []gramFunc[float64]{1: gram8x1F64AVX512, 2: gram8x2F64AVX512, 3: gram8x3F64AVX512},
+			mirror:   mirrorF64AVX512,
 		},
 	}
 	avx2F32 = &routines[float32]{
@@ -91,6 +116,18 @@ var (
 			divergenceAny: divergenceAnyF32AVX2,
 			divergence: map[float32]divergenceFunc[float32]{
 				0: divergence0F32AVX2, 0.5: divergenceHalfF32AVX2, 1: divergence1F32AVX2, 1.5: divergence3HalfF32AVX2, 2: divergence2F32AVX2},
+			scan: scanF32AVX2,
+		},
+		stored: stored[float32]{
+			dots: []dotsFunc[float32]{
+				2: dots2F32AVX2, 4: dots4F32AVX2, 6: dots6F32AVX2},
+			gatherQuotient: []gatherQuotientFunc[float32]{
+				2: gatherQuotient2F32AVX2, 4: gatherQuotient4F32AVX2},
+			scatter: []scatterFunc[float32]{
+				2: scatter2F32AVX2, 4: scatter4F32AVX2, 6: scatter6F32AVX2},
+			gramRows: 4,
+			gram:     []gramFunc[float32]{2: gram4x2F32AVX2},
+			mirror:   mirrorF32AVX2,
 		},
 	}
 	avx2F64 = &routines[float64]{
@@ -110,6 +147,18 @@ var (
 			divergenceAny: divergenceAnyF64AVX2,
 			divergence: map[float64]divergenceFunc[float64]{
 				0: divergence0F64AVX2, 0.5: divergenceHalfF64AVX2, 1: divergence1F64AVX2, 1.5: divergence3HalfF64AVX2, 2: divergence2F64AVX2},
+			scan: scanF64AVX2,
+		},
+		stored: stored[float64]{
+			dots: []dotsFunc[float64]{
+				2: dots2F64AVX2, 4: dots4F64AVX2, 6: dots6F64AVX2},
+			gatherQuotient: []gatherQuotientFunc[float64]{
+				2: gatherQuotient2F64AVX2, 4: gatherQuotient4F64AVX2},
+			scatter: []scatterFunc[float64]{
+				2: scatter2F64AVX2, 4: scatter4F64AVX2, 6: scatter6F64AVX2},
+			gramRows: 4,
+			gram:     []gramFunc[float64]{2: gram4x2F64AVX2},
+			mirror:   mirrorF64AVX2,
 		},
 	}
 )
@@ -131,13 +180,12 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 }
 
 func (r *routines[F]) ops() *Ops[F] {
-	o := twin[F]()
-	o.Tier = r.tier
-	o.MulAdd, o.Gather, o.Pack, o.Unpack = r.doMulAdd, r.doGather, r.doPack, r.doUnpack
-	o.Sweep, o.Residual, o.Extrapolate = r.doSweep, r.doResidual, r.doExtrapolate
-	o.Exp, o.Log, o.Pow, o.Mul = r.doExp, r.doLog, r.doPow, r.doMul
-	o.Quotient, o.BetaTerms, o.Divergence = r.doQuotient, r.doBetaTerms, r.doDivergence
-	return o
+	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, Pack: r.doPack, Unpack: r.doUnpack,
+		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate,
+		Exp: r.doExp, Log: r.doLog, Pow: r.doPow, Mul: r.doMul,
+		Quotient: r.doQuotient, BetaTerms: r.doBetaTerms, Divergence: r.doDivergence,
+		Dots: r.doDots, GatherQuotient: r.doGatherQuotient, Scatter: r.doScatter, GatherGram: r.doGatherGram,
+		Scan: r.doScan}
 }
 
 // rowChunk is the number of rows of c that are finished before the next are

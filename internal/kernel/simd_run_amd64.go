@@ -19,6 +19,8 @@ type runs[F Float] struct {
 	termsAny      func(n int, tiny, p, infinite F, x, r, num, den *F)
 	divergence    map[F]divergenceFunc[F]
 	divergenceAny func(n int, tiny, beta, factor, zero float64, x, r *F) float64
+
+	scan func(groups int, x *F) (top F, sum, sumSq float64)
 }
 
 type (
@@ -119,4 +121,14 @@ func (r *runs[F]) doDivergence(beta, tiny F, x, wh []F) float64 {
 		zero = 1 / b
 	}
 	return r.divergenceAny(len(x), float64(tiny), b, 1/(b*(b-1)), zero, &x[0], &wh[0])
+}
+
+func (r *runs[F]) doScan(x []F) (largest F, sum, sumSq float64, ok bool) {
+	groups := len(x) / scanSums
+	if groups > 0 {
+		if largest, sum, sumSq = r.scan(groups, &x[0]); !sound(largest) {
+			return 0, 0, 0, false
+		}
+	}
+	return scanRest(x[groups*scanSums:], largest, sum, sumSq)
 }

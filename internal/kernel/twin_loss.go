@@ -114,38 +114,3 @@ func expTail(t float64) float64 {
 	}
 	return t * t * q
 }
-
-// scanSums is the number of sums that Scan keeps side by side.
-const scanSums = 16
-
-func scan[F Float](x []F) (largest F, sum, sumSq float64, ok bool) {
-	most := largestFinite[F]()
-	var s, q [scanSums]float64
-	for len(x) > 0 {
-		n := min(scanSums, len(x))
-		for i, v := range x[:n] {
-			if !(v >= 0 && v <= most) {
-				return 0, 0, 0, false
-			}
-			largest = max(largest, v)
-			s[i] += float64(v)
-			q[i] += float64(v) * float64(v)
-		}
-		x = x[n:]
-	}
-	for n := scanSums / 2; n > 0; n /= 2 {
-		for i := range n {
-			s[i] += s[i+n]
-			q[i] += q[i+n]
-		}
-	}
-	return largest, s[0], q[0], true
-}
-
-func largestFinite[F Float]() F {
-	limit := math.MaxFloat64
-	if sizeof[F]() == 4 {
-		limit = math.MaxFloat32
-	}
-	return F(limit)
-}

@@ -151,6 +151,29 @@ func (s *Steps[F]) Curvature(x, r, w, theta, h []F) {
 	}
 }
 
+// Curve turns the terms of cells into the second derivatives of their loss,
+// without what is negative in them, in num: (c·num + e·den)/r. den is not read
+// where OneDenominator.
+func (s *Steps[F]) Curve(num, den, r []F) {
+	c, e := F(1), F(0)
+	if s.Kind == Beta {
+		c, e = F(max(0, 2-s.Beta)), F(max(0, s.Beta-1))
+	} else if s.Kind != NegBinomial {
+		c, e = 0, 1
+	}
+	switch {
+	case e != 0:
+		for i := range num {
+			num[i] = c*num[i] + e*den[i]
+		}
+	case c != 1:
+		for i := range num {
+			num[i] *= c
+		}
+	}
+	s.ops.Quotient(s.Tiny, num, r, num)
+}
+
 // Sum is the sum over the cells of their loss, in float64. scratch is
 // overwritten.
 func (s *Steps[F]) Sum(x, r, w, theta []F, scratch *Scratch[F]) float64 {

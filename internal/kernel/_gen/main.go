@@ -39,7 +39,17 @@ func write(dir string, t tier) error {
 		}
 		for _, v := range t.gather {
 			g.gather(v)
+			g.dots(v)
+			g.scatter(v)
 		}
+		for _, v := range t.quotient {
+			g.gatherQuotient(v)
+		}
+		for _, s := range t.gram {
+			g.gram(s)
+		}
+		g.mirror()
+		g.scan()
 		g.sweep()
 		g.pack()
 		g.unpack()

@@ -17,9 +17,13 @@ type tier struct {
 	bytes int
 	file  []reg.VecPhysical
 	// mulAdd lists the register tiles of MulAdd, gather the numbers of
-	// vectors that Gather keeps in registers.
-	mulAdd []shape
-	gather []int
+	// vectors that Gather, Dots and Scatter keep in registers, quotient those
+	// of GatherQuotient.
+	mulAdd   []shape
+	gather   []int
+	quotient []int
+	// gram lists the register tiles of GatherGram.
+	gram []shape
 	// sweepRows is the number of components that Sweep takes at once.
 	sweepRows int
 }
@@ -38,6 +42,8 @@ var tiers = []tier{
 		},
 		mulAdd:    []shape{{16, 1}, {12, 2}, {8, 3}, {8, 1}, {8, 2}},
 		gather:    []int{1, 2, 3, 4, 5, 6, 7, 8},
+		quotient:  []int{1, 2, 3, 4, 5, 6, 7, 8},
+		gram:      []shape{{8, 1}, {8, 2}, {8, 3}},
 		sweepRows: 4,
 	},
 	{
@@ -48,6 +54,8 @@ var tiers = []tier{
 		},
 		mulAdd:    []shape{{6, 2}},
 		gather:    []int{2, 4, 6},
+		quotient:  []int{2, 4},
+		gram:      []shape{{4, 2}},
 		sweepRows: 2,
 	},
 }

@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/partsof/nmf/internal/kernel"
+)
+
+// metric is the second-order model of scaled Newton steps, shared by all rows
+// of a half-step. The second derivatives of one row's loss, Σ_p h_p·f_p·f_pᵀ,
+// cost k² multiplications a cell. Those of all rows are modelled by one matrix
+// of correlations between the components, C, of the second derivatives of a
+// typical row, and each row's own diagonal D, which costs one multiplication a
+// cell and component:
+//
+//	√D · C · √D.
+type metric[F kernel.Float] struct {
+	// c has a unit diagonal; inv is 1, or 0 where a component is zero.
+	c, inv []F
+	ld     int
+	// squares is the fixed factor, squared entry by entry.
+	squares *Tall[F]
+}
+
+// newMetric forms C from a row whose cells are, in proportion, the sums of the
+// columns of the side.
+func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
+	f, k := h.fixed, h.fixed.K
+	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld, squares: NewTall[F](f.Rows, k)}
+	scaled := NewTall[F](f.Rows, k)
+	typical := h.cells.typical(h.side)
+	const rows = 256
+	if !p.run((f.Rows+rows-1)/rows, func(_, part int) {
+		for i := part * rows; i < min((part+1)*rows, f.Rows); i++ {
+			v := typical[i]
+			from, squares, to := f.Row(i), m.squares.Row(i), scaled.Row(i)
+			for j, x := range from {
+				squares[j], to[j] = x*x, v*x
+			}
+		}
+	}) {
+		return nil, false
+	}
+	if !p.run(gramTasks(k), func(_, task int) {
+		i0, i1 := task*gramRows, min((task+1)*gramRows, k)
+		h.cells.ops.MulAdd(i1-i0, f.Ld, f.Rows, f.Data[i0:], 1, f.Ld, scaled.Data, f.Ld, m.c[i0*f.Ld:], f.Ld)
+	}) {
+		return nil, false
+	}
+	root := make([]float64, k)
+	for j := range root {
+		if d := float64(m.c[j*f.Ld+j]); d > 0 {
+			root[j] = 1 / math.Sqrt(d)
+			m.inv[j] = 1
+		}
+	}
+	for i := range k {
+		for j := range k {
+			m.c[i*f.Ld+j] = F(float64(m.c[i*f.Ld+j]) * root[i] * root[j])
+		}
+	}
+	return m, true
+}
+
+// typical is the second derivative of the loss of a cell that is fitted
+// exactly, for the mean row of a side, by its columns.
+func (c *Cells[F]) typical(s *side[F]) []F {
+	s.once.Do(func() {
+		s.typical = make([]F, s.others)
+		mean := s.columnMeans()
+		a, b := c.steps.Exponents()
+		least := 1e-3 * c.Mean
+		for p, v := range mean {
+			// r^(β−2): a + b is β − 2 below β = 1, 2β − 3 up to 2, and so on;
+			// what is between them does not matter to a model.
+			s.typical[p] = F(math.Pow(max(v, least)/c.Mean, a+b))
+		}
+	})
+	return s.typical
+}
+
+// columnMeans are the means of the columns of a side over their cells.
+func (s *side[F]) columnMeans() []float64 {
+	sum := make([]float64, s.others)
+	switch {
+	case s.list != nil:
+		for q, p := range s.list.ColIdx {
+			sum[p] += float64(s.list.Val[q])
+		}
+	case s.sparse != nil:
+		for q, p := range s.sparse.ColIdx {
+			sum[p] += float64(s.sparse.Val[q])
+		}
+	case s.turned:
+		for p := range sum {
+			for _, v := range s.dense.Row(p) {
+				sum[p] += float64(v)
+			}
+		}
+	default:
+		for i := range s.rows {
+			for p, v := range s.dense.Row(i) {
+				sum[p] += float64(v)
+			}
+		}
+	}
+	for p := range sum {
+		sum[p] /= float64(s.rows)
+	}
+	return sum
+}
+
+const (
+	// shrinkMost is the part of itself that an entry keeps at least in one
+	// step: from r = 0 the models of most losses do not find back.
+	shrinkMost = 0.1
+	// scaledSweeps is the number of sweeps over the components of the model.
+	scaledSweeps = 3
+	// longest bounds how far a step may be lengthened.
+	longest = 4
+	// snap is the part of the largest entry of a row, both in units of the
+	// model, below which an entry with a positive gradient becomes zero.
+	snap = 1e-4
+)
+
+// scaledNewton updates a tile by a step of the shared model for each row,
+// shortened or lengthened to where the slope along it, taken at both ends, has
+// its zero. Nothing proves that the loss falls; the driver sees it when it does
+// not, takes the step back and makes a multiplicative one, which cannot raise
+// it.
+func scaledNewton[F kernel.Float](steps int) func(h *halfStep[F], ws *tileScratch[F]) {
+	return func(h *halfStep[F], ws *tileScratch[F]) {
+		for s := range steps {
+			if s > 0 {
+				h.evaluate(ws, false, true)
+			}
+			h.scaledStep(ws)
+		}
+	}
+}
+
+// scaledStep does one step from a tile whose terms and curvature have been
+// evaluated.
+func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
+	t, k, ops, m := kernel.TileRows[F](), ws.k, h.cells.ops, h.metric
+	grow(&ws.z, k*t)
+	grow(&ws.old, k*t)
+	grow(&ws.target, k*t)
+	// With y = √D·step the model is g/√D·y + ½·y·C·y, y ≥ −b; z = y + b.
+	var largest [64]F
+	for j := range k {
+		for i := range t {
+			at := j*t + i
+			w, g, d := ws.w[at], ws.den[at]-ws.num[at], ws.curve[at]
+			if h.point != nil {
+				g += ws.lin[at] + ws.quad[at]*w
+				d += ws.quad[at]
+			}
+			root := F(math.Sqrt(float64(d)))
+			b := (1 - shrinkMost) * root * w
+			ws.old[at], ws.z[at], ws.curve[at], ws.d[at] = w, b, root, g
+			ws.target[at] = 0
+			if root > 0 {
+				ws.target[at] = -g / root
+			}
+			largest[i] = max(largest[i], b)
+		}
+	}
+	ops.MulAdd(k, t, k, m.c, m.ld, 1, ws.z, t, ws.target, t)
+	for range scaledSweeps {
+		ops.Sweep(k, ws.z, ws.target, m.c, m.ld, m.inv)
+	}
+	var slope [64]float64
+	for j := range k {
+		for i := range t {
+			at := j*t + i
+			root, w := ws.curve[at], ws.old[at]
+			if root > 0 {
+				w = max(0, w+(ws.z[at]-(1-shrinkMost)*root*w)/root)
+				if ws.d[at] > 0 && root*w < snap*largest[i] {
+					w = 0
+				}
+			} else if ws.d[at] > 0 {
+				w = 0
+			}
+			ws.w[at] = finite(w)
+		}
+	}
+	h.restore(ws)
+	for j := range k {
+		for i := range t {
+			at := j*t + i
+			slope[i] += float64(ws.d[at]) * float64(ws.w[at]-ws.old[at])
+		}
+	}
+	h.evaluate(ws, false, false)
+	var end [64]float64
+	for j := range k {
+		for i := range t {
+			at := j*t + i
+			g := ws.den[at] - ws.num[at]
+			if h.point != nil {
+				g += ws.lin[at] + ws.quad[at]*ws.w[at]
+			}
+			end[i] += float64(g) * float64(ws.w[at]-ws.old[at])
+		}
+	}
+	most := float64(longest)
+	if h.asked.Constrained() {
+		most = 1
+	}
+	var alpha [64]F
+	for i := range t {
+		a := 1.0
+		switch {
+		case slope[i] >= 0:
+			a = 0
+		case end[i] > slope[i]:
+			a = min(most, slope[i]/(slope[i]-end[i]))
+		default:
+			a = most
+		}
+		alpha[i] = F(a)
+	}
+	for j := range k {
+		for i := range t {
+			at := j*t + i
+			if old := ws.old[at]; alpha[i] != 1 {
+				ws.w[at] = finite(max(ws.w[at]*min(1, shrinkMost), old+alpha[i]*(ws.w[at]-old)))
+			}
+		}
+	}
+}
+
+// polish brings every row of a tile to the tolerance: by scaled steps, which
+// are cheap and shared by the tile, while they gain, and Newton's method for
+// the rows that they leave.
+func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
+	rows := newton[F](tol, most)
+	return func(h *halfStep[F], ws *tileScratch[F]) {
+		const steps, gain = 40, 0.7
+		worst := h.worst(ws)
+		for s := 0; s < steps && worst > tol; s++ {
+			h.scaledStep(ws)
+			h.evaluate(ws, false, true)
+			before := worst
+			if worst = h.worst(ws); s > 3 && worst > gain*before {
+				break
+			}
+		}
+		if worst > tol {
+			rows(h, ws)
+		}
+	}
+}
+
+// worst is the largest KKT residual of a row of the tile, whose terms have been
+// evaluated.
+func (h *halfStep[F]) worst(ws *tileScratch[F]) float64 {
+	t := kernel.TileRows[F]()
+	for i, v := range ws.den {
+		ws.d[i] = v - ws.num[i]
+		if h.point != nil {
+			ws.d[i] += ws.lin[i] + ws.quad[i]*ws.w[i]
+		}
+	}
+	h.release(ws)
+	var pg, cc [64]float64
+	for j := range ws.k {
+		for i := range ws.rows {
+			at := j*t + i
+			if g := float64(ws.d[at]); ws.w[at] > 0 || g < 0 {
+				pg[i] += g * g
+			}
+			cc[i] += float64(ws.num[at]) * float64(ws.num[at])
+		}
+	}
+	worst := 0.0
+	for i := range ws.rows {
+		switch {
+		case cc[i] > 0:
+			worst = max(worst, math.Sqrt(pg[i]/cc[i]))
+		case pg[i] > 0:
+			worst = 1
+		}
+	}
+	return worst
+}
+
+// finite replaces what has left the range of F.
+func finite[F kernel.Float](v F) F {
+	if v-v != 0 {
+		return 0
+	}
+	return v
+}

@@ -1,0 +1,111 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+// stored are the assembly functions of stored cells, but for gather. Each
+// gives the number of cells that it did, less than n if an index is bad. Lists
+// go by the number of vectors, empty where there is none.
+type stored[F Float] struct {
+	dots           []dotsFunc[F]
+	gatherQuotient []gatherQuotientFunc[F]
+	scatter        []scatterFunc[F]
+	// gram are tiles of gramRows rows.
+	gramRows int
+	gram     []gramFunc[F]
+	mirror   func(n int, src, dst *F, ld int)
+}
+
+type (
+	dotsFunc[F Float]           func(n int, idx *int32, b *F, ldb, rows int, w, r *F) int
+	gatherQuotientFunc[F Float] func(n int, idx *int32, val, b *F, ldb, rows int, w *F, tiny F, q, c *F) int
+	scatterFunc[F Float]        func(n int, idx *int32, val, w, c *F, ldc, rows int) int
+	gramFunc[F Float]           func(n int, idx *int32, wt, left, right *F, ldb, rows int, g *F, ldg int) int
+)
+
+func (r *routines[F]) doDots(n int, idx []int32, b []F, ldb int, w []F, out []F) {
+	rows := checkDots(n, idx, b, ldb, w, out)
+	clear(out[:len(idx)])
+	if n == 0 || len(idx) == 0 {
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	for j := 0; j < n; {
+		v := min((n-j)/vector, len(r.dots)-1)
+		if t := r.dots[v](len(idx), &idx[0], &b[j], ldb, rows, &w[j], &out[0]); t < len(idx) {
+			checkIndices(idx, rows)
+		}
+		j += v * vector
+	}
+}
+
+func (r *routines[F]) doGatherQuotient(n int, idx []int32, val []F, b []F, ldb int, w []F, tiny F, q []F, c []F) {
+	rows := checkGatherQuotient(n, idx, val, b, ldb, w, tiny, q, c)
+	if len(idx) == 0 {
+		return
+	}
+	// More vectors than there are registers for take three passes.
+	if v := n / (r.bytes / sizeof[F]()); v == 0 || v >= len(r.gatherQuotient) || r.gatherQuotient[v] == nil {
+		r.doDots(n, idx, b, ldb, w, q)
+		r.doQuotient(tiny, val[:len(idx)], q, q)
+		r.doGather(n, idx, q, b, ldb, c)
+	} else if t := r.gatherQuotient[v](len(idx), &idx[0], &val[0], &b[0], ldb, rows, &w[0], tiny, &q[0], &c[0]); t < len(idx) {
+		checkIndices(idx, rows)
+	}
+}
+
+func (r *routines[F]) doScatter(n int, idx []int32, val []F, w []F, c []F, ldc int) {
+	rows := checkScatter(n, idx, val, w, c, ldc)
+	if n == 0 || len(idx) == 0 {
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	for j := 0; j < n; {
+		v := min((n-j)/vector, len(r.scatter)-1)
+		if t := r.scatter[v](len(idx), &idx[0], &val[0], &w[j], &c[j], ldc, rows); t < len(idx) {
+			checkIndices(idx, rows)
+		}
+		j += v * vector
+	}
+}
+
+// gramBlock is the number of cells whose rows are expected to stay in cache
+// while all tiles of a Gram matrix go over them.
+const gramBlock = 128
+
+// mirrorSide is the side of the squares that are transposed.
+const mirrorSide = 4
+
+func (r *routines[F]) doGatherGram(n int, idx []int32, wt []F, b []F, ldb int, g []F, ldg int) {
+	rows := checkGatherGram(n, idx, wt, b, ldb, g, ldg)
+	if n == 0 || len(idx) == 0 {
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	least := vector
+	if r.bytes == 32 {
+		least = 2 * vector
+	}
+	for p := 0; p < len(idx); p += gramBlock {
+		cells := min(gramBlock, len(idx)-p)
+		for i := 0; i < n; i += r.gramRows {
+			// From the vectors with the diagonal on.
+			for j := i / least * least; j < n; {
+				v := r.columns((n - j) / vector)
+				if t := r.gram[v](cells, &idx[p], &wt[p], &b[i], &b[j], ldb, rows, &g[i*ldg+j], ldg); t < cells {
+					checkIndices(idx, rows)
+				}
+				j += v * vector
+			}
+		}
+	}
+	for i := 0; i < n; i += mirrorSide {
+		for j := i + 1; j < i+mirrorSide; j++ {
+			for l := i; l < j; l++ {
+				g[j*ldg+l] = g[l*ldg+j]
+			}
+		}
+		if below := (n - i) / mirrorSide; below > 1 {
+			r.mirror(below-1, &g[i*ldg+i+mirrorSide], &g[(i+mirrorSide)*ldg+i], ldg)
+		}
+	}
+}
