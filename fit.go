@@ -144,8 +144,7 @@ func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o 
 	return w, h, err
 }
 
-// given puts the entries that are given in the place of a start's; NaN leaves
-// one as it is.
+// given puts the entries that are given in the place of a start's.
 func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
 	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
 		if v == v {

@@ -107,6 +107,14 @@ func (b *block[F]) predict(ctx context.Context, model *nmf.Model[F], threads int
 	}
 	turned := &nmf.Model[F]{W: model.H.T(), H: model.W.T(), Scales: model.Scales, Info: model.Info}
 	turned.Info.Rows, turned.Info.Columns = model.Info.Columns, model.Info.Rows
+	if norms := model.Info.BasisNorms; norms != nil {
+		turned.Info.BasisNorms = make([]float64, len(norms))
+		for j, of := range norms {
+			if of > 0 {
+				turned.Info.BasisNorms[j] = model.Scales[j] / of
+			}
+		}
+	}
 	for _, r := range []*nmf.Options{&turned.Info.Resolved, &turned.Info.Options} {
 		r.PenaltyW, r.PenaltyH = r.PenaltyH, r.PenaltyW
 	}

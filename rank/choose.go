@@ -34,6 +34,8 @@ type Criterion struct {
 	// About says in a sentence what is measured and how k is chosen. Better is
 	// "low" or "high".
 	About, Better string
+	// Silent: it is shown, and has no vote.
+	Silent bool
 	// Value is the number of a k that the rule looks at.
 	Value func(k *K) float64
 	// choose gives the chosen k, or 0.
@@ -46,7 +48,7 @@ var criteria = []Criterion{
 		About:  "likelihood less a penalty for parameters (Schwarz 1978); the least",
 		Value:  func(k *K) float64 { return float64(k.BIC) },
 		choose: least(func(k *K) float64 { return float64(k.BIC) })},
-	{Name: aic, Title: "AIC", Family: "fit", Better: "low",
+	{Name: aic, Title: "AIC", Family: "fit", Better: "low", Silent: true,
 		About:  "likelihood less the number of parameters (Akaike 1974); the least",
 		Value:  func(k *K) float64 { return float64(k.AIC) },
 		choose: least(func(k *K) float64 { return float64(k.AIC) })},
@@ -83,13 +85,13 @@ var criteria = []Criterion{
 		Value:  func(k *K) float64 { return float64(k.Amari) },
 		choose: lastNear(0.01, func(k *K) float64 { return -float64(k.Amari) })},
 	{Name: bootstrap, Title: "bootstrap", Family: "perturbation", Better: "high",
-		About:  "cosine of the components with those of resampled samples (Efron 1979); the last k where every component has at least 0.8",
+		About:  "cosine of the components with those of resampled samples (Efron 1979); the last k whose least component is within 0.1 of the highest",
 		Value:  func(k *K) float64 { return float64(k.BootstrapMin) },
-		choose: lastAtLeast(0.8, func(k *K) float64 { return float64(k.BootstrapMin) })},
+		choose: lastNear(0.1, func(k *K) float64 { return float64(k.BootstrapMin) })},
 	{Name: poissonCV, Title: "Poisson resampling", Family: "perturbation", Better: "high",
-		About:  "cosine of the components with those of resampled counts; the last k where every component has at least 0.8",
+		About:  "cosine of the components with those of resampled counts; the last k whose least component is within 0.1 of the highest",
 		Value:  func(k *K) float64 { return float64(k.PoissonMin) },
-		choose: lastAtLeast(0.8, func(k *K) float64 { return float64(k.PoissonMin) })},
+		choose: lastNear(0.1, func(k *K) float64 { return float64(k.PoissonMin) })},
 }
 
 // All lists the criteria.
@@ -150,19 +152,6 @@ func lastNear(within float64, value func(*K) float64) func([]K) int {
 	}
 }
 
-// lastAtLeast takes the largest k whose value is at least a limit.
-func lastAtLeast(limit float64, value func(*K) float64) func([]K) int {
-	return func(ks []K) int {
-		at := 0
-		for i := range ks {
-			if value(&ks[i]) >= limit {
-				at = ks[i].K
-			}
-		}
-		return at
-	}
-}
-
 // Limits of a stable solution, those of SigProfilerExtractor (Islam et al.
 // 2022).
 const (
@@ -201,13 +190,15 @@ func beforeRandom(ks []K) int {
 // Choose turns the numbers of several k, in rising order, into a recommendation:
 // that of one criterion, or for "" that of all. Every family of criteria has a
 // vote, shared by those of its criteria that choose a k; the k with most votes
-// wins, of equals the one that prediction prefers, else the smallest.
+// wins, of equals the one that prediction prefers, else the smallest. Silent
+// criteria have no vote unless they are asked alone.
 func Choose(ks []K, criterion string) Recommendation {
 	r := Recommendation{ByCriterion: map[string]int{}, Support: Number(math.NaN())}
 	inFamily := map[string]int{}
 	measured := func(c *Criterion) bool {
 		return slices.ContainsFunc(ks, func(k K) bool { return !math.IsNaN(c.Value(&k)) })
 	}
+	votes := func(c *Criterion) bool { return !c.Silent || criterion != "" }
 	var used []*Criterion
 	for i := range criteria {
 		c := &criteria[i]
@@ -217,18 +208,18 @@ func Choose(ks []K, criterion string) Recommendation {
 		k := c.choose(ks)
 		r.ByCriterion[c.Name] = k
 		used = append(used, c)
-		if k > 0 {
+		if k > 0 && votes(c) {
 			inFamily[c.Family]++
 		}
 	}
-	votes, prediction, total := map[int]float64{}, map[int]float64{}, 0.0
+	share, prediction, total := map[int]float64{}, map[int]float64{}, 0.0
 	for _, c := range used {
 		k := r.ByCriterion[c.Name]
-		if k == 0 {
+		if k == 0 || !votes(c) {
 			continue
 		}
 		v := 1 / float64(inFamily[c.Family])
-		votes[k] += v
+		share[k] += v
 		total += v
 		if c.Family == "prediction" {
 			prediction[k] += v
@@ -237,10 +228,10 @@ func Choose(ks []K, criterion string) Recommendation {
 	const same = 1e-9
 	for i := range ks {
 		k := ks[i].K
-		if votes[k] == 0 {
+		if share[k] == 0 {
 			continue
 		}
-		d := votes[k] - votes[r.K]
+		d := share[k] - share[r.K]
 		if r.K == 0 || d > same || d > -same && prediction[k] > prediction[r.K]+same {
 			r.K = k
 		}
@@ -249,9 +240,9 @@ func Choose(ks []K, criterion string) Recommendation {
 		r.Why = "No criterion chooses a k: " + undecided(used)
 		return r
 	}
-	r.Support = Number(votes[r.K] / total)
+	r.Support = Number(share[r.K] / total)
 	near := 0.0
-	for k, v := range votes {
+	for k, v := range share {
 		if k >= r.K-1 && k <= r.K+1 {
 			near += v / total
 		}
@@ -285,7 +276,10 @@ func explain(r *Recommendation, ks []K, used []*Criterion) string {
 	var none []string
 	for _, c := range used {
 		k := r.ByCriterion[c.Name]
-		if k == 0 {
+		switch {
+		case c.Silent && len(used) > 1:
+			continue
+		case k == 0:
 			none = append(none, c.Title)
 			continue
 		}

@@ -186,6 +186,8 @@ func (s *sweep[F]) plan() error {
 			why = "cells are missing or have weights, and its blocks must be complete"
 		case s.o.Fit.PenaltyW.GraphWeights != nil || s.o.Fit.PenaltyH.GraphWeights != nil || s.o.Fit.PenaltyW.Held != nil || s.o.Fit.PenaltyH.Held != nil:
 			why = "penalties join or hold certain samples or features, which its blocks divide"
+		case s.o.Fit.DispersionBy == "feature":
+			why = "each feature has a dispersion of its own, which those that are held out do not have"
 		case min(m, n) < 4:
 			why = "the matrix is too small to be divided"
 		}
@@ -717,7 +719,11 @@ func (s *sweep[F]) finish() {
 			k.BestAgreement, k.Agreement = &best, &consensus
 		}
 	}
-	s.result.Recommended = Choose(s.result.K, "")
+	only := ""
+	if len(s.o.Criteria) == 1 {
+		only = s.o.Criteria[0]
+	}
+	s.result.Recommended = Choose(s.result.K, only)
 }
 
 // leastAndMean averages the cosines of each component over repeats and gives the

@@ -19,8 +19,8 @@ import (
 
 func main() {
 	seeds := flag.Int("seeds", 10, "matrices of each kind")
-	k := flag.Int("k", 5, "number of components that is planted")
-	largest := flag.Int("largest", 9, "largest number of components that is tried")
+	k := flag.Int("k", 4, "number of components that is planted")
+	largest := flag.Int("largest", 8, "largest number of components that is tried")
 	loss := flag.String("loss", "", "loss of every fit; the noise's own where empty")
 	only := flag.String("only", "", "kind of data, where not all")
 	detail := flag.Bool("detail", false, "print the numbers of every k")

@@ -7,11 +7,13 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
+	"github.com/partsof/nmf/rank"
 )
 
 // solveFlags say how to factorize.
@@ -103,10 +105,14 @@ func orNever(tol float64) float64 {
 // kMissing is the default of -k: no number that anybody means.
 const kMissing = math.MinInt32
 
+// kAuto is -k auto.
+const kAuto = kMissing + 1
+
 type fitCmd struct {
 	Input  string `arg:"" optional:"" needed:"" help:"Matrix to factorize, samples x features: a file, a 10x folder, or - for standard input."`
-	K      int    `short:"k" group:"Fit" type:"count" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components."`
+	K      int    `short:"k" group:"Fit" type:"components" needed:"" default:"-2147483648" placeholder:"K" help:"Number of components, or auto: the one that nmf rank recommends."`
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
+	labelFlags
 	solveFlags
 	cellFlags
 	inputFlags
@@ -117,6 +123,7 @@ type fitCmd struct {
 func (c *fitCmd) examples() [][2]string {
 	return [][2]string{
 		{"nmf fit counts.csv -k 20 -o model.npz", "20 components"},
+		{"nmf fit counts.csv -k auto -o model.npz", "as many as nmf rank recommends"},
 		{"nmf fit X.npy -k 10 --runs 20 --seed 1 -o model.npz", "best of 20 starts"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
@@ -137,7 +144,16 @@ func (c *fitCmd) Run(a *app) error {
 	if c.K == kMissing {
 		return usagef("fit", "the number of components is missing: say -k K, such as -k 10")
 	}
-	if err := errors.Join(c.solveFlags.check("fit", c.K), c.cellFlags.check("fit"), c.machineFlags.check("fit")); err != nil {
+	k := c.K
+	if k == kAuto {
+		k = 1
+		if p, err := c.penaltyPath("fit"); err != nil {
+			return err
+		} else if p.values != nil {
+			return usagef("fit", "-k auto and --%s with several values exclude each other: say -k K", p.name)
+		}
+	}
+	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit")); err != nil {
 		return err
 	}
 	c.cellFlags.read(in)
@@ -169,6 +185,18 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	}
 	cells.apply(o)
 	o.Missing = c.cellFlags.missing()
+	rows, _ := t.X.Dims()
+	labels, err := c.labels(a, t.RowNames, rows, c.Quiet)
+	if err != nil {
+		return err
+	}
+	var chosen *rank.Recommendation
+	if c.K == kAuto {
+		if chosen, err = chooseK(a, t, o, c.Quiet); err != nil {
+			return rankError(in.name(), err)
+		}
+		c.K = chosen.K
+	}
 	along, err := c.penaltyPath("fit")
 	if err != nil {
 		return err
@@ -183,13 +211,31 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err := saveModel(a, model, out, c.Quiet); err != nil {
 		return err
 	}
+	var agreed *rank.Agreement
+	if labels != nil {
+		g := rank.Agree(rank.Dominant(model), labels)
+		agreed = &g
+	}
 	if c.JSON {
-		err = a.printJSON(withoutTrace(model.Info))
+		err = a.printJSON(fitResult{withoutTrace(model.Info), chosen, agreed})
 	} else if !c.Quiet {
 		a.summarize(in.name(), describe(t.X), &model.Info)
+		if chosen != nil {
+			a.printf("chosen  %s\n", strings.Join(wrap(chosen.Why, min(helpWidth, terminalWidth())-8), "\n        "))
+		}
+		if agreed != nil {
+			a.printf("labels  %s\n", agreementText(agreed))
+		}
 		a.printf("model   %s, look at it with: nmf top %s\n", out.path, shellWord(out.path))
 	}
 	return errors.Join(err, cancelled(&model.Info, out))
+}
+
+// fitResult is what a fit prints as JSON.
+type fitResult struct {
+	nmf.Info
+	Recommended *rank.Recommendation `json:"recommended,omitempty"`
+	Agreement   *rank.Agreement      `json:"agreement,omitempty"`
 }
 
 // given reads a factor to start at.

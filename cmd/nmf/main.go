@@ -20,6 +20,9 @@ import (
 // commands is the command line.
 type commands struct {
 	Fit         fitCmd         `cmd:"" help:"Factorize a matrix and save the model."`
+	Rank        rankCmd        `cmd:"" help:"Say which number of components to take, by every criterion."`
+	Consensus   consensusCmd   `cmd:"" help:"Find the components that recur over many runs, and how stable they are."`
+	Compare     compareCmd     `cmd:"" help:"Match the components of two models, or of a model and a reference."`
 	Transform   transformCmd   `cmd:"" help:"Give the weights of new samples under a model."`
 	Reconstruct reconstructCmd `cmd:"" help:"Multiply the factors out: the matrix as the model sees it."`
 	Score       scoreCmd       `cmd:"" help:"Say how well a model reproduces data."`
@@ -56,14 +59,35 @@ func run(args []string) int {
 }
 
 func newParser(a *app) *kong.Kong {
-	return kong.Must(new(commands), kong.Name("nmf"),
+	parser := kong.Must(new(commands), kong.Name("nmf"),
 		kong.Description("nmf factorizes a non-negative matrix X (samples x features) into W·H: k components, and how much of each a sample holds."),
 		kong.Help(func(_ kong.HelpOptions, ctx *kong.Context) error { return a.printHelp(ctx.Kong, ctx.Selected()) }),
 		kong.NamedMapper("choice", kong.MapperFunc(decodeChoice)),
 		kong.NamedMapper("count", kong.MapperFunc(decodeCount)),
 		kong.NamedMapper("number", kong.MapperFunc(decodeNumber)),
 		kong.WithHyphenPrefixedParameters(true), // --tol -1 is a number, not a flag
+		kong.NamedMapper("components", kong.MapperFunc(decodeComponents)),
 		kong.Writers(a.stdout, a.stderr))
+	setDefaults(parser.Model)
+	return parser
+}
+
+// defaulter is a command for which a flag that it shares with others has another
+// default.
+type defaulter interface{ defaults() map[string]string }
+
+func setDefaults(model *kong.Application) {
+	for _, n := range model.Children {
+		d, ok := n.Target.Addr().Interface().(defaulter)
+		if !ok {
+			continue
+		}
+		for _, f := range n.Flags {
+			if v, ok := d.defaults()[f.Name]; ok {
+				f.Default = v
+			}
+		}
+	}
 }
 
 // usageError is a command line that cannot be meant.

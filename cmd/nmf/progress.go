@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/rank"
 )
 
 // progress shows how a fit goes: one line that is redrawn on a terminal, a
@@ -47,12 +48,28 @@ func newProgress(quiet bool) *progress {
 // report is called for every iteration of every run.
 func (p *progress) report(it nmf.Progress) {
 	p.count(it)
+	p.show(func(elapsed time.Duration) string { return p.line(it, elapsed) })
+}
+
+// sweep is called for every part of a sweep.
+func (p *progress) sweep(s rank.Progress) {
+	p.show(func(elapsed time.Duration) string {
+		line := fmt.Sprintf("%.0f %% done  %s  %s", 100*s.Done, s.What, shortDuration(elapsed))
+		if s.Left > 0 {
+			line += fmt.Sprintf(", about %s left", shortDuration(s.Left))
+		}
+		return line
+	})
+}
+
+// show draws a line, unless the last one is too fresh.
+func (p *progress) show(text func(elapsed time.Duration) string) {
 	now := time.Now()
 	if now.Sub(p.shown) < p.every {
 		return
 	}
 	p.shown = now
-	line := p.line(it, now.Sub(p.began))
+	line := text(now.Sub(p.began))
 	if !p.terminal {
 		fmt.Fprintln(p.out, "nmf: "+line)
 		return

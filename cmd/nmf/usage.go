@@ -13,6 +13,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/rank"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -43,6 +44,8 @@ func choicesOf(name string) []string {
 		return []string{"row", "column"}
 	case "kind":
 		return []string{"auto", "weights", "data"}
+	case "criterion":
+		return rank.Criteria()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}
@@ -96,6 +99,16 @@ func decodeCount(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	target.SetInt(n)
 	return nil
+}
+
+// decodeComponents takes a whole number, or auto.
+func decodeComponents(ctx *kong.DecodeContext, target reflect.Value) error {
+	if t := ctx.Scan.Peek(); t.String() == "auto" {
+		ctx.Scan.Pop()
+		target.SetInt(kAuto)
+		return nil
+	}
+	return decodeCount(ctx, target)
 }
 
 // decodeNumber takes a decimal number.

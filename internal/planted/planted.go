@@ -20,8 +20,8 @@ type Kind struct {
 
 // Shape of every planted matrix.
 const (
-	Rows    = 120
-	Columns = 80
+	Rows    = 80
+	Columns = 60
 )
 
 // Kinds lists the kinds.
