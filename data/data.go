@@ -1,6 +1,7 @@
 // Package data reads and writes matrices in the formats that people have:
-// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, MATLAB, HDF5, 10x folders.
-// Row and column names travel with the matrix.
+// NumPy, scipy.sparse, MatrixMarket, CSV and TSV, lists of cells, Parquet,
+// MATLAB, HDF5, 10x folders, pictures, genotypes. Row and column names travel
+// with the matrix.
 //
 // One file a format: a format is a value of type format, handed to register in
 // an init function of its file. See docs/adding.md.

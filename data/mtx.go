@@ -70,7 +70,7 @@ func (p *mtxReader[F]) table() (*Table[F], error) {
 
 // read reads the banner, comments and the size line.
 func (h *mtxHeader) read(r *bufio.Reader) error {
-	text, err := headerLine(r)
+	text, err := readLine(r, maxHeaderLine)
 	if err == io.EOF {
 		return &Error{Found: "the file is empty", Err: ErrTruncated}
 	}
@@ -82,7 +82,7 @@ func (h *mtxHeader) read(r *bufio.Reader) error {
 		return err
 	}
 	for {
-		text, err := headerLine(r)
+		text, err := readLine(r, maxHeaderLine)
 		if err == io.EOF {
 			return &Error{Line: h.line, Found: "the file ends before its size line", Err: ErrTruncated}
 		}
@@ -103,9 +103,11 @@ func (h *mtxHeader) fail(err error) error {
 	return err
 }
 
-// headerLine reads a line of at most 1 MiB; io.EOF where there is none.
-func headerLine(r *bufio.Reader) (string, error) {
-	const most = 1 << 20
+const maxHeaderLine = 1 << 20
+
+// readLine reads a line of at most about so many bytes; io.EOF where there is
+// none.
+func readLine(r *bufio.Reader, most int) (string, error) {
 	var line []byte
 	for {
 		piece, err := r.ReadSlice('\n')

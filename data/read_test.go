@@ -291,7 +291,7 @@ func TestFormats(t *testing.T) {
 			seen[ext] = f.Name
 		}
 	}
-	if want := []string{"10x", "csv", "hdf5", "mat", "mtx", "npy", "npz", "tsv"}; !cmp.Equal(names, want) {
+	if want := []string{"10x", "csv", "geno", "hdf5", "images", "list", "mat", "mtx", "npy", "npz", "parquet", "plink", "tsv", "vcf"}; !cmp.Equal(names, want) {
 		t.Errorf("formats %q, want %q", names, want)
 	}
 	if want := []string{"10x", "csv", "mtx", "npy", "npz", "tsv"}; !cmp.Equal(written, want) {
