@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -25,6 +27,10 @@ type doorFlags struct {
 	solveFlags
 	machineFlags
 	outputFlags
+
+	// also holds flags of the preset that are no options of a fit, such as the
+	// precision.
+	also map[string]string
 }
 
 // gridFlags say how the pixels of a matrix lie in a picture.
@@ -45,7 +51,8 @@ type door struct {
 	command string
 	k       int
 	out     modelOutput
-	// fitFlags are the flags of fit that were given, or that the preset gave.
+	// fitFlags are the flags of fit that were given, or that the preset gave, and
+	// those that name files beside the prepared matrix.
 	fitFlags []string
 }
 
@@ -88,6 +95,7 @@ func (d *door) usePreset(ctx *kong.Context, preset *nmf.Options) error {
 		}
 	}
 	asked := presetFlags(preset)
+	maps.Copy(asked, d.also)
 	ofFit := fitFlagNames(ctx.Model)
 	for _, f := range ctx.Selected().Flags {
 		if value, ok := asked[f.Name]; ok && !given[f.Name] {
@@ -172,8 +180,17 @@ func flagText(f *kong.Flag) string {
 }
 
 // fitPrepared makes the model of a prepared matrix and saves it. input is what
-// messages call the data.
-func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]) (*nmf.Model[F], error) {
+// messages call the data; tune sets options that no flag has.
+func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F], tune ...func(*nmf.Options)) (*nmf.Model[F], error) {
+	model, err := fitUnsaved(a, d, input, t, tune...)
+	if err != nil {
+		return nil, err
+	}
+	return model, saveModel(a, model, d.out, d.Quiet)
+}
+
+// fitUnsaved is fitPrepared for a model that is not the last one.
+func fitUnsaved[F matrix.Float](a *app, d *door, input string, t *data.Table[F], tune ...func(*nmf.Options)) (*nmf.Model[F], error) {
 	for _, n := range t.Notes {
 		a.note(d.Quiet, "%s", n)
 	}
@@ -186,11 +203,32 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range tune {
+		f(o)
+	}
 	model, err := fitTable(a, t, d.k, o, d.Quiet)
 	if err != nil {
 		return nil, inFile(input, err)
 	}
-	return model, saveModel(a, model, d.out, d.Quiet)
+	return model, nil
+}
+
+// saveBeside writes a matrix that goes with the prepared one, such as its
+// weights, and notes the flag that hands it to nmf fit.
+func (d *door) saveBeside(what, flag string, x matrix.Matrix[float64]) error {
+	if d.SaveInput == "" {
+		return nil
+	}
+	base, ending := d.SaveInput, ""
+	for _, compressed := range []string{".gz", ".zst"} {
+		if rest, found := strings.CutSuffix(base, compressed); found {
+			base, ending = rest, compressed
+		}
+	}
+	ext := filepath.Ext(base)
+	path := strings.TrimSuffix(base, ext) + "." + what + ext + ending
+	d.fitFlags = append(d.fitFlags, "--"+flag+" "+shellWord(path))
+	return data.Write(path, &data.Table[float64]{X: x}, nil)
 }
 
 // again prints the command of nmf fit that makes the same model.

@@ -188,25 +188,49 @@ func free(rows, cols int) *matrix.Dense[float64] {
 	return d
 }
 
-// Robust fits again with the weights of outliers, scaled residuals r beyond 4,
-// reduced by 4/|r|, until they settle: Huber's loss by iterated weights, as in
-// the robust mode of PMF (Paatero 1997).
-func (s *Set) Robust(ctx context.Context, from *Solution, threads int) (*Solution, error) {
-	const rounds, settled = 50, 1e-6
-	last := from
-	for range rounds {
-		w := s.robustWeights(last)
-		next, err := s.refit(ctx, refit{g: last.G, f: last.F, weights: w, threads: threads})
+// Unweighted gives solutions that start at fits without weights, which differ by
+// their seeds. They are starts for Robust: where weights differ by orders of
+// magnitude, fits that have them from the beginning end in many places.
+func (s *Set) Unweighted(ctx context.Context, k, starts int, seed uint64, threads int) ([]*Solution, error) {
+	var list []*Solution
+	for i := range starts {
+		m, err := nmf.Fit(ctx, s.X, k, &nmf.Options{Seed: seed + uint64(i), Init: "random", MaxIter: unweightedIterations, Threads: threads})
 		if err != nil {
-			return nil, fmt.Errorf("robust fit: %w", err)
+			return nil, err
 		}
-		done := math.Abs(next.huber()-last.huber()) <= settled*last.huber()
-		last = next
-		if done {
-			break
+		list = append(list, Solve(s, m))
+	}
+	return list, nil
+}
+
+// unweightedIterations is all that a start is worth.
+const unweightedIterations = 100
+
+// Robust fits with the weights of outliers, scaled residuals r beyond 4, reduced
+// by 4/|r|, until they settle: Huber's loss by iterated weights, as in the robust
+// mode of PMF (Paatero 1997). It goes from every solution given and returns the
+// one with the least loss, and its weights.
+func (s *Set) Robust(ctx context.Context, from []*Solution, threads int) (best *Solution, weights *matrix.Dense[float64], err error) {
+	const rounds, settled = 50, 1e-6
+	for _, last := range from {
+		var w *matrix.Dense[float64]
+		for range rounds {
+			w = s.robustWeights(last)
+			next, err := s.refit(ctx, refit{g: last.G, f: last.F, weights: w, threads: threads})
+			if err != nil {
+				return nil, nil, fmt.Errorf("robust fit: %w", err)
+			}
+			done := math.Abs(next.huber()-last.huber()) <= settled*last.huber()
+			last = next
+			if done {
+				break
+			}
+		}
+		if best == nil || last.huber() < best.huber() {
+			best, weights = last, w
 		}
 	}
-	return last, nil
+	return best, weights, nil
 }
 
 // robustWeights are 1/σ², reduced where the scaled residual r is beyond 4.
