@@ -19,6 +19,7 @@ import (
 // is
 //
 //	size · ( L1·Σ|T| + ½·L2·ΣT² + L21·Σ_j ‖t_j‖ + Orthogonal·Σ_{i<j} ⟨t_i, t_j⟩
+//	         + ½·Spread·Σ_j ‖t_j − mean of the t_j‖²
 //	         + ½·Smooth·Σ (differences of T along its rows)²
 //	         + ½·Graph·½·Σ_{p,q} a_pq ‖T_p − T_q‖² ),   size = n for W, m for H.
 //
@@ -33,6 +34,10 @@ type Penalty struct {
 	L21 float64 `json:"l21,omitempty"`
 	// Orthogonal keeps components from overlapping.
 	Orthogonal float64 `json:"orthogonal,omitempty"`
+	// Spread keeps components near each other: of H, that the simplex between
+	// endmembers is small (Berman et al. 2004). For the loss "frobenius" without
+	// weights or missing cells, and not with the solver "mu".
+	Spread float64 `json:"spread,omitempty"`
 	// Smooth keeps neighbouring samples (of W) or features (of H) alike: the
 	// squared differences of order SmoothOrder, 1 (the default) or 2.
 	Smooth      float64 `json:"smooth,omitempty"`
@@ -68,7 +73,7 @@ func (p *Penalty) fixesScale() bool { return p.Upper != 0 || p.Simplex || p.Held
 
 // weighs reports whether the objective depends on the factor's scale.
 func (p *Penalty) weighs() bool {
-	return p.L1 != 0 || p.L2 != 0 || p.L21 != 0 || p.Orthogonal != 0 || p.Smooth != 0 || p.Graph != 0
+	return p.L1 != 0 || p.L2 != 0 || p.L21 != 0 || p.Orthogonal != 0 || p.Spread != 0 || p.Smooth != 0 || p.Graph != 0
 }
 
 // leavesConstraints reports whether a step beyond the solution of a half-step
@@ -99,6 +104,7 @@ func (o *Options) checkPenalties(m, n, k int) error {
 			{f.p.Sparseness != 0 && f.p.fixesScale(), "sparseness", "it goes with no bound, simplex or held entries: a component of given sparseness is scaled as a whole"},
 			{f.p.Simplex && o.Solver != "hals" && o.Solver != "newton", "simplex", fmt.Sprintf("the solver %s updates without the sum; take hals", o.Solver)},
 			{o.Solver == "bpp" && (f.p.Upper != 0 || f.p.Held != nil), "a bound or held entries", "the solver bpp knows no bound but zero; take hals or mu"},
+			{f.p.Spread != 0 && (o.Solver == "mu" || !o.plain() || o.choosesCells()), "spread", "it is for the loss frobenius without weights or missing cells, and not with the solver mu"},
 			{o.Solver == "bpp" && f.p.Orthogonal != 0, "orthogonal", "the row problem is then not convex, which the solver bpp needs; take hals or mu"},
 		} {
 			if c.bad {
@@ -113,7 +119,7 @@ func (p *Penalty) check(factor string, rows, k int) error {
 	for _, c := range []struct {
 		name string
 		v    float64
-	}{{"l1", p.L1}, {"l2", p.L2}, {"l21", p.L21}, {"orthogonal", p.Orthogonal}, {"smooth", p.Smooth}, {"graph", p.Graph}, {"upper", p.Upper}} {
+	}{{"l1", p.L1}, {"l2", p.L2}, {"l21", p.L21}, {"orthogonal", p.Orthogonal}, {"spread", p.Spread}, {"smooth", p.Smooth}, {"graph", p.Graph}, {"upper", p.Upper}} {
 		if !(c.v >= 0) || !isFinite(c.v) {
 			return fmt.Errorf("%w: %s of %s is %v; it must be at least 0", ErrOption, c.name, factor, c.v)
 		}
@@ -227,7 +233,9 @@ func (p *Penalty) factor(rows, k, size int, unit, lossUnit float64, turned bool)
 	}
 	linear := float64(size) * unit / lossUnit
 	square := linear * unit
-	f := &penalty.Factor{L1: p.L1 * linear, L21: p.L21 * linear, L2: p.L2 * square, Orthogonal: p.Orthogonal * square,
+	// Σ_j ‖t_j − t̄‖² = (1 − 1/k)·Σ_j ‖t_j‖² − 2/k·Σ_{i<j} ⟨t_i, t_j⟩.
+	l2, orthogonal := p.L2+p.Spread*(1-1/float64(k)), p.Orthogonal-p.Spread/float64(k)
+	f := &penalty.Factor{L1: p.L1 * linear, L21: p.L21 * linear, L2: l2 * square, Orthogonal: orthogonal * square,
 		Upper: p.Upper / unit, Simplex: p.Simplex, Sparseness: p.Sparseness}
 	if p.Smooth != 0 {
 		f.Laplacian = penalty.Difference(rows, max(1, p.SmoothOrder), p.Smooth*square)
@@ -258,7 +266,7 @@ func (p *Penalty) factor(rows, k, size int, unit, lossUnit float64, turned bool)
 // all that does not couple them with each other or belongs to the samples of
 // the fit.
 func (p *Penalty) ofNewSamples() Penalty {
-	return Penalty{L1: p.L1, L2: p.L2, Orthogonal: p.Orthogonal, Upper: p.Upper, Simplex: p.Simplex}
+	return Penalty{L1: p.L1, L2: p.L2, Orthogonal: p.Orthogonal, Spread: p.Spread, Upper: p.Upper, Simplex: p.Simplex}
 }
 
 // units divides the unit u of X between the factors: equally, unless rows of

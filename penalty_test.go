@@ -48,6 +48,7 @@ func asks(rows int, turned bool) map[string]nmf.Penalty {
 		"elastic":    {L1: 0.02, L2: 0.05},
 		"l21":        {L21: 0.2},
 		"orthogonal": {Orthogonal: 0.05},
+		"spread":     {Spread: 0.05},
 		"smooth":     {Smooth: 0.1},
 		"smooth2":    {Smooth: 0.1, SmoothOrder: 2},
 		"graph":      {Graph: 0.02, GraphWeights: graph},
@@ -65,7 +66,12 @@ func penaltyValue(p nmf.Penalty, size int, t [][]float64) float64 {
 	k := len(t[0])
 	norm := make([]float64, k)
 	for _, row := range t {
+		mean := 0.0
+		for _, v := range row {
+			mean += v / float64(k)
+		}
 		for i, v := range row {
+			total += p.Spread / 2 * (v - mean) * (v - mean)
 			total += p.L1*v + p.L2*v*v/2
 			norm[i] += v * v
 			for j := range i {
@@ -248,7 +254,7 @@ func TestTransformPenalised(t *testing.T) {
 			ofH := nmf.Penalty{L2: 0.1}
 			if scale != 1 {
 				// The same problem in another unit: both factors in its root.
-				p.L1, p.L2, ofH.L2 = p.L1*math.Pow(scale, 1.5), p.L2*scale, 0
+				p.L1, p.L2, p.Spread, ofH.L2 = p.L1*math.Pow(scale, 1.5), p.L2*scale, p.Spread*scale, 0
 			}
 			y := x.Clone()
 			for i, v := range y.Data {

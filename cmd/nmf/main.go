@@ -32,6 +32,8 @@ type commands struct {
 	Convert     convertCmd     `cmd:"" help:"Convert a matrix to another format."`
 	Topics      topicsCmd      `cmd:"" help:"Find the topics of a folder or a file of text."`
 	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
+	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
+	Sources     sourcesCmd     `cmd:"" help:"Apportion concentrations to their sources (positive matrix factorization)."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`

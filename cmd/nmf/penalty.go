@@ -23,6 +23,8 @@ type penaltyFlags struct {
 	L21H        string  `name:"l21-h" group:"Penalties" placeholder:"X" help:"Weight of the norms of H's rows."`
 	OrthogonalW string  `name:"orthogonal-w" group:"Penalties" placeholder:"X" help:"Weight of what the components overlap in W."`
 	OrthogonalH string  `name:"orthogonal-h" group:"Penalties" placeholder:"X" help:"Weight of what the components overlap in H."`
+	SpreadW     string  `name:"spread-w" group:"Penalties" placeholder:"X" help:"Weight of the squared distances of W's columns from their mean."`
+	SpreadH     string  `name:"spread-h" group:"Penalties" placeholder:"X" help:"Weight of the squared distances of the components from their mean: a small simplex of endmembers."`
 	SmoothW     string  `name:"smooth-w" group:"Penalties" placeholder:"X" help:"Weight of the squared differences of neighbouring samples."`
 	SmoothH     string  `name:"smooth-h" group:"Penalties" placeholder:"X" help:"Weight of the squared differences of neighbouring features."`
 	SmoothOrder int     `name:"smooth-order" group:"Penalties" type:"count" default:"1" placeholder:"N" help:"Order of those differences: 1 or 2."`
@@ -62,6 +64,8 @@ func (f *penaltyFlags) weights() []weightFlag {
 		{"l21-h", &f.L21H, func(o *nmf.Options) *float64 { return &h(o).L21 }},
 		{"orthogonal-w", &f.OrthogonalW, func(o *nmf.Options) *float64 { return &w(o).Orthogonal }},
 		{"orthogonal-h", &f.OrthogonalH, func(o *nmf.Options) *float64 { return &h(o).Orthogonal }},
+		{"spread-w", &f.SpreadW, func(o *nmf.Options) *float64 { return &w(o).Spread }},
+		{"spread-h", &f.SpreadH, func(o *nmf.Options) *float64 { return &h(o).Spread }},
 		{"smooth-w", &f.SmoothW, func(o *nmf.Options) *float64 { return &w(o).Smooth }},
 		{"smooth-h", &f.SmoothH, func(o *nmf.Options) *float64 { return &h(o).Smooth }},
 		{"graph-w", &f.GraphW, func(o *nmf.Options) *float64 { return &w(o).Graph }},

@@ -14,6 +14,7 @@ import (
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/recipe/sources"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -46,6 +47,10 @@ func choicesOf(name string) []string {
 		return []string{"auto", "weights", "data"}
 	case "criterion":
 		return rank.Criteria()
+	case "gaps":
+		return sources.MissingRules()
+	case "negative":
+		return sources.NegativeRules()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}

@@ -32,6 +32,7 @@ func main() {
 	}{
 		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
 		{"images.png", drawImages},
+		{"spectra.svg", drawSpectra},
 	} {
 		out := filepath.Join("docs", "figures", f.name)
 		if err := f.draw(out); err != nil {
