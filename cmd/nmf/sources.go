@@ -110,9 +110,6 @@ func parseStrengths(text string) ([]float64, error) {
 	return list, nil
 }
 
-// robustStarts is how many fits without weights a robust fit also starts at.
-const robustStarts = 4
-
 func apportion[F matrix.Float](a *app, c *sourcesCmd, d *door, set *sources.Set, t *data.Table[F], fpeak []float64) error {
 	weights := set.Weights()
 	model, err := fitUnsaved(a, d, c.Concentrations, t, func(o *nmf.Options) { o.Weights = weights })
@@ -163,7 +160,7 @@ func fitRobust[F matrix.Float](a *app, c *sourcesCmd, d *door, set *sources.Set,
 	var best *sources.Solution
 	var weights *matrix.Dense[float64]
 	err := a.interrupts.during("nmf: stopping\n", func(ctx context.Context) error {
-		starts, err := set.Unweighted(ctx, d.k, robustStarts, c.Seed, c.Threads)
+		starts, err := set.Unweighted(ctx, d.k, c.Runs, c.Seed, c.Threads)
 		if err != nil {
 			return err
 		}
@@ -231,7 +228,7 @@ func showSources(a *app, c *sourcesCmd, d *door, r *sources.Report, info *nmf.In
 		return nil
 	}
 	s := r.Solution
-	a.printf("read    %s: %s, %s: %d strong, %d weak, %d bad\n", c.Concentrations, plural(s.G.Rows, "sample"), plural(len(r.Set.All), "species"),
+	a.printf("read    %s: %s, %s: %d strong, %d weak, %d bad\n", c.Concentrations, plural(s.G.Rows, "sample"), fmt.Sprintf("%d species", len(r.Set.All)),
 		counts[sources.Strong], counts[sources.Weak], counts[sources.Bad])
 	a.printf("fit     k = %d: Q true %.1f, Q robust %.1f, %s beyond 4 uncertainties\n", s.K(), s.Q, s.QRobust, plural(s.Outliers, "residual"))
 	if s.QExpected > 0 {

@@ -32,6 +32,7 @@ func main() {
 	}{
 		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
 		{"images.png", drawImages},
+		{"sources.svg", drawSources},
 		{"spectra.svg", drawSpectra},
 	} {
 		out := filepath.Join("docs", "figures", f.name)

@@ -130,7 +130,7 @@ func (p *Panel) write(b *strings.Builder, width, height float64) {
 	}
 	if p.YLabel != "" {
 		x, y := 12.0, (f.top+f.bottom)/2
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s" transform="rotate(-90 %.1[1]f %.1[2]f)">%s</text>`+"\n", x, y, axisText, escape(p.YLabel))
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s" transform="rotate(-90 %.1[1]f %.1[2]f)">%[4]s</text>`+"\n", x, y, axisText, escape(p.YLabel))
 	}
 	if len(p.Bars) > 0 {
 		p.writeBars(b, f)
@@ -182,7 +182,7 @@ func (p *Panel) writeBars(b *strings.Builder, f *frame) {
 		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"><title>%s: %s</title></rect>`+"\n",
 			left, min(zero, end), 0.7*step, math.Abs(zero-end), colour, escape(bar.Label), number(bar.Value))
 		x, y := f.left+(float64(i)+0.5)*step+3, f.bottom+12
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s" transform="rotate(-48 %.1[1]f %.1[2]f)">%s</text>`+"\n", x, y, axisText, escape(shorten(bar.Label, mostLabel)))
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s" transform="rotate(-48 %.1[1]f %.1[2]f)">%[4]s</text>`+"\n", x, y, axisText, escape(shorten(bar.Label, mostLabel)))
 	}
 }
 

@@ -70,7 +70,7 @@ func TestSynthetic(t *testing.T) {
 		t.Fatal(err)
 	}
 	truth := readNumbers(t, airPMF(t, "esat-run/synthetic_profiles.csv.gz"), 0)
-	starts, err := s.Unweighted(context.Background(), 6, 2, 0, 0)
+	starts, err := s.Unweighted(context.Background(), 6, 20, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

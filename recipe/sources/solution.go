@@ -153,7 +153,7 @@ type refit struct {
 // Differences of Q of a few units in tens of thousands need more than the
 // usual tolerance.
 const (
-	tightTol, tightLossTol, tightIterations = 1e-7, 1e-10, 1000
+	tightTol, tightLossTol, tightIterations = 1e-6, 1e-8, 500
 	looseTol, looseLossTol, looseIterations = 1e-5, 1e-8, 500
 )
 
@@ -188,13 +188,17 @@ func free(rows, cols int) *matrix.Dense[float64] {
 	return d
 }
 
-// Unweighted gives solutions that start at fits without weights, which differ by
-// their seeds. They are starts for Robust: where weights differ by orders of
+// Unweighted gives fits without weights, the first from NNDSVD, the others from
+// random starts. They are starts for Robust: where weights differ by orders of
 // magnitude, fits that have them from the beginning end in many places.
 func (s *Set) Unweighted(ctx context.Context, k, starts int, seed uint64, threads int) ([]*Solution, error) {
 	var list []*Solution
 	for i := range starts {
-		m, err := nmf.Fit(ctx, s.X, k, &nmf.Options{Seed: seed + uint64(i), Init: "random", MaxIter: unweightedIterations, Threads: threads})
+		o := &nmf.Options{Seed: seed + uint64(i), MaxIter: unweightedIterations, Threads: threads}
+		if i > 0 || k > min(s.X.Dims()) {
+			o.Init = "random"
+		}
+		m, err := nmf.Fit(ctx, s.X, k, o)
 		if err != nil {
 			return nil, err
 		}

@@ -144,7 +144,7 @@ func (t *table) header(line int, record []string) error {
 		case seen[name]:
 			return t.fail(line, 2+j, fmt.Sprintf("the species %q is there twice", name), "name each one once")
 		}
-		if _, ok := parseCell(name, math.NaN()); ok {
+		if _, err := strconv.ParseFloat(name, 64); err == nil {
 			return t.fail(line, 2+j, fmt.Sprintf("%q where the name of a species belongs", name), "the first line names the species, the first column the samples")
 		}
 		seen[name] = true
