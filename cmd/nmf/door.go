@@ -226,7 +226,11 @@ func (d *door) saveBeside(what, flag string, x matrix.Matrix[float64]) error {
 		}
 	}
 	ext := filepath.Ext(base)
-	path := strings.TrimSuffix(base, ext) + "." + what + ext + ending
+	base = strings.TrimSuffix(base, ext)
+	if _, dense := x.(*matrix.Dense[float64]); dense && ext == ".mtx" {
+		ext, ending = ".npy", "" // MatrixMarket knows no NaN
+	}
+	path := base + "." + what + ext + ending
 	d.fitFlags = append(d.fitFlags, "--"+flag+" "+shellWord(path))
 	return data.Write(path, &data.Table[float64]{X: x}, nil)
 }

@@ -34,6 +34,7 @@ type commands struct {
 	Images      imagesCmd      `cmd:"" help:"Find the parts of images."`
 	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
 	Sources     sourcesCmd     `cmd:"" help:"Apportion concentrations to their sources (positive matrix factorization)."`
+	Ratings     ratingsCmd     `cmd:"" help:"Predict ratings of items by users, recommend items."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
