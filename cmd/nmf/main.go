@@ -35,6 +35,7 @@ type commands struct {
 	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
 	Sources     sourcesCmd     `cmd:"" help:"Apportion concentrations to their sources (positive matrix factorization)."`
 	Ratings     ratingsCmd     `cmd:"" help:"Predict ratings of items by users, recommend items."`
+	Ancestry    ancestryCmd    `cmd:"" help:"Estimate ancestry from genotypes."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`

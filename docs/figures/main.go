@@ -33,6 +33,7 @@ func main() {
 		{"topics.svg", func(out string) error { return drawTopics(source, out) }},
 		{"images.png", drawImages},
 		{"sources.svg", drawSources},
+		{"ancestry.svg", drawAncestry},
 		{"spectra.svg", drawSpectra},
 	} {
 		out := filepath.Join("docs", "figures", f.name)
