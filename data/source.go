@@ -253,3 +253,25 @@ func (s *source) fail(err error) error {
 	}
 	return err
 }
+
+// Content is what Open gives: the bytes of a file, decompressed.
+type Content struct {
+	io.Reader
+	// Name is what errors call the file.
+	Name string
+
+	s *source
+}
+
+// Close closes the file.
+func (c *Content) Close() error { return c.s.Close() }
+
+// Open opens a file, or standard input for "-", for readers of what is no
+// matrix. gzip, zstd and bzip2 are seen through, whatever the name.
+func Open(path string) (*Content, error) {
+	s, err := openSource(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Content{s.r, s.name, s}, nil
+}

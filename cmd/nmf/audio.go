@@ -118,16 +118,19 @@ func takeApart[F matrix.Float](a *app, c *audioCmd, d *door) error {
 		return systemError(c.Input[0], err)
 	}
 	names, groups := componentSounds(d.k)
+	var tune []func(*nmf.Options)
 	if len(c.Templates) > 0 {
-		if names, groups, err = holdTemplates(a, c, d, r); err != nil {
+		var held *matrix.Dense[float64]
+		if names, groups, held, err = learnTemplates(a, c, d, r); err != nil {
 			return err
 		}
+		tune = append(tune, func(o *nmf.Options) { o.PenaltyH.Held = held })
 	}
 	input := strings.Join(c.Input, " ")
 	if len(c.Input) > 1 {
 		input = plural(len(c.Input), "file")
 	}
-	m, err := fitPrepared(a, d, input, &r.Table)
+	m, err := fitPrepared(a, d, input, &r.Table, tune...)
 	if err != nil {
 		return err
 	}
@@ -150,32 +153,31 @@ func componentSounds(k int) (names []string, groups [][]int) {
 	return names, groups
 }
 
-// holdTemplates learns components from the files of --templates and holds the
-// fit to them.
-func holdTemplates[F matrix.Float](a *app, c *audioCmd, d *door, r *audio.Recording[F]) (names []string, groups [][]int, err error) {
+// learnTemplates learns components from the files of --templates, which the fit
+// is to hold.
+func learnTemplates[F matrix.Float](a *app, c *audioCmd, d *door, r *audio.Recording[F]) (names []string, groups [][]int, held *matrix.Dense[float64], err error) {
 	o := c.optionsFor(r.Transform)
 	t, err := audio.Read[F](c.Templates, o)
 	if err != nil {
-		return nil, nil, systemError(c.Templates[0], err)
+		return nil, nil, nil, systemError(c.Templates[0], err)
 	}
 	if t.Rate != r.Rate {
-		return nil, nil, audio.OtherRate(c.Templates[0], t.Rate, c.Input[0], r.Rate)
+		return nil, nil, nil, audio.OtherRate(c.Templates[0], t.Rate, c.Input[0], r.Rate)
 	}
 	fit, err := d.options(a, d.Threads, d.Quiet)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	steps := newProgress(c.Quiet)
 	steps.step("learning templates of " + strings.Join(c.Templates, " "))
 	h, err := audio.Learn(context.Background(), t, c.K, fit)
 	steps.clear()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	d.adjust = func(o *nmf.Options) { o.PenaltyH.Held = h }
 	if c.SaveTemplates != "" {
 		if err := data.Write(c.SaveTemplates, &data.Table[float64]{X: h, ColumnNames: r.ColumnNames}, nil); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		d.fitFlags = append(d.fitFlags, "--fix-h "+shellWord(c.SaveTemplates))
 	}
@@ -195,7 +197,7 @@ func holdTemplates[F matrix.Float](a *app, c *audioCmd, d *door, r *audio.Record
 		}
 		groups = append(groups, group)
 	}
-	return names, groups, nil
+	return names, groups, h, nil
 }
 
 // optionsFor are those of the transform that the recording has.

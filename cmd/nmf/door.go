@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -28,6 +30,10 @@ type doorFlags struct {
 	cellFlags
 	machineFlags
 	outputFlags
+
+	// also holds flags of the preset that are no options of a fit, such as the
+	// precision.
+	also map[string]string
 }
 
 // reading says how to read a matrix.
@@ -59,10 +65,9 @@ type door struct {
 	out     modelOutput
 	// inputs are what the command reads, and does not write over.
 	inputs []string
-	// fitFlags are the flags of fit that were given, or that the preset gave.
+	// fitFlags are the flags of fit that were given, or that the preset gave, and
+	// those that name files beside the prepared matrix.
 	fitFlags []string
-	// adjust, unless nil, changes the options last.
-	adjust func(o *nmf.Options)
 }
 
 // enter fills in the preset and checks what does not need the data. output is
@@ -101,6 +106,7 @@ func (d *door) usePreset(ctx *kong.Context, preset *nmf.Options) error {
 		}
 	}
 	asked := presetFlags(preset)
+	maps.Copy(asked, d.also)
 	ofFit := fitFlagNames(ctx.Model)
 	for _, f := range ctx.Selected().Flags {
 		if value, ok := asked[f.Name]; ok && !given[f.Name] {
@@ -188,8 +194,17 @@ func flagText(f *kong.Flag) string {
 }
 
 // fitPrepared makes the model of a prepared matrix and saves it. input is what
-// messages call the data.
-func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]) (*nmf.Model[F], error) {
+// messages call the data; tune sets options that no flag has.
+func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F], tune ...func(*nmf.Options)) (*nmf.Model[F], error) {
+	model, err := fitUnsaved(a, d, input, t, tune...)
+	if err != nil {
+		return nil, err
+	}
+	return model, saveModel(a, model, d.out, d.Quiet)
+}
+
+// fitUnsaved is fitPrepared for a model that is not the last one.
+func fitUnsaved[F matrix.Float](a *app, d *door, input string, t *data.Table[F], tune ...func(*nmf.Options)) (*nmf.Model[F], error) {
 	for _, n := range t.Notes {
 		a.note(d.Quiet, "%s", n)
 	}
@@ -205,14 +220,36 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err := d.loadCells(a, o); err != nil {
 		return nil, err
 	}
-	if d.adjust != nil {
-		d.adjust(o)
+	for _, f := range tune {
+		f(o)
 	}
 	model, err := fitTable(a, t, d.k, o, d.Quiet)
 	if err != nil {
 		return nil, inFile(input, err)
 	}
-	return model, saveModel(a, model, d.out, d.Quiet)
+	return model, nil
+}
+
+// saveBeside writes a matrix that goes with the prepared one, such as its
+// weights, and notes the flag that hands it to nmf fit.
+func (d *door) saveBeside(what, flag string, x matrix.Matrix[float64]) error {
+	if d.SaveInput == "" {
+		return nil
+	}
+	base, ending := d.SaveInput, ""
+	for _, compressed := range []string{".gz", ".zst"} {
+		if rest, found := strings.CutSuffix(base, compressed); found {
+			base, ending = rest, compressed
+		}
+	}
+	ext := filepath.Ext(base)
+	base = strings.TrimSuffix(base, ext)
+	if _, dense := x.(*matrix.Dense[float64]); dense && ext == ".mtx" {
+		ext, ending = ".npy", "" // MatrixMarket knows no NaN
+	}
+	path := base + "." + what + ext + ending
+	d.fitFlags = append(d.fitFlags, "--"+flag+" "+shellWord(path))
+	return data.Write(path, &data.Table[float64]{X: x}, nil)
 }
 
 // loadCells reads what counts how much: files of the prepared matrix's shape.

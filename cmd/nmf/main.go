@@ -40,6 +40,9 @@ type commands struct {
 	Signatures  signaturesCmd  `cmd:"" help:"Find the mutational signatures of a catalogue."`
 	Spectra     spectraCmd     `cmd:"" help:"Unmix spectra into endmembers and abundances."`
 	Muscles     musclesCmd     `cmd:"" help:"Find the synergies of muscles in electromyograms."`
+	Sources     sourcesCmd     `cmd:"" help:"Apportion concentrations to their sources (positive matrix factorization)."`
+	Ratings     ratingsCmd     `cmd:"" help:"Predict ratings of items by users, recommend items."`
+	Ancestry    ancestryCmd    `cmd:"" help:"Estimate ancestry from genotypes."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`

@@ -18,6 +18,7 @@ import (
 	singlecell "github.com/partsof/nmf/recipe/cells"
 	"github.com/partsof/nmf/recipe/muscles"
 	"github.com/partsof/nmf/recipe/signatures"
+	"github.com/partsof/nmf/recipe/sources"
 )
 
 // choicesOf lists the values of the flags and arguments of type "choice", by
@@ -64,6 +65,10 @@ func choicesOf(name string) []string {
 		return drawKinds()
 	case "figure":
 		return plotFigures()
+	case "gaps":
+		return sources.MissingRules()
+	case "negative":
+		return sources.NegativeRules()
 	case "shell":
 		return []string{"bash", "zsh", "fish"}
 	}

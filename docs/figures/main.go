@@ -36,6 +36,8 @@ func main() {
 		{"images.png", drawImages},
 		{"signatures.svg", drawSignatures},
 		{"audio.svg", drawAudio},
+		{"sources.svg", drawSources},
+		{"ancestry.svg", drawAncestry},
 		{"spectra.svg", drawSpectra},
 		{"muscles.svg", drawMuscles},
 	} {
