@@ -410,9 +410,7 @@ func TestScenario8(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := signatures.Preset()
-	o.Runs = 3
-	m, err := nmf.Fit(context.Background(), matrix.Matrix[float64](x), 3, o)
+	m, err := nmf.Fit(context.Background(), matrix.Matrix[float64](x), 3, signatures.Preset())
 	if err != nil {
 		t.Fatal(err)
 	}
