@@ -130,12 +130,10 @@ type ancestryResult struct {
 }
 
 func findAncestry[F matrix.Float](a *app, c *ancestryCmd, d *door, set *ancestry.Set, hidden []ancestry.Cell, first, last int) error {
-	missing := func(o *nmf.Options) { o.Missing = "nan" }
-	m, err := fitPrepared(a, d, c.Input, tableAs[F](set.Code()), missing)
+	m, err := fitPrepared(a, d, c.Input, tableAs[F](set.Code()))
 	if err != nil {
 		return err
 	}
-	d.fitFlags = append(d.fitFlags, "--missing nan")
 	found := ancestry.New(set, m)
 	if c.Plot != "" {
 		if err := atomicfile.Write(c.Plot, found.Plot().WriteSVG); err != nil {
