@@ -67,6 +67,11 @@ func (c *ratingsCmd) Run(a *app, ctx *kong.Context) error {
 	case c.Runs != 1:
 		return usagef("ratings", "--runs is of random starts; ratings start once, at the prior: see --seed")
 	}
+	for name, path := range map[string]string{"init-w": c.InitW, "init-h": c.InitH, "fix-w": c.FixW, "fix-h": c.FixH, "support-w": c.SupportW, "support-h": c.SupportH} {
+		if path != "" {
+			return usagef("ratings", "--%s: what ratings hold and where they start follows from the biases; write it with --save-input and use nmf fit", name)
+		}
+	}
 	for name, v := range map[string]float64{"items": c.ShrinkItems, "users": c.ShrinkUsers, "factors": c.ShrinkFactors} {
 		if !(v > 0) || math.IsInf(v, 0) {
 			return usagef("ratings", "--shrink-%s is %v; it must be above 0", name, v)
