@@ -20,6 +20,7 @@ import (
 	"github.com/partsof/nmf/internal/atomicfile"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/recipe"
+	"github.com/partsof/nmf/report"
 )
 
 // doorFlags are on every front door: all flags of fit, of which the door's
@@ -28,6 +29,7 @@ type doorFlags struct {
 	SaveInput string `group:"Output" placeholder:"FILE" help:"Write the prepared matrix too: nmf fit makes the same model of it."`
 	solveFlags
 	cellFlags
+	reportFlags
 	machineFlags
 	outputFlags
 
@@ -65,6 +67,9 @@ type door struct {
 	out     modelOutput
 	// inputs are what the command reads, and does not write over.
 	inputs []string
+	// drawing is how the report draws a component; its zero value goes by the
+	// names of the features.
+	drawing report.Drawing
 	// fitFlags are the flags of fit that were given, or that the preset gave, and
 	// those that name files beside the prepared matrix.
 	fitFlags []string
@@ -92,8 +97,10 @@ func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output 
 		}
 	}
 	var err error
-	d.out, err = newModelOutput(d.command, output)
-	return d, err
+	if d.out, err = newModelOutput(d.command, output); err != nil {
+		return nil, err
+	}
+	return d, f.reportFlags.check(d.command, d.out.path, append(inputs, f.SaveInput)...)
 }
 
 // usePreset sets the flags of a preset that were not given, and lists those of
@@ -200,7 +207,21 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err != nil {
 		return nil, err
 	}
-	return model, saveModel(a, model, d.out, d.Quiet)
+	return model, errors.Join(saveModel(a, model, d.out, d.Quiet), writePage(a, d, input, t, model))
+}
+
+// writePage writes the report that was asked for.
+func writePage[F matrix.Float](a *app, d *door, input string, t *data.Table[F], m *nmf.Model[F]) error {
+	drawing := d.drawing
+	if drawing.Kind == "" {
+		drawing.Kind = report.Guess(t.ColumnNames)
+	}
+	rows, _ := t.X.Dims()
+	page, err := d.begin(a, input, drawing, report.FromMatrix(t.X), t.RowNames, rows, d.Quiet)
+	if err != nil {
+		return err
+	}
+	return d.finish(page, wider(m))
 }
 
 // fitUnsaved is fitPrepared for a model that is not the last one.

@@ -15,6 +15,7 @@ import (
 	"github.com/partsof/nmf/internal/atomicfile"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/recipe/images"
+	"github.com/partsof/nmf/report"
 )
 
 type imagesCmd struct {
@@ -109,6 +110,9 @@ func findParts[F matrix.Float](a *app, c *imagesCmd, d *door, o *images.Options)
 	input := strings.Join(c.Input, " ")
 	if len(c.Input) > 1 {
 		input = plural(len(c.Input), "input")
+	}
+	if set.Shape.Channels == 1 {
+		d.drawing = report.Drawing{Kind: report.Image, Width: set.Shape.Width, Height: set.Shape.Height}
 	}
 	model, err := fitPrepared(a, d, input, &set.Table)
 	if err != nil {

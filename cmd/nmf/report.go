@@ -75,14 +75,14 @@ type reportFlags struct {
 }
 
 // check finds out before the work whether the report can be written.
-func (f *reportFlags) check(command, model, input string) error {
+func (f *reportFlags) check(command, model string, inputs ...string) error {
 	if f.Report == "" {
 		if f.Metadata != "" {
 			return usagef(command, "--metadata is for a report: say --report FILE, too")
 		}
 		return nil
 	}
-	return checkPicture(command, "report", "--report", f.Report, model, input, f.Metadata)
+	return checkPicture(command, "report", "--report", f.Report, append(inputs, model, f.Metadata)...)
 }
 
 // checkPicture refuses to write a report or a figure where it cannot be or over

@@ -123,7 +123,7 @@ func apportion[F matrix.Float](a *app, c *sourcesCmd, d *door, set *sources.Set,
 	} else if err := d.saveBeside("weights", "weights", weights); err != nil {
 		return err
 	}
-	if err := saveModel(a, model, d.out, c.Quiet); err != nil {
+	if err := errors.Join(saveModel(a, model, d.out, c.Quiet), writePage(a, d, c.Concentrations, t, model)); err != nil {
 		return err
 	}
 	if err := cancelled(&model.Info, d.out); err != nil {

@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/partsof/nmf/internal/atomicfile"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/recipe/spectra"
+	"github.com/partsof/nmf/report"
 )
 
 type spectraCmd struct {
@@ -96,6 +98,13 @@ func unmix[F matrix.Float](a *app, c *spectraCmd, d *door, o *spectra.Options) e
 	}
 	if set.Grid.Len() == 0 {
 		c.Maps = ""
+	}
+	d.drawing = report.Drawing{Kind: report.Profile, Axis: "band"}
+	if set.Wavelengths != nil && slices.IsSorted(set.Wavelengths) {
+		d.drawing.Axis, d.drawing.Positions = "wavelength", set.Wavelengths
+		if set.Unit != "" {
+			d.drawing.Axis += " (" + set.Unit + ")"
+		}
 	}
 	model, err := fitPrepared(a, d, c.Input, &set.Table)
 	if err != nil {
