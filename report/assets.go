@@ -13,7 +13,7 @@ var assets embed.FS
 var (
 	style  = asset("style.css")
 	script = "\"use strict\";\n(() => {\n" + concatenated(
-		"dom.js", "data.js", "colour.js", "chart.js", "draw.js",
+		"dom.js", "data.js", "colour.js", "chart.js", "draw.js", "sound.js",
 		"overview.js", "components.js", "samples.js", "sample.js", "residuals.js", "rank.js", "start.js") + "})();\n"
 )
 

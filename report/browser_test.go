@@ -72,7 +72,7 @@ func openTab(t *testing.T, address string, width, height int, allowed ...string)
 			t.Errorf("the page reported: %s", s)
 		}
 		for _, s := range p.requests {
-			known := s == address || strings.HasPrefix(s, "data:")
+			known := s == address || strings.HasPrefix(s, "data:") || strings.HasPrefix(s, "blob:") // which a page holds itself
 			for _, prefix := range allowed {
 				known = known || strings.HasPrefix(s, prefix)
 			}
@@ -269,7 +269,7 @@ const blankCanvases = `[...document.querySelectorAll("#main canvas")].filter(c =
 
 // unnamed lists the figures, fields and buttons that a screen reader could not
 // name.
-const unnamed = `[...document.querySelectorAll("canvas, svg[role=img], input, select, button")].filter(n =>
+const unnamed = `[...document.querySelectorAll("canvas, svg[role=img], audio, input, select, button")].filter(n =>
 	n.getAttribute("aria-hidden") !== "true" && !n.getAttribute("aria-label") && !n.closest("label") && !n.textContent.trim()).map(n => n.outerHTML.slice(0, 120))`
 
 // overflow is by how many pixels the page is wider than its window.
@@ -289,13 +289,15 @@ func (p *tab) check(where string) {
 }
 
 // everything is a report with all sections.
-func everything(kind Drawing) *Input {
+func everything(t *testing.T, kind Drawing) *Input {
 	features := 30
 	switch kind.Kind {
 	case Image:
 		features = kind.Width * kind.Height
 	case Signatures:
 		features = 96
+	case Sound:
+		features = 65
 	}
 	model, x := made(80, features, 6, 9)
 	model.RowNames, model.ColumnNames = named("tumour ", 80), named("gene", features)
@@ -316,6 +318,13 @@ func everything(kind Drawing) *Input {
 	in := &Input{Name: "tumours.csv", Model: model, X: FromMatrix[float64](x), Drawing: kind, Metadata: &Metadata{Columns: []MetadataColumn{tissue, age}},
 		Rank:      &Rank{Chosen: 4, Recommendation: "Take 4 components: stability is high up to there.", Criteria: []Criterion{{Name: "stability", About: "Silhouette of matched components.", Better: "high"}, {Name: "error", Better: "low"}}},
 		Consensus: &Consensus{Runs: 20, N: 80, Matrix: make([]float32, 80*80), Stability: []float64{1, 0.9, 0.8, math.NaN(), 0.4, 0.2}, Cophenetic: 0.987, Dispersion: math.NaN(), Words: "Three groups are found by all runs."}}
+	if kind.Kind == Sound {
+		for f := range features {
+			in.Drawing.Positions = append(in.Drawing.Positions, 62.5*float64(f))
+		}
+		in.Drawing.Seconds = upTo(80)
+		in.Sounds = []ComponentSound{{Name: "first", Components: []int{0}, WAV: wav(t, 8000, noise(4000, 1))}, {Name: "others", Components: []int{1, 2, 3, 4}, WAV: wav(t, 8000, noise(4000, 2), noise(4000, 3))}}
+	}
 	for c := range in.Rank.Criteria {
 		for k := 2; k <= 8; k++ {
 			v := 1 / float64(k+c)
@@ -338,9 +347,9 @@ func TestBrowserSections(t *testing.T) {
 	if testing.Short() {
 		t.Skip("dozens of pages take long")
 	}
-	for _, d := range []Drawing{{}, {Kind: Words}, {Kind: Image, Width: 6, Height: 5}, {Kind: Profile, Axis: "wavelength (nm)"}, {Kind: Signatures}} {
+	for _, d := range []Drawing{{}, {Kind: Words}, {Kind: Image, Width: 6, Height: 5}, {Kind: Profile, Axis: "wavelength (nm)"}, {Kind: Signatures}, {Kind: Sound}} {
 		t.Run("kind "+string(d.Kind), func(t *testing.T) {
-			p := openTab(t, pageFile(t, everything(d)), 1280, 900)
+			p := openTab(t, pageFile(t, everything(t, d)), 1280, 900)
 			for _, look := range []string{"light", "dark", "narrow"} {
 				switch look {
 				case "dark":
@@ -360,7 +369,7 @@ func TestBrowserSections(t *testing.T) {
 
 // TestBrowserUse does what a reader does.
 func TestBrowserUse(t *testing.T) {
-	in := everything(Drawing{})
+	in := everything(t, Drawing{})
 	p := openTab(t, pageFile(t, in), 1280, 900)
 	p.wants("h1", "tumours.csv")
 	p.wants("main", "k is large for such data")
@@ -499,10 +508,48 @@ func TestBrowserUse(t *testing.T) {
 	}
 }
 
+// TestBrowserSound plays the sounds of components.
+func TestBrowserSound(t *testing.T) {
+	evil := `</script><img src=x onerror="document.title='broken in'"><b>`
+	in := everything(t, Drawing{Kind: Sound, Axis: evil})
+	in.Sounds[1].Name = evil
+	p := openTab(t, pageFile(t, in), 1280, 900)
+	p.visit("#components")
+	p.check("components")
+	labels := eval[[]string](p, `[...document.querySelectorAll("audio[controls]")].map(n => n.getAttribute("aria-label"))`)
+	if len(labels) != 5 || !slices.Contains(labels, "Sound of component 1: first") {
+		t.Errorf("players %q", labels)
+	}
+	p.visit("#component/1")
+	p.wants("figcaption", "first · component 1")
+	p.wait(`document.querySelector("audio").duration === 0.5`)
+	p.do(chromedp.Evaluate[chromedp.Void](`(() => { const a = document.querySelector("audio"); a.muted = true; return a.play(); })()`, chromedp.EvalAwaitPromise))
+	p.wait(`document.querySelector("audio").ended`)
+	p.focus("canvas.cross")
+	p.press(kb.Home)
+	p.press(kb.ArrowRight)
+	p.wants("#tip b", "2 s")
+	p.wants("#tip", "of its largest")
+	if said := eval[string](p, `document.getElementById("live").textContent`); !strings.Contains(said, "2 s") {
+		t.Errorf("a screen reader hears %q", said)
+	}
+	p.visit("#component/3")
+	p.wants("figcaption", "components 2, 3, 4, 5 together")
+	p.wants("figcaption", "<img")
+	p.wait(`document.querySelector("audio").duration === 0.5`)
+	if eval[bool](p, `document.querySelector("main img, main b b, main script") !== null || document.title.startsWith("broken")`) {
+		t.Error("a name became markup")
+	}
+	p.visit("#component/6")
+	if eval[bool](p, `document.querySelector("audio") !== null`) {
+		t.Error("a component without a sound has a player")
+	}
+}
+
 // TestBrowserHarmless: names that are markup stay text.
 func TestBrowserHarmless(t *testing.T) {
 	evil := `</script><img src=x onerror="document.title='broken in'"><b>`
-	in := everything(Drawing{Kind: Words})
+	in := everything(t, Drawing{Kind: Words})
 	in.Name = evil
 	in.Model.RowNames, in.Model.ColumnNames = named(evil, 80), named(evil, 30)
 	in.Metadata.Columns[0].Name, in.Metadata.Columns[0].Values[0] = evil, evil

@@ -392,7 +392,7 @@ func (s *sheet) convergence() float64 {
 // components draws one component beside another, each as what it is.
 func (s *sheet) components() float64 {
 	cell := map[Kind]struct{ least, tall float64 }{
-		Image: {70, 0}, Profile: {220, 105}, Signatures: {430, 92},
+		Image: {70, 0}, Profile: {220, 105}, Sound: {220, 105}, Signatures: {430, 92},
 	}[s.in.Drawing.Kind]
 	if cell.least == 0 {
 		cell.least, cell.tall = 120, 22+9.6*float64(s.bars)
@@ -436,16 +436,12 @@ func (s *sheet) component(j int, b box) {
 			pixels.SetGray(x, y, color.Gray{Y: uint8(math.Round(255 * v / most))})
 		}
 		s.ink.image(b.x, b.y+14, b.w, b.h-14, pixels)
-	case Profile:
+	case Profile, Sound:
 		xs := d.Positions
 		if xs == nil {
 			xs = upTo(len(h))
 		}
-		label := d.Axis
-		if label == "" {
-			label = "feature"
-		}
-		a := s.axes(box{b.x, b.y, b.w, b.h}, "", label, xs, h, false, true)
+		a := s.axes(box{b.x, b.y, b.w, b.h}, "", d.axis(), xs, h, false, true)
 		s.curve(a, xs, h, componentColour(j))
 	case Signatures:
 		s.signature(h, most, box{b.x, b.y + 13, b.w, b.h - 13})

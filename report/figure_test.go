@@ -15,8 +15,8 @@ import (
 // TestFigures draws every figure of every kind in every format: SVG that is
 // XML, and PNG that is not blank.
 func TestFigures(t *testing.T) {
-	for _, d := range []Drawing{{}, {Kind: Words}, {Kind: Image, Width: 6, Height: 5}, {Kind: Image, Width: 6, Height: 5, ColumnMajor: true}, {Kind: Profile, Axis: "m/z"}, {Kind: Signatures}} {
-		in := everything(d)
+	for _, d := range []Drawing{{}, {Kind: Words}, {Kind: Image, Width: 6, Height: 5}, {Kind: Image, Width: 6, Height: 5, ColumnMajor: true}, {Kind: Profile, Axis: "m/z"}, {Kind: Signatures}, {Kind: Sound}} {
+		in := everything(t, d)
 		in.Model.RowNames[0], in.Name = "<&\x01>", "a <b> & c"
 		in.Model.ColumnNames = slices.Clone(in.Model.ColumnNames)
 		if d.Kind != Signatures {

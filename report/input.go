@@ -35,6 +35,11 @@ type Input struct {
 	Drawing Drawing
 	// Metadata describes the samples; nil where there is none.
 	Metadata *Metadata
+	// Sounds are what can be listened to, of components that are drawn as Sound;
+	// nil where there is none. A page holds them in one channel of 16 bits, at a
+	// lower rate where they are too long, and leaves out those that are still too
+	// many.
+	Sounds []ComponentSound
 	// Rank and Consensus are shown where they are there.
 	Rank      *Rank
 	Consensus *Consensus
@@ -58,10 +63,14 @@ const (
 	// order and colours (Alexandrov et al. 2013). Features are found by their
 	// names, such as A[C>A]G; without names they are taken to be in that order.
 	Signatures Kind = "signatures96"
+	// Sound: the spectrum as a curve over frequency, and the spectrogram, which
+	// is the spectrum times the activation. Samples are windows in time, features
+	// are frequencies.
+	Sound Kind = "sound"
 )
 
 // Kinds lists the values of Drawing.Kind.
-func Kinds() []Kind { return []Kind{Bars, Words, Image, Profile, Signatures} }
+func Kinds() []Kind { return []Kind{Bars, Words, Image, Profile, Signatures, Sound} }
 
 // Drawing says what the features of a component are.
 type Drawing struct {
@@ -70,11 +79,37 @@ type Drawing struct {
 	// y, column x, or x*Height+y where ColumnMajor.
 	Width, Height int
 	ColumnMajor   bool
-	// Axis names the axis of a Profile, such as "wavelength (nm)".
+	// Axis names the axis of a Profile, such as "wavelength (nm)". Of a Sound it
+	// is "frequency (Hz)" unless given.
 	Axis string
-	// Positions are the places of a Profile's features on that axis, rising;
-	// nil for 1, 2, ….
+	// Positions are the places of the features of a Profile or a Sound on that
+	// axis, rising; nil for 1, 2, ….
 	Positions []float64
+	// Seconds are the times of the samples of a Sound, rising. nil for those that
+	// the samples' names say, such as "0.0320 s", or else for 1, 2, ….
+	Seconds []float64
+}
+
+// axis names the axis of a profile or a spectrum.
+func (d *Drawing) axis() string {
+	switch {
+	case d.Axis != "":
+		return d.Axis
+	case d.Kind == Sound && d.Positions != nil:
+		return "frequency (Hz)"
+	case d.Kind == Sound:
+		return "frequency"
+	}
+	return "feature"
+}
+
+// ComponentSound is the sound of a component, or of several together.
+type ComponentSound struct {
+	Name string
+	// Components are those that it is of, counted from 0.
+	Components []int
+	// WAV is a file of sound, uncompressed, of any number of channels.
+	WAV []byte
 }
 
 // Rank is what was found out about the number of components.
@@ -143,6 +178,7 @@ func (in *Input) check() error {
 		{"row names", len(m.RowNames), m.W.Rows, m.RowNames == nil},
 		{"column names", len(m.ColumnNames), m.H.Cols, m.ColumnNames == nil},
 		{"positions", len(in.Drawing.Positions), m.H.Cols, in.Drawing.Positions == nil},
+		{"seconds", len(in.Drawing.Seconds), m.W.Rows, in.Drawing.Seconds == nil},
 	} {
 		if c.have != c.want && !c.mayBeNone {
 			return fmt.Errorf("%w: %d %s for a model of %d x %d", ErrInput, c.have, c.what, m.W.Rows, m.H.Cols)
@@ -159,12 +195,27 @@ func (in *Input) check() error {
 	if err := in.Consensus.check(k); err != nil {
 		return err
 	}
+	if len(in.Sounds) > 0 && in.Drawing.Kind != Sound {
+		return fmt.Errorf("%w: sounds of components that are drawn as %q", ErrInput, in.Drawing.Kind)
+	}
+	for _, s := range in.Sounds {
+		for _, j := range s.Components {
+			if j < 0 || j >= k {
+				return fmt.Errorf("%w: the sound %q is of component %d in a model of %d", ErrInput, s.Name, j+1, k)
+			}
+		}
+	}
 	return in.Drawing.check(m.H.Cols)
 }
 
 func (d *Drawing) check(features int) error {
+	for i, v := range d.Seconds {
+		if math.IsNaN(v) || math.IsInf(v, 0) || i > 0 && v <= d.Seconds[i-1] {
+			return fmt.Errorf("%w: sample %d is at %v seconds; times are finite and rise", ErrInput, i+1, v)
+		}
+	}
 	switch d.Kind {
-	case "", Bars, Words, Profile:
+	case "", Bars, Words, Profile, Sound:
 	case Image:
 		if d.Width < 1 || d.Height < 1 || d.Width > features || d.Height > features || d.Width*d.Height != features {
 			return fmt.Errorf("%w: an image of %d x %d has %d pixels; the model has %d features", ErrInput, d.Width, d.Height, d.Width*d.Height, features)
@@ -234,12 +285,17 @@ func (in *Input) unit() *Input {
 }
 
 // PositionsIn gives the features' places where their names are rising numbers,
-// such as wavelengths, and nil otherwise.
+// such as wavelengths, with or without a unit after a space, and nil otherwise.
 func PositionsIn(names []string) []float64 {
 	var list []float64
+	unit := ""
 	for i, name := range names {
-		v, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
-		if err != nil || math.IsInf(v, 0) || math.IsNaN(v) || i > 0 && v <= list[i-1] {
+		number, of, _ := strings.Cut(strings.TrimSpace(name), " ")
+		if i == 0 {
+			unit = of
+		}
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil || of != unit || math.IsInf(v, 0) || math.IsNaN(v) || i > 0 && v <= list[i-1] {
 			return nil
 		}
 		list = append(list, v)

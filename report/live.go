@@ -38,7 +38,7 @@ func Handler(in *Input, token string) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", policy(true)+"; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", policy(true, len(in.Sounds) > 0)+"; frame-ancestors 'none'")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -56,6 +56,7 @@ type head struct {
 	Warnings  []string         `json:"warnings"`
 	LeftOut   []string         `json:"leftOut"`
 	Metadata  []metadataColumn `json:"metadata"`
+	Sounds    []soundOnPage    `json:"sounds"`
 	Rank      *rankSection     `json:"rank"`
 	Consensus *consensusOnPage `json:"consensus"`
 	// Input says what was found in X; nil without it.
@@ -141,7 +142,7 @@ func newPage(in *Input, live bool) (*page, error) {
 	sel := choose(in, p.res)
 	p.head = head{Name: in.Name, Samples: m.W.Rows, Features: m.H.Cols, K: m.K(), Live: live, Scales: m.Scales,
 		Shares: s.shares, Sparse: [2][]float64{s.sparsityH, s.sparsityW}, PCA: s.variance, Info: m.Info,
-		Drawing: drawing{Kind: in.Drawing.Kind, Width: sel.width, Height: sel.height, ColumnMajor: in.Drawing.ColumnMajor, Axis: in.Drawing.Axis}}
+		Drawing: drawing{Kind: in.Drawing.Kind, Width: sel.width, Height: sel.height, ColumnMajor: in.Drawing.ColumnMajor, Axis: in.Drawing.axis()}}
 	h := &p.head
 	if h.Drawing.Kind == "" {
 		h.Drawing.Kind = Bars
@@ -165,6 +166,12 @@ func newPage(in *Input, live bool) (*page, error) {
 	p.packConsensus(in)
 	if in.X != nil {
 		p.packInput(in, sel)
+	}
+	if err := p.packSounds(in, sel); err != nil {
+		return nil, err
+	}
+	if in.X != nil {
+		p.packOriginals(in, sel, h.Input)
 	}
 	h.LeftOut = sel.leftOut
 	h.Arrays = p.pack.Arrays
@@ -197,6 +204,15 @@ func (p *page) packFactors(in *Input, s *measures, sel *selection) {
 	}
 	if in.Drawing.Positions != nil {
 		p.pack.f8("positions", pick(in.Drawing.Positions, sel.features))
+	}
+	if in.Drawing.Kind == Sound {
+		times := in.Drawing.Seconds
+		if times == nil {
+			times = PositionsIn(m.RowNames)
+		}
+		if times != nil {
+			p.pack.f8("times", pick(times, sel.samples))
+		}
 	}
 	for _, n := range []struct {
 		array, what string
@@ -442,7 +458,6 @@ func (p *page) packInput(in *Input, sel *selection) {
 		p.pack.f4(s.name+"Bias", pick(s.side.bias, s.at))
 		p.pack.f4(s.name+"Squares", pick(s.side.squares, s.at))
 	}
-	p.packOriginals(in, sel, section)
 }
 
 // packOriginals packs as many samples of X as there is room for: as rows of
@@ -510,7 +525,7 @@ func (p *page) write(w io.Writer) error {
 	if title == "" {
 		title = "nmf report"
 	}
-	r := strings.NewReplacer("{{policy}}", html.EscapeString(policy(p.head.Live)), "{{title}}", html.EscapeString(title),
+	r := strings.NewReplacer("{{policy}}", html.EscapeString(policy(p.head.Live, len(p.head.Sounds) > 0)), "{{title}}", html.EscapeString(title),
 		"{{style}}", style, "{{head}}", string(head), "{{data}}", data.String(), "{{script}}", script)
 	_, err = r.WriteString(w, template)
 	return err
@@ -518,14 +533,17 @@ func (p *page) write(w io.Writer) error {
 
 // policy is the page's content-security policy: nothing but its own style and
 // script, which it names by their hashes. The page of a server may ask that
-// server.
-func policy(live bool) string {
-	connect := "'none'"
+// server; a page with sounds may play what it holds itself.
+func policy(live, sounds bool) string {
+	connect, media := "'none'", ""
 	if live {
 		connect = "'self'"
 	}
-	return fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data: blob:; connect-src %s; base-uri 'none'; form-action 'none'",
-		hashSource(script), hashSource(style), connect)
+	if sounds {
+		media = " media-src blob:;"
+	}
+	return fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data: blob:;%s connect-src %s; base-uri 'none'; form-action 'none'",
+		hashSource(script), hashSource(style), media, connect)
 }
 
 func hashSource(text string) string {

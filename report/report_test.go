@@ -303,7 +303,10 @@ func TestPositions(t *testing.T) {
 	if got := PositionsIn([]string{"400", "410.5", "500"}); !slices.Equal(got, []float64{400, 410.5, 500}) {
 		t.Errorf("%v", got)
 	}
-	for _, names := range [][]string{nil, {"1", "1"}, {"2", "1"}, {"a"}, {"NaN"}} {
+	if got := PositionsIn([]string{"0.00 Hz", "31.25 Hz"}); !slices.Equal(got, []float64{0, 31.25}) {
+		t.Errorf("%v", got)
+	}
+	for _, names := range [][]string{nil, {"1", "1"}, {"2", "1"}, {"a"}, {"NaN"}, {"1 s", "2 Hz"}, {"1", "2 Hz"}} {
 		if got := PositionsIn(names); got != nil {
 			t.Errorf("%q: %v", names, got)
 		}
@@ -404,7 +407,13 @@ func TestCheck(t *testing.T) {
 		"image":      {Model: model, Drawing: Drawing{Kind: Image, Width: 3, Height: 2}},
 		"overflow":   {Model: model, Drawing: Drawing{Kind: Image, Width: 1 << 62, Height: 8}},
 		"signatures": {Model: model, Drawing: Drawing{Kind: Signatures}},
-		"kind":       {Model: model, Drawing: Drawing{Kind: "sound"}},
+		"kind":       {Model: model, Drawing: Drawing{Kind: "pie"}},
+		"seconds":    {Model: model, Drawing: Drawing{Kind: Sound, Seconds: []float64{1}}},
+		"falling":    {Model: model, Drawing: Drawing{Kind: Sound, Seconds: []float64{0, 1, 2, 3, 4, 4}}},
+		"never":      {Model: model, Drawing: Drawing{Kind: Sound, Seconds: []float64{0, 1, 2, 3, 4, math.Inf(1)}}},
+		"silent":     {Model: model, Sounds: []ComponentSound{{}}},
+		"no sound":   {Model: model, Drawing: Drawing{Kind: Sound}, Sounds: []ComponentSound{{Name: "a", WAV: []byte("RIFF")}}},
+		"component":  {Model: model, Drawing: Drawing{Kind: Sound}, Sounds: []ComponentSound{{Components: []int{2}}}},
 		"metadata":   {Model: model, Metadata: &Metadata{Columns: []MetadataColumn{{Values: named("a", 5)}}}},
 		"consensus":  {Model: model, Consensus: &Consensus{N: 3, Matrix: make([]float32, 8)}},
 		"stability":  {Model: model, Consensus: &Consensus{Stability: []float64{1}}},
@@ -446,6 +455,7 @@ func TestSize(t *testing.T) {
 		{40, 120_000, 20, Drawing{}, []string{"features", "long names of features"}},
 		{50, 90_000, 20, Drawing{Kind: Image, Width: 300, Height: 300}, []string{"every 2nd in each direction is here, 150 x 150 of 300 x 300"}},
 		{50, 90_001, 20, Drawing{Kind: Profile}, []string{"every 3rd of 90,001"}},
+		{60_000, 1025, 20, Drawing{Kind: Sound}, []string{"windows: every 2nd of 60,000", "what is above 4,410 Hz in the sounds", "10 of 20 sounds"}},
 	} {
 		model, x := made(c.m, c.n, c.k, 7)
 		model.RowNames, model.ColumnNames = named(long, c.m), named(long, c.n)
@@ -457,7 +467,13 @@ func TestSize(t *testing.T) {
 			}
 			meta.Columns = append(meta.Columns, MetadataColumn{Name: fmt.Sprint(long, q), Values: values})
 		}
-		text := pageText(t, &Input{Name: long, Model: model, X: FromMatrix[float64](x), Metadata: meta, Drawing: c.kind})
+		in := &Input{Name: long, Model: model, X: FromMatrix[float64](x), Metadata: meta, Drawing: c.kind}
+		if c.kind.Kind == Sound {
+			for j := range c.k {
+				in.Sounds = append(in.Sounds, ComponentSound{Name: long, Components: []int{j}, WAV: wav(t, 44100, noise(44100*50, uint64(j)))})
+			}
+		}
+		text := pageText(t, in)
 		if len(text) > MaxBytes {
 			t.Errorf("%d x %d, k = %d: %d bytes", c.m, c.n, c.k, len(text))
 		}

@@ -18,6 +18,8 @@ const (
 	maxRunes    = 1_000_000 // bytes of the names of samples, and of features
 	maxPacked   = 17_500_000
 	maxOriginal = 6_000_000 // bytes of original samples, or what is left
+	maxSounds   = 12_000_000
+	minOriginal = 1_000_000 // bytes that sounds leave to them
 	maxCosine   = 500       // components whose cosines are all shown
 )
 
@@ -32,7 +34,8 @@ type selection struct {
 }
 
 // choose decides what a page about a model holds. Samples: the first of every
-// component, those with the largest residuals, and for the rest every so many.
+// component, those with the largest residuals, and for the rest every so many;
+// of sounds every so many alone.
 // Features: those with the largest weights in any component; of pictures and
 // profiles every so many, so that they keep their form.
 func choose(in *Input, res *residuals) *selection {
@@ -40,9 +43,14 @@ func choose(in *Input, res *residuals) *selection {
 	k := m.K()
 	s := &selection{width: in.Drawing.Width, height: in.Drawing.Height}
 	if most := max(1, min(maxSamples, maxWeights/k)); m.W.Rows > most {
-		s.samples = chooseSamples(in, res, most)
-		s.leftOut = append(s.leftOut, fmt.Sprintf("%s of %s samples: the first of every component, those with the largest residuals and every so many of the others are here",
-			thousands(m.W.Rows-len(s.samples)), thousands(m.W.Rows)))
+		if in.Drawing.Kind == Sound {
+			s.samples = everyNth(m.W.Rows, most)
+			s.leftOut = append(s.leftOut, fmt.Sprintf("windows: every %s of %s is here", ordinal((m.W.Rows+most-1)/most), thousands(m.W.Rows)))
+		} else {
+			s.samples = chooseSamples(in, res, most)
+			s.leftOut = append(s.leftOut, fmt.Sprintf("%s of %s samples: the first of every component, those with the largest residuals and every so many of the others are here",
+				thousands(m.W.Rows-len(s.samples)), thousands(m.W.Rows)))
+		}
 	}
 	if most := max(1, min(maxFeatures, maxBasis/k)); m.H.Cols > most {
 		s.chooseFeatures(in, most)
@@ -93,6 +101,15 @@ func spread(n, most int) []int {
 	return order
 }
 
+// everyNth gives at most `most` of n indices, equally far apart.
+func everyNth(n, most int) []int {
+	var list []int
+	for i := 0; i < n; i += (n + most - 1) / most {
+		list = append(list, i)
+	}
+	return list
+}
+
 func sorted(set map[int]bool) []int {
 	list := make([]int, 0, len(set))
 	for i := range set {
@@ -123,12 +140,9 @@ func (s *selection) chooseFeatures(in *Input, most int) {
 		}
 		s.leftOut = append(s.leftOut, fmt.Sprintf("pixels: every %s in each direction is here, %d x %d of %d x %d", ordinal(step), s.width, s.height, d.Width, d.Height))
 		return
-	case Profile:
-		step := (n + most - 1) / most
-		for i := 0; i < n; i += step {
-			s.features = append(s.features, i)
-		}
-		s.leftOut = append(s.leftOut, fmt.Sprintf("features: every %s of %s is here", ordinal(step), thousands(n)))
+	case Profile, Sound:
+		s.features = everyNth(n, most)
+		s.leftOut = append(s.leftOut, fmt.Sprintf("features: every %s of %s is here", ordinal((n+most-1)/most), thousands(n)))
 		return
 	}
 	top := make([]float64, n)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	sound "github.com/partsof/nmf/internal/audio"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/recipe/audio"
+	"github.com/partsof/nmf/report"
 )
 
 type audioCmd struct {
@@ -244,6 +246,46 @@ func writeAudio[F matrix.Float](c *audioCmd, m *nmf.Model[F], r *audio.Recording
 		t.Flush()
 		return errors.Join(err, t.Error())
 	})
+}
+
+// soundPage is what a report shows of a recording: spectra, spectrograms and the
+// sounds that the command writes. Files follow one another, each as long as its
+// windows, so that the times of the windows and of the sounds are the same.
+func soundPage[F matrix.Float](c *audioCmd, m *nmf.Model[F], r *audio.Recording[F], input string, names []string, groups [][]int) (*report.Input, error) {
+	in := &report.Input{Name: filepath.Base(filepath.Clean(input)), Model: wider(m), X: report.FromMatrix(r.X), Fitted: true, Drawing: report.Drawing{Kind: report.Sound}}
+	t := r.Transform
+	for j := range t.Bins() {
+		in.Drawing.Positions = append(in.Drawing.Positions, t.Frequency(j, r.Rate))
+	}
+	joined := make([]*sound.Sound, len(groups))
+	for g := range joined {
+		joined[g] = &sound.Sound{Rate: r.Rate, Channels: make([][]float64, 1), Encoding: sound.Encoding{Bits: 32, Float: true}}
+	}
+	for i, p := range r.Parts {
+		for frame := range p.Frames {
+			in.Drawing.Seconds = append(in.Drawing.Seconds, t.Time(p.First+frame, r.Rate))
+		}
+		for g, s := range audio.Separate(m, r, i, groups, c.MaskPower) {
+			samples := make([]float64, p.Frames*t.Hop)
+			if i == len(r.Parts)-1 {
+				samples = samples[:s.Len()]
+			}
+			for _, channel := range s.Channels {
+				for at, v := range channel {
+					samples[at] += v / float64(len(s.Channels))
+				}
+			}
+			joined[g].Channels[0] = append(joined[g].Channels[0], samples...)
+		}
+	}
+	for g, s := range joined {
+		var b bytes.Buffer
+		if _, err := sound.WriteWAV(&b, s); err != nil {
+			return nil, err
+		}
+		in.Sounds = append(in.Sounds, report.ComponentSound{Name: names[g], Components: groups[g], WAV: b.Bytes()})
+	}
+	return in, nil
 }
 
 func showAudio[F matrix.Float](a *app, c *audioCmd, d *door, input string, m *nmf.Model[F], r *audio.Recording[F], onsets int) error {

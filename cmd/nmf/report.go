@@ -22,7 +22,7 @@ type drawFlags struct {
 	Draw     string `group:"Report" type:"choice" default:"auto" placeholder:"KIND" help:"What a component is (auto is image with --image, signatures96 where the names are those of its classes, bars otherwise)."`
 	Image    string `group:"Report" placeholder:"WxH" help:"Width and height of the picture that the features are the pixels of, row by row."`
 	ByColumn bool   `group:"Report" help:"The pixels of --image go column by column."`
-	Axis     string `group:"Report" placeholder:"TEXT" help:"Name of the axis of a profile, such as \"wavelength (nm)\". Features whose names are rising numbers are placed by them."`
+	Axis     string `group:"Report" placeholder:"TEXT" help:"Name of the axis of a profile or a spectrum, such as \"wavelength (nm)\". Features whose names are rising numbers, with or without a unit, are placed by them."`
 }
 
 // drawing gives what the flags say about a model with such features.
@@ -53,7 +53,7 @@ func (f *drawFlags) drawing(command string, names []string, features int) (repor
 		}
 	case "auto":
 		d.Kind = report.Guess(names)
-	case report.Profile:
+	case report.Profile, report.Sound:
 		d.Positions = report.PositionsIn(names)
 	}
 	return d, nil

@@ -38,6 +38,7 @@ function intro() {
   case "words": return "Each is a topic: words that occur together. A word is larger where it weighs more.";
   case "image": return "Each is a picture; every sample is a sum of them. White is much.";
   case "profile": return "Each is a profile over the ordered features; every sample is a sum of them.";
+  case "sound": return `Each is a spectrum that comes and goes: above by frequency, below as a spectrogram, the spectrum times its activation.${D.sounds.length ? " What it takes out of the recording can be heard." : ""}`;
   case "signatures96": return "Each is a mutational signature over the 96 classes of substitutions; every sample is a sum of them.";
   }
   return "Each is a set of features that occur together. A weight is the feature's part of its component.";
@@ -99,6 +100,8 @@ function face(j, found) {
     return wordList(topFeatures(j, 16, found), colour);
   case "image":
     return picture(basis(j), label);
+  case "sound":
+    return el("div", { class: "heard" }, drawn(basis(j), label, { colour }), spectrogram(j, 150), players(j), found && barList(topFeatures(j, 3, found), colour));
   case "profile":
   case "signatures96":
     return el("div", null, drawn(basis(j), label, { colour }), found && barList(topFeatures(j, 3, found), colour));
@@ -166,6 +169,11 @@ function componentPage(root, j) {
     near.j >= 0 && ["nearest", `${near.j + 1}`, `cosine ${near.c.toFixed(3)}`]].filter(Boolean).map(([name, value, about]) => el("div", { class: "tile" }, el("dt", null, name), el("dd", null, value, about && el("small", null, about))))));
   const figure = drawn(basis(j), `${componentName(j)} over the features`, { colour, height: 300 });
   if (figure) root.append(panel("What it looks like", null, figure));
+  if (D.drawing.kind === "sound") {
+    const heard = players(j);
+    if (heard.length) root.append(panel("What it sounds like", null, heard));
+    root.append(panel("When it sounds", "Its spectrum times its activation, up to the highest frequency of which any component has more than a thousandth of its largest.", spectrogram(j, 320)));
+  }
   const list = el("div");
   const draw = () => list.replaceChildren(barList(topFeatures(j, 30), colour, { wide: true }));
   draw();
@@ -248,7 +256,7 @@ function showCompare() {
   const c = D.cosine ? D.cosine[a * D.k + b].toFixed(3) : "";
   inner.append(el("header", null, el("h2", null, `Components ${a + 1} and ${b + 1}`), c && el("span", { class: "note" }, `cosine ${c}`), close));
   const side = (j) => el("div", null, el("h3", null, el("span", { class: "swatch", style: { background: componentColour(j) } }), ` ${componentName(j)} · ${percent(D.shares[j])}`),
-    drawn(basis(j), componentName(j), { colour: componentColour(j) }));
+    drawn(basis(j), componentName(j), { colour: componentColour(j) }), D.drawing.kind === "sound" && [spectrogram(j, 150), players(j)]);
   inner.append(el("div", { class: "versus" }, side(a), side(b), el("div", { class: "both" }, mirror(a, b))));
 }
 

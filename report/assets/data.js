@@ -9,7 +9,7 @@ async function load() {
   const head = JSON.parse($("head").textContent);
   const buffer = await decompress(fromBase64($("data").textContent.trim()));
   D = { ...head };
-  for (const list of ["warnings", "leftOut", "metadata", "runs"]) D[list] ||= [];
+  for (const list of ["warnings", "leftOut", "metadata", "runs", "sounds"]) D[list] ||= [];
   const kinds = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array };
   for (const [name, a] of Object.entries(head.arrays)) {
     D[name] = a.t === "s" ? names(new Uint8Array(buffer, a.at, a.n)) : new kinds[a.t](buffer, a.at, a.n);

@@ -1,4 +1,4 @@
-// What a component is: bars, words, a picture, a profile, a signature. The same
+// What a component is: bars, words, a picture, a profile or spectrum, a signature. The same
 // drawings show samples, reconstructions and residuals.
 
 // barList shows names with bars. An item has name, link, value, and may have
@@ -108,6 +108,7 @@ function drawn(values, label, o = {}) {
   case "image":
     return picture(values, label);
   case "profile":
+  case "sound":
     return profile([{ values, colour: o.colour }], label, o.height);
   case "signatures96":
     return signature(values, label, { height: o.height });

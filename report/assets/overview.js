@@ -62,7 +62,7 @@ function sharesPanel() {
 }
 
 function topNames(j, n) {
-  if (D.drawing.kind === "image" || D.drawing.kind === "profile") return null;
+  if (["image", "profile", "sound"].includes(D.drawing.kind)) return null;
   return top(basis(j), n).map(featureName).map((s) => s.length > 24 ? s.slice(0, 23) + "…" : s).join(", ");
 }
 

@@ -3,7 +3,7 @@
 function residuals(root) {
   root.append(el("div", null, el("h1", null, "Residuals"), el("p", { class: "lead" }, "Where the model is wrong. ", el("b", null, percent(D.input.relativeError ** 2)),
     " of the sum of squares is not explained; here it is by sample and by feature.")));
-  if (D.drawing.kind === "image" || D.drawing.kind === "profile" || D.drawing.kind === "signatures96") root.append(byPlace());
+  if (["image", "profile", "signatures96", "sound"].includes(D.drawing.kind)) root.append(byPlace());
   root.append(el("div", { class: "grid" },
     side("sample", D.rowError, D.rowShare, D.rowBias, D.rowSquares, sampleName, sampleLink, D.m),
     side("feature", D.columnError, D.columnShare, D.columnBias, D.columnSquares, featureName, featureLink, D.n)));
@@ -17,7 +17,7 @@ function byPlace() {
     return panel("Where in the picture", null, el("div", { class: "pictures" }, one("squared residual", picture(share, "Squared residual by pixel", { ramp: amountRamp() })),
       one("sum of the residual", differences(bias, "Sum of the residual by pixel"))), el("p", { class: "note" }, "Sum of the residual: orange where the model shows too little over all samples, blue where too much."));
   }
-  return panel("Where on the axis", "Each feature's share of all residual squares.", D.drawing.kind === "profile" ? profile([{ values: share }], "Squared residual by feature", 240) : signature(share, "Squared residual by class", { height: 280 }));
+  return panel("Where on the axis", "Each feature's share of all residual squares.", D.drawing.kind === "signatures96" ? signature(share, "Squared residual by class", { height: 280 }) : profile([{ values: share }], "Squared residual by feature", 240));
 }
 
 function side(what, error, share, bias, squares, name, link, total) {

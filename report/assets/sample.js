@@ -46,6 +46,7 @@ function beside(s) {
       x && one("residual", differences(residual, "Residual"))), x && signs), panel("Its largest parts", null, el("div", { class: "pictures" }, parts))];
   }
   case "profile":
+  case "sound":
     return [panel("Original and reconstruction", null, profile([...(x ? [{ values: x, colour: css("--faint"), name: "original" }] : []), { values: y, colour: css("--accent"), name: "reconstruction" }], "Original and reconstruction", 280), lineLegend(x)),
       ...(x ? [panel("Residual", "Original minus reconstruction.", profile([{ values: residual, colour: css("--warn"), name: "residual" }], "Residual", 170))] : [])];
   case "signatures96":
