@@ -132,9 +132,22 @@ func takeApart[F matrix.Float](a *app, c *audioCmd, d *door) error {
 	if len(c.Input) > 1 {
 		input = plural(len(c.Input), "file")
 	}
+	d.ownPage = true
 	m, err := fitPrepared(a, d, input, &r.Table, tune...)
 	if err != nil {
 		return err
+	}
+	if c.Report != "" {
+		page, err := soundPage(c, m, r, input, names, groups)
+		if err == nil {
+			err = a.describeSamples(page, c.Metadata, r.RowNames, m.W.Rows, c.Quiet)
+		}
+		if err == nil {
+			err = savePage(page, c.Report)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	onsets := audio.Onsets(m, r, c.Rise)
 	if err := writeAudio(c, m, r, names, groups, onsets); err != nil {

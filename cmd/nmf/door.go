@@ -68,8 +68,9 @@ type door struct {
 	// inputs are what the command reads, and does not write over.
 	inputs []string
 	// drawing is how the report draws a component; its zero value goes by the
-	// names of the features.
+	// names of the features. ownPage says that the command writes the page.
 	drawing report.Drawing
+	ownPage bool
 	// fitFlags are the flags of fit that were given, or that the preset gave, and
 	// those that name files beside the prepared matrix.
 	fitFlags []string
@@ -207,7 +208,10 @@ func fitPrepared[F matrix.Float](a *app, d *door, input string, t *data.Table[F]
 	if err != nil {
 		return nil, err
 	}
-	return model, errors.Join(saveModel(a, model, d.out, d.Quiet), writePage(a, d, input, t, model))
+	if err := saveModel(a, model, d.out, d.Quiet); err != nil || d.ownPage {
+		return model, err
+	}
+	return model, writePage(a, d, input, t, model)
 }
 
 // writePage writes the report that was asked for.
