@@ -521,7 +521,7 @@ func TestBrowserSound(t *testing.T) {
 		t.Errorf("players %q", labels)
 	}
 	p.visit("#component/1")
-	p.wants("figcaption", "first · component 1")
+	p.wants("figcaption", "first")
 	p.wait(`document.querySelector("audio").duration === 0.5`)
 	p.do(chromedp.Evaluate[chromedp.Void](`(() => { const a = document.querySelector("audio"); a.muted = true; return a.play(); })()`, chromedp.EvalAwaitPromise))
 	p.wait(`document.querySelector("audio").ended`)
@@ -540,6 +540,13 @@ func TestBrowserSound(t *testing.T) {
 	if eval[bool](p, `document.querySelector("main img, main b b, main script") !== null || document.title.startsWith("broken")`) {
 		t.Error("a name became markup")
 	}
+	p.press("c")
+	p.visit("#component/1")
+	p.press("c")
+	if n := eval[int](p, `document.querySelectorAll("#compare audio, #compare canvas").length`); n != 4 {
+		t.Errorf("two compared components have %d spectrograms and players", n)
+	}
+	p.press(kb.Escape)
 	p.visit("#component/6")
 	if eval[bool](p, `document.querySelector("audio") !== null`) {
 		t.Error("a component without a sound has a player")

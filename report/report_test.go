@@ -455,7 +455,7 @@ func TestSize(t *testing.T) {
 		{40, 120_000, 20, Drawing{}, []string{"features", "long names of features"}},
 		{50, 90_000, 20, Drawing{Kind: Image, Width: 300, Height: 300}, []string{"every 2nd in each direction is here, 150 x 150 of 300 x 300"}},
 		{50, 90_001, 20, Drawing{Kind: Profile}, []string{"every 3rd of 90,001"}},
-		{60_000, 1025, 20, Drawing{Kind: Sound}, []string{"windows: every 2nd of 60,000", "what is above 4,410 Hz in the sounds", "10 of 20 sounds"}},
+		{60_000, 1025, 20, Drawing{Kind: Sound}, []string{"windows: every 2nd of 60,000", "what is above 4,410 Hz in the sounds", "8 of 20 sounds"}},
 	} {
 		model, x := made(c.m, c.n, c.k, 7)
 		model.RowNames, model.ColumnNames = named(long, c.m), named(long, c.n)

@@ -83,7 +83,7 @@ func (p *page) packSounds(in *Input, sel *selection) error {
 		here++
 	}
 	for i, s := range in.Sounds {
-		out := soundOnPage{Name: cutBytes(s.Name, 200), Components: s.Components}
+		out := soundOnPage{Name: cutBytes(s.Name, 200), Components: append([]int{}, s.Components...)} // never null
 		if files[i] != nil {
 			out.Array = fmt.Sprintf("sound%d", i)
 			p.pack.u1(out.Array, files[i])

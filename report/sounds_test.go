@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -105,6 +106,15 @@ func TestSoundsPolicy(t *testing.T) {
 	with := policyOf(&Input{Model: model, Drawing: Drawing{Kind: Sound}, Sounds: []ComponentSound{{Components: []int{0}, WAV: wav(t, 8000, noise(10, 1))}}})
 	if strings.Contains(without, "media-src") {
 		t.Errorf("without sounds: %s", without)
+	}
+	h, err := Handler(&Input{Model: model, Drawing: Drawing{Kind: Sound}, Sounds: []ComponentSound{{WAV: wav(t, 8000, noise(10, 1))}}}, "token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, httptest.NewRequest("GET", "/token/", nil))
+	if served := answer.Header().Get("Content-Security-Policy"); !strings.Contains(served, " media-src blob:;") {
+		t.Errorf("served: %s", served)
 	}
 	if strings.Replace(with, " media-src blob:;", "", 1) != without {
 		t.Errorf("with sounds: %s, without: %s", with, without)

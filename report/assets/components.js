@@ -172,7 +172,7 @@ function componentPage(root, j) {
   if (D.drawing.kind === "sound") {
     const heard = players(j);
     if (heard.length) root.append(panel("What it sounds like", null, heard));
-    root.append(panel("When it sounds", "Its spectrum times its activation, up to the highest frequency of which any component has more than a thousandth of its largest.", spectrogram(j, 320)));
+    root.append(panel("When it sounds", "Its spectrum times its activation, as a part of the largest, up to where any component still has a hundredth of its largest weight.", spectrogram(j, 320)));
   }
   const list = el("div");
   const draw = () => list.replaceChildren(barList(topFeatures(j, 30), colour, { wide: true }));
@@ -244,7 +244,7 @@ function showCompare() {
   }
   const box = $("compare");
   box.hidden = pinned.length === 0;
-  if (box.hidden) return;
+  if (box.hidden) return box.replaceChildren(); // a sound in it falls silent
   const close = el("button", { type: "button", on: { click: () => { pinned.length = 0; showCompare(); } } }, "Close");
   const inner = el("div", { class: "inner" });
   box.replaceChildren(inner);

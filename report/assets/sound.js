@@ -11,13 +11,13 @@ function between(values, a, b) {
 }
 
 // band is how high spectrograms go: to where some component still has a
-// thousandth of its largest weight.
+// hundredth of its largest weight, which is a tenth in the colours.
 let highest;
 function band() {
   if (highest === undefined) {
     highest = 1;
     for (let j = 0; j < D.k; j++) {
-      const h = basis(j), least = largest(h) / 1000;
+      const h = basis(j), least = largest(h) / 100;
       for (let f = D.nk - 1; f > highest; f--) if (h[f] > least) highest = f;
     }
     highest = Math.min(D.nk - 1, Math.ceil(1.05 * highest));
@@ -93,14 +93,14 @@ function spectrogram(j, height) {
     show(r.left + left + (times[at[0]] - t0) / (t1 - t0 || 1) * wide, r.top + up + (y1 - places[at[1]]) / (y1 - y0 || 1) * tall);
     announce();
   });
-  return el("div", null, box, el("div", { class: "legend" }, rampLegend(amountRamp(), "0", "its largest", "square root of the model, from")));
+  return el("div", null, box, el("div", { class: "legend" }, rampLegend(amountRamp(), "0", "1", "square root")));
 }
 
 // players play the sounds that a component has a part in; one at a time is heard.
 function players(j) {
   return D.sounds.filter((s) => s.components.includes(j)).map((s) => {
     const name = visible(s.name), of = s.components.length > 1 ? `components ${s.components.map((c) => c + 1).join(", ")} together` : `component ${j + 1}`;
-    const caption = el("figcaption", null, el("b", null, name || "sound"), ` · ${of}`);
+    const caption = el("figcaption", null, el("b", null, name || "sound"), s.components.length > 1 && ` · ${of}`);
     if (!s.array) return el("figure", { class: "player" }, caption, el("p", { class: "note" }, "This sound was left out of the page, which stays below 25 MB."));
     s.url ||= URL.createObjectURL(new Blob([D[s.array]], { type: "audio/wav" }));
     return el("figure", { class: "player" }, caption, el("audio", { controls: true, preload: "metadata", src: s.url, "aria-label": `Sound of ${of}${name ? ": " + name : ""}`,
