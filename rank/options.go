@@ -153,3 +153,12 @@ func defaulted[T int | float64](v, def T) T {
 	}
 	return v
 }
+
+// BySilhouettes is a sweep over numbers of components that is chosen by the
+// stability of the components alone, as the fields of mutational signatures and
+// of muscle synergies do: the last k at which those of all starts fall into k
+// groups, with silhouettes of at least 0.8 on average and none below 0.2
+// (Alexandrov et al. 2013). There are as many starts as fit has runs.
+func BySilhouettes(fit *nmf.Options, k []int) *Options {
+	return &Options{Fit: *fit, K: k, Runs: max(2, fit.Runs), Criteria: []string{silhouette}}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/internal/atomicfile"
 	"github.com/partsof/nmf/matrix"
+	"github.com/partsof/nmf/rank"
 	"github.com/partsof/nmf/recipe/muscles"
 )
 
@@ -113,6 +114,12 @@ func findSynergies[F matrix.Float](a *app, c *musclesCmd, d *door, o *muscles.Op
 			return err
 		}
 	}
+	var stable []stableNumber
+	if len(tried) > 0 {
+		if stable, err = stableNumbers(a, d, set, tried[len(tried)-1].K); err != nil {
+			return inFile(c.Input, err)
+		}
+	}
 	model, err := fitPrepared(a, d, c.Input, &set.Table)
 	if err != nil {
 		return err
@@ -133,7 +140,7 @@ func findSynergies[F matrix.Float](a *app, c *musclesCmd, d *door, o *muscles.Op
 			return err
 		}
 	}
-	if err := showSynergies(a, c, d, set, model, tried); err != nil {
+	if err := showSynergies(a, c, d, set, model, tried, stable); err != nil {
 		return err
 	}
 	return cancelled(&model.Info, d.out)
@@ -168,7 +175,42 @@ func tryNumbers[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.Set
 	return tried, nil
 }
 
-func showSynergies[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.Set[F], m *nmf.Model[F], tried []synergyNumber) error {
+// stableNumber is how well the synergies of all starts agree, for one number of
+// them: the least and the mean silhouette, 1 where all are the same.
+type stableNumber struct {
+	K              int         `json:"k"`
+	SilhouetteMin  rank.Number `json:"silhouette_min"`
+	SilhouetteMean rank.Number `json:"silhouette_mean"`
+	// Chosen is the last number that is stable.
+	Chosen bool `json:"chosen,omitempty"`
+}
+
+// stableNumbers looks at the numbers of synergies up to two beyond the one that
+// accounts for enough.
+func stableNumbers[F matrix.Float](a *app, d *door, set *muscles.Set[F], k int) (list []stableNumber, err error) {
+	fit, err := d.options(a, d.Threads, d.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	rows, cols := set.X.Dims()
+	var ks []int
+	for n := 2; n <= min(k+2, rows, cols); n++ {
+		ks = append(ks, n)
+	}
+	if ks == nil {
+		return nil, nil
+	}
+	r, err := bySilhouettes(&set.Table, fit, ks, d.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.K {
+		list = append(list, stableNumber{r.K[i].K, r.K[i].SilhouetteMin, r.K[i].SilhouetteMean, r.K[i].K == r.Recommended.K})
+	}
+	return list, nil
+}
+
+func showSynergies[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.Set[F], m *nmf.Model[F], tried []synergyNumber, stable []stableNumber) error {
 	v := muscles.Explained(m, set.X)
 	if c.JSON {
 		return a.printJSON(struct {
@@ -176,11 +218,12 @@ func showSynergies[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.
 			Muscles   []string          `json:"muscles,omitempty"`
 			Variance  *muscles.Variance `json:"variance"`
 			Tried     []synergyNumber   `json:"tried,omitempty"`
+			Stable    []stableNumber    `json:"stable,omitempty"`
 			Synergies int               `json:"synergies"`
 			Model     string            `json:"model"`
 			Plot      string            `json:"plot,omitempty"`
 			Fit       nmf.Info          `json:"fit"`
-		}{m.W.Rows, set.ColumnNames, v, tried, m.K(), d.out.path, c.Plot, withoutTrace(m.Info)})
+		}{m.W.Rows, set.ColumnNames, v, tried, stable, m.K(), d.out.path, c.Plot, withoutTrace(m.Info)})
 	}
 	if c.Quiet {
 		return nil
@@ -202,6 +245,16 @@ func showSynergies[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.
 			head = "number"
 		}
 		a.printf("%-8s%s: VAF %.4f\n", head, synergyText(t.K), t.VAF)
+	}
+	for i, s := range stable {
+		head, chosen := "", ""
+		if i == 0 {
+			head = "stable"
+		}
+		if s.Chosen {
+			chosen = ", the last number that is stable"
+		}
+		a.printf("%-8s%s: silhouettes of the starts' synergies from %.3f, mean %.3f%s\n", head, synergyText(s.K), float64(s.SilhouetteMin), float64(s.SilhouetteMean), chosen)
 	}
 	a.printf("VAF     %.4f of the whole with %s; R² %.4f\n", v.VAF, synergyText(m.K()), v.R2)
 	name := fmt.Sprintf("muscle %d", least+1)

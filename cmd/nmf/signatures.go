@@ -132,10 +132,12 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, read *dat
 		a.note(c.Quiet, "%s: not all numbers are whole: they are resampled as if they were counts", c.Input)
 	}
 	if len(ks) > 1 {
-		if f.rank, err = chooseSignatures(c, t, signatures.RankOptions(options, ks)); err != nil {
+		if f.rank, err = bySilhouettes(t, options, ks, c.Quiet); err != nil {
 			return inFile(c.Input, err)
 		}
-		d.k = f.rank.Recommended.K
+		if d.k = f.rank.Recommended.K; d.k == 0 {
+			return inFile(c.Input, errors.New("no number of signatures is stable; say one with -k"))
+		}
 	}
 	if f.model, err = fitPrepared(a, d, c.Input, t); err != nil {
 		return err
@@ -156,17 +158,15 @@ func findSignatures[F matrix.Float](a *app, c *signaturesCmd, d *door, read *dat
 	return whole
 }
 
-// chooseSignatures sweeps over numbers of signatures.
-func chooseSignatures[F matrix.Float](c *signaturesCmd, t *data.Table[F], o *rank.Options) (result *rank.Result, err error) {
-	if p := newProgress(c.Quiet); p != nil {
+// bySilhouettes sweeps over numbers of components and looks at how well those of
+// the restarts agree.
+func bySilhouettes[F matrix.Float](t *data.Table[F], fit *nmf.Options, ks []int, quiet bool) (*rank.Result, error) {
+	o := rank.BySilhouettes(fit, ks)
+	if p := newProgress(quiet); p != nil {
 		o.Progress = p.sweep
 		defer p.clear()
 	}
-	result, err = rank.Sweep(context.Background(), t.X, o)
-	if err == nil && result.Recommended.K == 0 {
-		err = errors.New("no number of signatures is stable; say one with -k")
-	}
-	return result, err
+	return rank.Sweep(context.Background(), t.X, o)
 }
 
 // judge resamples, names and refits.

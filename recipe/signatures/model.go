@@ -130,11 +130,3 @@ func interval(values []float64) (low, high float64) {
 	sorted := slices.Sorted(slices.Values(values))
 	return stat.Quantile(0.025, stat.LinInterp, sorted, nil), stat.Quantile(0.975, stat.LinInterp, sorted, nil)
 }
-
-// RankOptions is the sweep over numbers of signatures k that the field chooses
-// by: the last k at which the signatures of all starts fall into k groups, with
-// silhouettes of at least 0.8 on average and none below 0.2 (Alexandrov et al.
-// 2013).
-func RankOptions(fit *nmf.Options, k []int) *rank.Options {
-	return &rank.Options{Fit: *fit, K: k, Runs: max(2, fit.Runs), Criteria: []string{"silhouette"}}
-}

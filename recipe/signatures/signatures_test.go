@@ -463,7 +463,7 @@ func TestScenario8Rank(t *testing.T) {
 		t.Skip("minutes")
 	}
 	x := catalogue(t, "data/sbs96-scenario8/Samples.txt.gz")
-	r, err := rank.Sweep(context.Background(), matrix.Matrix[float64](x), signatures.RankOptions(signatures.Preset(), []int{1, 2, 3, 4, 5}))
+	r, err := rank.Sweep(context.Background(), matrix.Matrix[float64](x), rank.BySilhouettes(signatures.Preset(), []int{1, 2, 3, 4, 5}))
 	if err != nil {
 		t.Fatal(err)
 	}
