@@ -128,12 +128,9 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
-	if err != nil {
+	if err := c.cellFlags.into(a, fit, c.Transpose, c.Quiet); err != nil {
 		return err
 	}
-	cells.apply(fit)
-	fit.Missing = c.cellFlags.missing()
 	fit.RowNames, fit.ColumnNames = t.RowNames, t.ColumnNames
 	o := &rank.ConsensusOptions{Fit: *fit, Runs: c.Runs, Neighbours: c.Neighbours, Threshold: c.Threshold, Bootstrap: c.Bootstrap}
 	if o.Quantiles, err = parseQuantiles(c.Quantiles); err != nil {

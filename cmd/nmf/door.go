@@ -242,7 +242,7 @@ func fitUnsaved[F matrix.Float](a *app, d *door, input string, t *data.Table[F],
 	if err != nil {
 		return nil, err
 	}
-	if err := d.loadCells(a, o); err != nil {
+	if err := d.cellFlags.into(a, o, false, d.Quiet); err != nil {
 		return nil, err
 	}
 	for _, f := range tune {
@@ -275,17 +275,6 @@ func (d *door) saveBeside(what, flag string, x matrix.Matrix[float64]) error {
 	path := base + "." + what + ext + ending
 	d.fitFlags = append(d.fitFlags, "--"+flag+" "+shellWord(path))
 	return data.Write(path, &data.Table[float64]{X: x}, nil)
-}
-
-// loadCells reads what counts how much: files of the prepared matrix's shape.
-func (d *door) loadCells(a *app, o *nmf.Options) error {
-	cells, err := d.cellFlags.load(a, false, d.Threads, d.Quiet)
-	if err != nil {
-		return err
-	}
-	cells.apply(o)
-	o.Missing = d.cellFlags.missing()
-	return nil
 }
 
 // again prints the command of nmf fit that makes the same model.

@@ -196,12 +196,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err := c.solveFlags.load(a, o, c.Quiet); err != nil {
 		return err
 	}
-	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
-	if err != nil {
+	if err := c.cellFlags.into(a, o, c.Transpose, c.Quiet); err != nil {
 		return err
 	}
-	cells.apply(o)
-	o.Missing = c.cellFlags.missing()
 	rows, _ := t.X.Dims()
 	labels, err := c.labels(a, t.RowNames, rows, c.Quiet)
 	if err != nil {

@@ -75,6 +75,18 @@ type cells struct {
 	rows, columns []float64
 }
 
+// into reads the files and fills in what o says of cells: which are missing, and
+// how much the others count.
+func (f *cellFlags) into(a *app, o *nmf.Options, transpose, quiet bool) error {
+	c, err := f.load(a, transpose, o.Threads, quiet)
+	if err != nil {
+		return err
+	}
+	c.apply(o)
+	o.Missing = f.missing()
+	return nil
+}
+
 // load reads the files; those that have the input's shape are turned round
 // where the input was.
 func (f *cellFlags) load(a *app, transpose bool, threads int, quiet bool) (c cells, err error) {

@@ -139,12 +139,9 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	cells, err := c.cellFlags.load(a, c.Transpose, c.Threads, c.Quiet)
-	if err != nil {
+	if err := c.cellFlags.into(a, fit, c.Transpose, c.Quiet); err != nil {
 		return err
 	}
-	cells.apply(fit)
-	fit.Missing = c.cellFlags.missing()
 	o.Fit = *fit
 	o.Runs = c.Runs
 	o.State = c.Resume
