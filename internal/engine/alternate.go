@@ -110,6 +110,14 @@ func (a *alternation[F]) choose() error {
 	return nil
 }
 
+// pace is that of the momentum.
+func (a *alternation[F]) pace() pace {
+	if a.cfg.Extrapolate {
+		return careful
+	}
+	return still
+}
+
 // pair is the state of one run.
 type pair[F kernel.Float] struct {
 	*alternation[F]
@@ -140,7 +148,7 @@ func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 	a.mu.Lock()
 	w, h := a.start(i)
 	s := &pair[F]{alternation: a, pool: p, run: &Run[F]{}, index: i, report: report, w: w, h: h, total: math.Inf(1),
-		momentum: newMomentum(a.cfg.Extrapolate), tol: a.cfg.Tol, revivals: make([]int, w.K)}
+		momentum: newMomentum(a.pace()), tol: a.cfg.Tol, revivals: make([]int, w.K)}
 	a.mu.Unlock()
 	for range p.workers {
 		s.scratch = append(s.scratch, newTileScratch[F](w.K))

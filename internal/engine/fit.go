@@ -168,7 +168,7 @@ func (f *fitter[F]) newSlot(i, k int) *slot[F] {
 	row, column := f.x.cells()
 	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
 		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
-		tol: f.cfg.Tol, momentum: newMomentum(f.cfg.Extrapolate), revivals: make([]int, k),
+		tol: f.cfg.Tol, momentum: newMomentum(f.pace()), revivals: make([]int, k),
 		sweepsRow: f.sweeps(k, row), sweepsCol: f.sweeps(k, column)}
 }
 
@@ -252,6 +252,17 @@ func (f *fitter[F]) refill() {
 	f.beta = make([]F, f.stack.w.Ld)
 }
 
+// pace is that of the momentum.
+func (f *fitter[F]) pace() pace {
+	switch {
+	case !f.cfg.Extrapolate:
+		return still
+	case f.cfg.Solver == "mu":
+		return careful
+	}
+	return brisk
+}
+
 // room reports whether the next run fits beside others.
 func (f *fitter[F]) room(slots, width int) bool {
 	if slots == 0 {
@@ -267,7 +278,7 @@ func (f *fitter[F]) sweeps(k int, cells float64) int {
 	if f.cfg.InnerSweeps > 0 {
 		return f.cfg.InnerSweeps
 	}
-	const alpha, most = 0.5, 8
+	const alpha, most = 0.5, 12
 	return min(most, 1+int(alpha*(1+cells/float64(k))))
 }
 
@@ -297,8 +308,11 @@ func (f *fitter[F]) iterate() bool {
 		return false
 	}
 	f.stack.flip()
-	for _, s := range f.slots {
+	for i, s := range f.slots {
 		if !f.judge(s) {
+			for _, left := range f.slots[i+1:] {
+				f.stack.back(left.off, left.k)
+			}
 			return false
 		}
 	}
