@@ -119,7 +119,7 @@ func keep[F matrix.Float](x matrix.Matrix[F], k int, opt *Options, began *time.T
 
 func (c *keeper[F]) begin(x matrix.Matrix[F], k int, opt *Options, began *time.Time) (err error) {
 	if !c.folder.Empty() && !c.Resume {
-		return fmt.Errorf("%w: %s holds the state of a fit: resume it, name another folder, or remove it to begin anew", ErrCheckpoint, c.Dir)
+		return fmt.Errorf("%w: %s holds the state of a fit: resume it (--resume), name another folder, or remove it to begin anew", ErrCheckpoint, c.Dir)
 	}
 	if c.fit, err = identityOf(x, k, opt); err != nil {
 		return err
