@@ -17,13 +17,13 @@ func TestCheckpointDiskFull(t *testing.T) {
 		t.Skipf("no small disk can be made here: %v", err)
 	}
 	defer syscall.Unmount(dir, 0)
-	x := lowRank[float32](60, 45, 3, 0.2, 1)
+	x := lowRank[float64](60, 45, 6, 0.2, 1)
 	o := &nmf.Options{Init: "random", Solver: "mu", MaxIter: 700, Tol: -1, LossTol: -1}
-	want := everything(t, fit(t, x, 2, o))
+	want := everything(t, fit(t, x, 5, o))
 	var notes []string
 	saved := 0
 	o.Checkpoint = &nmf.Checkpoint{Dir: filepath.Join(dir, "c"), Every: -1, Note: func(m string) { notes = append(notes, m) }, Saved: func(string) { saved++ }}
-	if everything(t, fit(t, x, 2, o)) != want {
+	if everything(t, fit(t, x, 5, o)) != want {
 		t.Error("another model")
 	}
 	// The trace grows until three states are more than the disk holds.
@@ -34,7 +34,7 @@ func TestCheckpointDiskFull(t *testing.T) {
 		t.Errorf("the folder holds %q", files)
 	}
 	o.Checkpoint = &nmf.Checkpoint{Dir: o.Checkpoint.Dir, Resume: true}
-	if everything(t, fit(t, x, 2, o)) != want {
+	if everything(t, fit(t, x, 5, o)) != want {
 		t.Error("resumed: another model")
 	}
 }

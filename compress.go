@@ -56,7 +56,8 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 	if known, done := kept.beyond(sketchStage); done {
 		runs := make([]*engine.Run[F], len(ranks))
 		for i := range runs {
-			runs[i] = &kept.state.Before.Runs[i].Run
+			r := kept.state.Before.Runs[i].Run
+			runs[i] = &r
 		}
 		return runs, newCompression(int(known[0]), known[1], runs), nil
 	}

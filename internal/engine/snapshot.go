@@ -80,13 +80,15 @@ func (k *Keeper[F]) work(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// resumed gives the states of the runs to go on with, by index.
+// resumed gives the states of the runs to go on with, by index, and forgets them
+// itself: their factors are large.
 func (k *Keeper[F]) resumed() map[int]*RunState[F] {
 	states := map[int]*RunState[F]{}
 	if k != nil && k.Resume != nil {
-		for i := range k.Resume.Runs {
-			states[k.Resume.Runs[i].Index] = &k.Resume.Runs[i]
+		for _, s := range k.Resume.Runs {
+			states[s.Index] = &s
 		}
+		k.Resume = nil
 	}
 	return states
 }
