@@ -87,8 +87,11 @@ func (h *Hash) Matrix(x any) error {
 }
 
 // partBytes is the size of the parts of a dense matrix that are hashed by
-// themselves, so that several can be at a time.
-const partBytes = 4 << 20
+// themselves, so that several, mostParts at most, can be at a time.
+const (
+	partBytes = 2 << 20
+	mostParts = 4
+)
 
 func rowsOf[F matrix.Float](x *matrix.Dense[F]) func(first int, dst []F) error {
 	return func(first int, dst []F) error {
@@ -111,7 +114,7 @@ func dense[F matrix.Float](h *Hash, rows, cols int, read func(first int, dst []F
 		bytes  []byte
 		sum    [sha256.Size]byte
 	}
-	parts := make([]part, min(runtime.GOMAXPROCS(0), (rows+step-1)/step))
+	parts := make([]part, min(mostParts, runtime.GOMAXPROCS(0), (rows+step-1)/step))
 	for r0 := 0; r0 < rows; {
 		var wg sync.WaitGroup
 		n := 0
