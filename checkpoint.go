@@ -228,8 +228,8 @@ func identityOf[F matrix.Float](x matrix.Matrix[F], k int, opt *Options) (fitIde
 	m, n := x.Dims()
 	id := fitIdentity{Version: Version(), Precision: precision[F](), Rows: m, Columns: n, K: k,
 		SIMD: []string{kernel.For[F]().Tier + " on " + runtime.GOARCH}, Options: map[string]string{}, Given: map[string]string{}}
-	data := fingerprint.New()
-	if err := data.Matrix(x); err != nil {
+	data, err := fingerprint.Rows(x, 0)
+	if err != nil {
 		return id, err
 	}
 	id.Data = data.String()

@@ -61,96 +61,117 @@ func (h *Hash) indices(values []int32) {
 	h.h.Write(b)
 }
 
-// Matrix adds a matrix of package matrix, or nil. One that is read block by
-// block is read once and has the hash that it has in memory; the error is that
-// of reading. Another kind is an error.
+// Matrix adds a matrix of package matrix, or nil. The error is that of reading
+// one that is read block by block, or that of another kind.
 func (h *Hash) Matrix(x any) error {
-	switch x := x.(type) {
-	case nil:
+	if x == nil {
 		h.Numbers(0)
-	case *matrix.Dense[float32]:
-		return dense(h, x.Rows, x.Cols, rowsOf(x))
-	case *matrix.Dense[float64]:
-		return dense(h, x.Rows, x.Cols, rowsOf(x))
-	case *matrix.Streamed[float32]:
-		return dense(h, x.Rows, x.Cols, x.Read)
-	case *matrix.Streamed[float64]:
-		return dense(h, x.Rows, x.Cols, x.Read)
-	case *matrix.CSR[float32]:
-		sparse(h, x)
-	case *matrix.CSR[float64]:
-		sparse(h, x)
-	default:
-		return fmt.Errorf("a %T has no fingerprint", x)
+		return nil
 	}
+	rows, err := Rows(x, 0)
+	if err != nil {
+		return err
+	}
+	m, n := x.(interface{ Dims() (rows, cols int) }).Dims()
+	h.Numbers(1, m, n)
+	h.Bytes(rows[:])
 	return nil
 }
 
-// partBytes is the size of the parts of a dense matrix that are hashed by
-// themselves, so that several, mostParts at most, can be at a time.
+// Sum is a fingerprint of rows that can be made by parts.
+type Sum [sha256.Size]byte
+
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+
+// Join makes s that of its rows and of others.
+func (s *Sum) Join(other Sum) {
+	for i, b := range other {
+		s[i] ^= b
+	}
+}
+
+// Rows is the fingerprint of the rows of a matrix of package matrix that are the
+// rows from `first` on of another one: that of the whole is that of its parts
+// joined. A dense matrix that is read block by block is read once and has the
+// fingerprint that it has in memory.
+func Rows(x any, first int) (Sum, error) {
+	switch x := x.(type) {
+	case *matrix.Dense[float32]:
+		return dense(x, first), nil
+	case *matrix.Dense[float64]:
+		return dense(x, first), nil
+	case *matrix.Streamed[float32]:
+		return streamed(x, first)
+	case *matrix.Streamed[float64]:
+		return streamed(x, first)
+	case *matrix.CSR[float32]:
+		return sparse(x, first), nil
+	case *matrix.CSR[float64]:
+		return sparse(x, first), nil
+	}
+	return Sum{}, fmt.Errorf("a %T has no fingerprint", x)
+}
+
+// kinds of rows.
 const (
-	partBytes = 2 << 20
-	mostParts = 4
+	denseRow = iota
+	sparseRow
 )
 
-func rowsOf[F matrix.Float](x *matrix.Dense[F]) func(first int, dst []F) error {
-	return func(first int, dst []F) error {
-		for i := 0; i*x.Cols < len(dst); i++ {
-			copy(dst[i*x.Cols:], x.Row(first+i))
-		}
-		return nil
-	}
+func dense[F matrix.Float](x *matrix.Dense[F], first int) Sum {
+	return sum(x.Rows, first, denseRow, func(i int, b []byte) []byte { return bytesOf(b, x.Row(i)) })
 }
 
-// dense adds the hashes of parts of rows, read in their order.
-func dense[F matrix.Float](h *Hash, rows, cols int, read func(first int, dst []F) error) error {
-	h.Numbers(1, size[F](), rows, cols)
-	if rows*cols == 0 {
-		return nil
-	}
-	step := max(1, partBytes/(size[F]()*cols))
-	type part struct {
-		values []F
-		bytes  []byte
-		sum    [sha256.Size]byte
-	}
-	parts := make([]part, min(mostParts, runtime.GOMAXPROCS(0), (rows+step-1)/step))
-	for r0 := 0; r0 < rows; {
-		var wg sync.WaitGroup
-		n := 0
-		for ; n < len(parts) && r0 < rows; n++ {
-			p, count := &parts[n], min(step, rows-r0)*cols
-			if cap(p.values) < count {
-				p.values = make([]F, count)
-			}
-			p.values = p.values[:count]
-			if err := read(r0, p.values); err != nil {
-				wg.Wait()
-				return err
-			}
-			r0 += step
-			wg.Go(func() {
-				p.bytes = bytesOf(p.bytes[:0], p.values)
-				p.sum = sha256.Sum256(p.bytes)
-			})
+func sparse[F matrix.Float](x *matrix.CSR[F], first int) Sum {
+	return sum(x.Rows, first, sparseRow, func(i int, b []byte) []byte {
+		cols, vals := x.Row(i)
+		for _, j := range cols {
+			b = binary.LittleEndian.AppendUint32(b, uint32(j))
 		}
-		wg.Wait()
-		for _, p := range parts[:n] {
-			h.h.Write(p.sum[:])
-		}
-	}
-	return nil
+		return bytesOf(b, vals)
+	})
 }
 
-func sparse[F matrix.Float](h *Hash, x *matrix.CSR[F]) {
-	h.Numbers(2, size[F](), x.Rows, x.Cols)
-	h.Numbers(x.RowPtr...)
-	const chunk = 1 << 20
-	for p := 0; p < len(x.Val); p += chunk {
-		q := min(p+chunk, len(x.Val))
-		h.indices(x.ColIdx[p:q])
-		h.h.Write(bytesOf(nil, x.Val[p:q]))
+// readBytes is about how much is read at a time.
+const readBytes = 8 << 20
+
+func streamed[F matrix.Float](x *matrix.Streamed[F], first int) (all Sum, err error) {
+	if x.Rows == 0 || x.Cols == 0 {
+		return all, nil
 	}
+	step := min(x.Rows, max(1, readBytes/(size[F]()*x.Cols)))
+	block := &matrix.Dense[F]{Cols: x.Cols, Stride: x.Cols, Data: make([]F, step*x.Cols)}
+	for r0 := 0; r0 < x.Rows; r0 += step {
+		block.Rows = min(step, x.Rows-r0)
+		block.Data = block.Data[:block.Rows*x.Cols]
+		if err := x.Read(r0, block.Data); err != nil {
+			return all, err
+		}
+		all.Join(dense(block, first+r0))
+	}
+	return all, nil
+}
+
+// sum joins the hashes of n rows; row appends the bytes of one.
+func sum(n, first, kind int, row func(i int, b []byte) []byte) (all Sum) {
+	const most = 8
+	parts := make([]Sum, min(most, runtime.GOMAXPROCS(0)))
+	var wg sync.WaitGroup
+	for p := range parts {
+		wg.Go(func() {
+			var b []byte
+			for i := p; i < n; i += len(parts) {
+				b = binary.LittleEndian.AppendUint64(append(b[:0], byte(kind)), uint64(first+i))
+				b = row(i, b)
+				parts[p].Join(sha256.Sum256(b))
+			}
+		})
+	}
+	wg.Wait()
+	for _, p := range parts {
+		all.Join(p)
+	}
+	return all
 }
 
 // size is the number of bytes of an element.

@@ -38,6 +38,26 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
+	for _, whole := range []matrix.Matrix[float32]{x, x.Sparse()} {
+		all, err := Rows(whole, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var joined Sum
+		for _, r := range [][2]int{{900, rows}, {0, 1}, {1, 900}} {
+			part, err := Rows(rowsOf(whole, r[0], r[1]), r[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			joined.Join(part)
+		}
+		if joined != all || all == (Sum{}) {
+			t.Errorf("%T: the parts have %x, the whole %x", whole, joined, all)
+		}
+	}
+	swapped := x.Clone()
+	copy(swapped.Row(3), x.Row(4))
+	copy(swapped.Row(4), x.Row(3))
 	seen := map[string]string{want: "x"}
 	other := func(name string, add func(h *Hash) error) {
 		t.Helper()
@@ -47,6 +67,7 @@ func TestMatrix(t *testing.T) {
 		}
 		seen[got] = name
 	}
+	other("rows in another order", func(h *Hash) error { return h.Matrix(swapped) })
 	for _, cell := range []int{0, 12345, rows*cols - 1} {
 		y := x.Clone()
 		y.Data[cell]++
@@ -71,4 +92,21 @@ func TestMatrix(t *testing.T) {
 	if err := New().Matrix("text"); err == nil {
 		t.Error("a text has the fingerprint of a matrix")
 	}
+}
+
+// rowsOf gives some rows of a matrix.
+func rowsOf(x matrix.Matrix[float32], from, to int) any {
+	switch x := x.(type) {
+	case *matrix.Dense[float32]:
+		return &matrix.Dense[float32]{Rows: to - from, Cols: x.Cols, Stride: x.Stride, Data: x.Data[from*x.Stride:]}
+	case *matrix.CSR[float32]:
+		part := &matrix.CSR[float32]{Rows: to - from, Cols: x.Cols, RowPtr: make([]int, to-from+1)}
+		a, b := x.RowPtr[from], x.RowPtr[to]
+		for i := range part.RowPtr {
+			part.RowPtr[i] = x.RowPtr[from+i] - a
+		}
+		part.ColIdx, part.Val = x.ColIdx[a:b], x.Val[a:b]
+		return part
+	}
+	return nil
 }
