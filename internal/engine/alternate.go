@@ -416,46 +416,13 @@ func (s *pair[F]) close(relative float64) bool {
 // worse than that of the accepted pair, for its H. A run that was thought to
 // have converged and is found not to goes on from there.
 func (s *pair[F]) finish(status Status, w *Tall[F]) {
-	const rowSteps = 100
-	r, h, rowTol := s.run, s.h, s.rowTol()
-	last := NewTall[F](w.Rows, w.K)
-	update, scaled := newton[F](rowTol, rowSteps), false
-	if !s.c.steps.Quadratic() && !s.cfg.PenaltyW.Coupled() && (s.cfg.PenaltyW == nil || !s.cfg.PenaltyW.Simplex) {
-		update, scaled = polish[F](rowTol, rowSteps), true
-	}
-	rounds := 1
-	if s.cfg.PenaltyW.Coupled() || s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute {
-		rounds = robustRounds
-	}
-	from := w
-	for range rounds {
-		if _, ok := s.left(from, h, last, update, scaled); !ok {
-			return
-		}
-		from = last
-	}
-	rows, ok := s.left(last, h, nil, nil, false)
+	r, h := s.run, s.h
+	last, rows, columns, ok := s.solveRows(w)
 	if !ok {
 		return
-	}
-	columns, ok := s.right(last, h, nil, nil, false)
-	if !ok {
-		return
-	}
-	if total := s.objective(rows.loss, last, h); total > s.total && scaled {
-		// A scaled step may have raised the loss of a row.
-		if _, ok = s.left(s.w, h, last, newton[F](rowTol, rowSteps), false); !ok {
-			return
-		}
-		if rows, ok = s.left(last, h, nil, nil, false); !ok {
-			return
-		}
-		if columns, ok = s.right(last, h, nil, nil, false); !ok {
-			return
-		}
 	}
 	bw, bh := s.balances(last, h)
-	r.Loss, r.RelativeError = s.objective(rows.loss, last, h), s.relative(rows.loss)
+	r.Loss, r.RelativeError = s.objective(columns.loss, last, h), s.relative(columns.loss)
 	r.KKTW, r.KKTH = rows.sums.residual(bw), columns.sums.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
 	byTarget := s.close(r.RelativeError)
@@ -481,12 +448,53 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	r.Status, r.W, r.H = status, last, h.clone()
 }
 
+// solveRows solves every row of W for the run's H to tolerance, from w, and
+// measures the pair: rows has the gradient of W, columns that of H and the loss.
+func (s *pair[F]) solveRows(w *Tall[F]) (last *Tall[F], rows, columns halfResult, ok bool) {
+	const rowSteps = 100
+	h, asked, rowTol := s.h, s.cfg.PenaltyW, s.rowTol()
+	last = NewTall[F](w.Rows, w.K)
+	half := &halfStep[F]{cells: s.c, side: s.c.left, unmeasured: true, fixed: h, to: last, asked: asked}
+	solve := func(from *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool, rounds int) bool {
+		half.update, half.scaled, half.atEnd = update, scaled, asked.None()
+		for range rounds {
+			half.from = from
+			if rows, ok = half.run(s.pool, s.scratch); !ok {
+				return false
+			}
+			from = last
+		}
+		if !half.atEnd {
+			// What is asked was majorized at the entry.
+			if rows, ok = s.left(last, h, nil, nil, false); !ok {
+				return false
+			}
+		}
+		columns, ok = s.right(last, h, nil, nil, false)
+		return ok
+	}
+	robust := s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute
+	switch {
+	case asked.Coupled() || robust:
+		ok = solve(w, newton[F](rowTol, rowSteps), false, robustRounds)
+	case s.c.steps.Quadratic() || asked != nil && asked.Simplex:
+		ok = solve(w, newton[F](rowTol, rowSteps), false, 1)
+	default:
+		ok = solve(w, polish[F](rowTol, rowSteps), true, 1)
+		if ok && s.objective(columns.loss, last, h) > s.total {
+			// A scaled step may have raised the loss of a row.
+			ok = solve(s.w, newton[F](rowTol, rowSteps), false, 1)
+		}
+	}
+	return last, rows, columns, ok
+}
+
 // rowTol is the KKT residual by row that the final half-step for W goes to: that
 // of Config, but for a run that was to reach an error and no more. H is then
-// not where it belongs, and rows are solved to a tenth of the residual that is
+// not where it belongs, and rows are solved to a fifth of the residual that is
 // there.
 func (s *pair[F]) rowTol() float64 {
-	const most, part = 1e-2, 0.1
+	const most, part = 0.1, 0.2
 	n := len(s.run.Trace)
 	if n == 0 || s.run.Trace[n-1].RelativeError > s.cfg.TargetError {
 		return s.cfg.RowTol

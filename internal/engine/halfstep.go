@@ -28,8 +28,9 @@ type halfStep[F kernel.Float] struct {
 	// it an evaluation fills curve too.
 	metric *metric[F]
 	scaled bool
-	// unmeasured says that the loss is not wanted.
-	unmeasured bool
+	// unmeasured says that the loss is not wanted, atEnd that the gradient is
+	// wanted that the update ends with; it must leave the terms of that.
+	unmeasured, atEnd bool
 	// update improves a tile whose terms have been evaluated; nil leaves it.
 	update func(h *halfStep[F], ws *tileScratch[F])
 }
@@ -53,8 +54,8 @@ type tileScratch[F kernel.Float] struct {
 	rowNum, rowDen, rowCurve []F
 	lines                    lineRoom[F]
 	rowSolver                rowSolver[F]
-	// worst is the largest KKT residual of a row that newton left.
-	worst float64
+	// residual holds the KKT residuals of the rows when worst was last called.
+	residual [64]float64
 }
 
 // panelRows is the number of rows of the fixed factor that a panel is walked
@@ -133,7 +134,8 @@ func columnSumsOf[F kernel.Float](t *Tall[F], weights []F) []F {
 }
 
 // halfResult is what is known of the pair that a half-step began with: its
-// loss, and the gradient of the factor that was updated.
+// loss, and the gradient of the factor that was updated, or with atEnd that of
+// the updated factor.
 type halfResult struct {
 	loss float64
 	sums gradientSums
@@ -156,6 +158,10 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		h.gradient(ws, sums.each[i])
 		if h.update != nil {
 			h.update(h, ws)
+		}
+		if h.atEnd {
+			sums.each[i].reset()
+			h.gradient(ws, sums.each[i])
 		}
 		if h.to != nil {
 			h.cells.ops.Unpack(b-a, ws.k, ws.w, h.to.Data[a*h.to.Ld:], h.to.Ld)

@@ -241,7 +241,7 @@ func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
 // are cheap and shared by the tile, while they gain, and Newton's method for
 // the rows that they leave.
 func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
-	rows := newton[F](tol, most)
+	rows := newtonWhere(tol, most, func(ws *tileScratch[F], i int) bool { return ws.residual[i] > tol })
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		const steps, gain = 40, 0.7
 		worst := h.worst(ws)
@@ -260,7 +260,7 @@ func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 }
 
 // worst is the largest KKT residual of a row of the tile, whose terms have been
-// evaluated.
+// evaluated; it keeps them all.
 func (h *halfStep[F]) worst(ws *tileScratch[F]) float64 {
 	t := kernel.TileRows[F]()
 	for i, v := range ws.den {
@@ -282,12 +282,14 @@ func (h *halfStep[F]) worst(ws *tileScratch[F]) float64 {
 	}
 	worst := 0.0
 	for i := range ws.rows {
+		ws.residual[i] = 0
 		switch {
 		case cc[i] > 0:
-			worst = max(worst, math.Sqrt(pg[i]/cc[i]))
+			ws.residual[i] = math.Sqrt(pg[i] / cc[i])
 		case pg[i] > 0:
-			worst = 1
+			ws.residual[i] = 1
 		}
+		worst = max(worst, ws.residual[i])
 	}
 	return worst
 }
