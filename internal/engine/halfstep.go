@@ -31,6 +31,8 @@ type halfStep[F kernel.Float] struct {
 	// unmeasured says that the loss is not wanted, atEnd that the gradient is
 	// wanted that the update ends with; it must leave the terms of that.
 	unmeasured, atEnd bool
+	// lossOnly leaves all but the loss.
+	lossOnly bool
 	// update improves a tile whose terms have been evaluated; nil leaves it.
 	update func(h *halfStep[F], ws *tileScratch[F])
 }
@@ -155,6 +157,9 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		a, b := i*t, min((i+1)*t, h.side.rows)
 		h.load(ws, a, b)
 		sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
+		if h.lossOnly {
+			return
+		}
 		h.gradient(ws, sums.each[i])
 		if h.update != nil {
 			h.update(h, ws)
@@ -260,6 +265,9 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 		if wantLoss {
 			sum += h.panelLoss(ws, x, r, weights, theta)
 		}
+		if h.lossOnly {
+			continue
+		}
 		if shared {
 			den = nil
 		}
@@ -319,12 +327,20 @@ func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss, curved bool) (
 		for j := range ws.k {
 			rs.w[j] = ws.w[j*kernel.TileRows[F]()+i]
 		}
+		if h.lossOnly {
+			rs.room(len(l.idx))
+			sum += h.valueOf(rs, l, rs.w, len(l.idx))
+			continue
+		}
 		sum += h.evaluateLine(rs, l, rs.w, ws.rowNum[i*ld:(i+1)*ld], ws.rowDen[i*ld:(i+1)*ld], wantLoss, curved)
 		if curved {
 			n := len(l.idx)
 			h.cells.steps.Curve(rs.num[:n], rs.den[:n], rs.r[:n])
 			ops.Gather(ld, l.idx, rs.num[:n], h.metric.squares.Data, ld, ws.rowCurve[i*ld:(i+1)*ld])
 		}
+	}
+	if h.lossOnly {
+		return sum
 	}
 	if curved {
 		ops.Pack(ws.rows, ws.k, ws.rowCurve, ld, ws.curve)

@@ -37,30 +37,22 @@ func (s *pair[F]) learnsOnline() bool {
 // learnOnline improves a start by stochastic multiplicative updates: for each
 // part of the rows, updates of its W, and then of H from sums over all parts so
 // far that forget the old ones (Lefèvre, Bach & Févotte 2011). On many short
-// rows two passes of this lead as far as tens of iterations. The start is kept
-// where it is better. It reports false when cancelled.
-func (s *pair[F]) learnOnline() bool {
-	before, ok := s.left(s.w, s.h, nil, nil, false)
-	if !ok {
-		return false
-	}
+// rows two passes of this lead as far as tens of iterations. It reports false
+// when cancelled.
+func (s *pair[F]) learnOnline() (w, h *Tall[F], ok bool) {
 	o := s.newOnline()
 	for range onlinePasses {
 		o.rewind()
 		for b := range onlineBlocks {
 			if !o.part(s.pool, b) {
-				return false
+				return nil, nil, false
 			}
 		}
 	}
-	w, h := o.result()
+	w, h = o.result()
 	fillZeros(w)
 	fillZeros(h)
-	after, ok := s.left(w, h, nil, nil, false)
-	if ok && after.loss < before.loss {
-		s.w, s.h = w, h
-	}
-	return ok
+	return w, h, true
 }
 
 // online is the state of learnOnline. Rows are in the order of the parts.

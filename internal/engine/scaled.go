@@ -128,25 +128,25 @@ const (
 	snap = 1e-4
 )
 
-// scaledNewton updates a tile by a step of the shared model for each row,
-// shortened or lengthened to where the slope along it, taken at both ends, has
-// its zero. Nothing proves that the loss falls; the driver sees it when it does
-// not, takes the step back and makes a multiplicative one, which cannot raise
-// it.
-func scaledNewton[F kernel.Float](steps int) func(h *halfStep[F], ws *tileScratch[F]) {
+// scaledNewton updates a tile by steps of the shared model for each row. With
+// search a step is shortened or lengthened to where the slope along it, taken at
+// both ends, has its zero, which costs a second evaluation. Nothing proves that
+// the loss falls; the driver sees it when it does not, takes the step back and
+// makes a multiplicative one, which cannot raise it.
+func scaledNewton[F kernel.Float](steps int, search bool) func(h *halfStep[F], ws *tileScratch[F]) {
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		for s := range steps {
 			if s > 0 {
 				h.evaluate(ws, false, true)
 			}
-			h.scaledStep(ws)
+			h.scaledStep(ws, search)
 		}
 	}
 }
 
 // scaledStep does one step from a tile whose terms and curvature have been
 // evaluated.
-func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
+func (h *halfStep[F]) scaledStep(ws *tileScratch[F], search bool) {
 	t, k, ops, m := kernel.TileRows[F](), ws.k, h.cells.ops, h.metric
 	grow(&ws.z, k*t)
 	grow(&ws.old, k*t)
@@ -192,6 +192,9 @@ func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
 		}
 	}
 	h.restore(ws)
+	if !search {
+		return
+	}
 	for j := range k {
 		for i := range t {
 			at := j*t + i
@@ -246,7 +249,7 @@ func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 		const steps, gain = 40, 0.7
 		worst := h.worst(ws)
 		for s := 0; s < steps && worst > tol; s++ {
-			h.scaledStep(ws)
+			h.scaledStep(ws, true)
 			h.evaluate(ws, false, true)
 			before := worst
 			if worst = h.worst(ws); s > 3 && worst > gain*before {
