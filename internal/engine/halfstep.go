@@ -271,14 +271,17 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 		if shared {
 			den = nil
 		}
-		steps.Terms(x, r, weights, theta, num, den)
+		if curved {
+			steps.TermsAndCurve(x, r, weights, theta, num, den)
+		} else {
+			steps.Terms(x, r, weights, theta, num, den)
+		}
 		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, num, t, ws.num, t)
 		if !shared {
 			ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, den, t, ws.den, t)
 		}
 		if curved {
-			steps.Curve(num, den, r)
-			ops.MulAdd(k, t, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, num, t, ws.curve, t)
+			ops.MulAdd(k, t, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, r, t, ws.curve, t)
 		}
 	}
 	if shared {
@@ -336,7 +339,7 @@ func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss, curved bool) (
 		if curved {
 			n := len(l.idx)
 			h.cells.steps.Curve(rs.num[:n], rs.den[:n], rs.r[:n])
-			ops.Gather(ld, l.idx, rs.num[:n], h.metric.squares.Data, ld, ws.rowCurve[i*ld:(i+1)*ld])
+			ops.GatherSquares(ld, l.idx, rs.num[:n], h.fixed.Data, ld, ws.rowCurve[i*ld:(i+1)*ld])
 		}
 	}
 	if h.lossOnly {

@@ -18,7 +18,8 @@ type metric[F kernel.Float] struct {
 	// c has a unit diagonal; inv is 1, or 0 where a component is zero.
 	c, inv []F
 	ld     int
-	// squares is the fixed factor, squared entry by entry.
+	// squares is the fixed factor, squared entry by entry; nil where cells are
+	// listed.
 	squares *Tall[F]
 }
 
@@ -26,16 +27,26 @@ type metric[F kernel.Float] struct {
 // columns of the side.
 func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 	f, k := h.fixed, h.fixed.K
-	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld, squares: NewTall[F](f.Rows, k)}
+	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld}
+	if h.side.list == nil {
+		m.squares = NewTall[F](f.Rows, k)
+	}
 	scaled := NewTall[F](f.Rows, k)
 	typical := h.cells.typical(h.side, p)
 	const rows = 256
 	if !p.run((f.Rows+rows-1)/rows, func(_, part int) {
 		for i := part * rows; i < min((part+1)*rows, f.Rows); i++ {
-			v := typical[i]
-			from, squares, to := f.Row(i), m.squares.Row(i), scaled.Row(i)
+			v, from := typical[i], f.Row(i)
+			to := scaled.Row(i)[:len(from)]
 			for j, x := range from {
-				squares[j], to[j] = x*x, v*x
+				to[j] = v * x
+			}
+			if m.squares == nil {
+				continue
+			}
+			to = m.squares.Row(i)[:len(from)]
+			for j, x := range from {
+				to[j] = x * x
 			}
 		}
 	}) {

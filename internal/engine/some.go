@@ -20,7 +20,7 @@ const (
 	// someLike is the number of rows, in components, that others are compared
 	// with, and someSteps are the steps for W of all rows after that.
 	someLike  = 8
-	someSteps = 3
+	someSteps = 2
 )
 
 // learnsFromSome reports whether a run begins with some of the rows, which say
