@@ -38,7 +38,7 @@ type OnlineOptions struct {
 const (
 	defaultBatch  = 1024
 	defaultEpochs = 10
-	defaultForget = 2
+	defaultForget = 4
 	// mostGrowth is how much larger than the first rows later ones may be:
 	// squares of sums over them must stay in the range of F.
 	mostGrowth32, mostGrowth64 = 0x1p30, 0x1p300
@@ -58,8 +58,9 @@ type OnlineInfo struct {
 	Continued bool `json:"continued,omitempty"`
 }
 
-// resolveOnline fills in and checks Options.Online.
-func (o *Options) resolveOnline(n, k int) error {
+// resolveOnline fills in and checks Options.Online. chosen is the solver that was
+// asked for.
+func (o *Options) resolveOnline(chosen string, n, k int) error {
 	if o.Online == nil {
 		return nil
 	}
@@ -69,6 +70,10 @@ func (o *Options) resolveOnline(n, k int) error {
 	on.Epochs = defaulted(on.Epochs, defaultEpochs)
 	on.Forget = defaulted(on.Forget, defaultForget)
 	o.Compression, o.NoExtrapolation = off, true
+	if o.engineLoss().RestBySums() && (chosen == "" || chosen == auto) {
+		// Of a few counts a row second-order steps make too much.
+		o.Solver = "mu"
+	}
 	for _, c := range []struct {
 		name string
 		bad  bool

@@ -26,9 +26,7 @@ func (s *onlineState[F]) learner(cfg engine.LearnerConfig) (*engine.Learner[F], 
 	if err != nil {
 		return nil, err
 	}
-	// The start of a learner has no zeros where this may have some.
-	l.H, l.A, l.B = engine.TallOf(s.h), engine.TallOf(s.a), engine.TallOf(s.b)
-	copy(l.Mass, s.mass)
+	l.Restore(engine.TallOf(s.h), engine.TallOf(s.a), engine.TallOf(s.b), s.mass)
 	return l, nil
 }
 

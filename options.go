@@ -167,6 +167,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if k < 1 {
 		return r, fmt.Errorf("%w: k is %d; it must be at least 1", ErrOption, k)
 	}
+	chosen := r.Solver
 	if err := r.resolveLoss(m, n); err != nil {
 		return r, err
 	}
@@ -238,7 +239,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if err := r.checkPenalties(m, n, k); err != nil {
 		return r, err
 	}
-	if err := r.resolveOnline(n, k); err != nil {
+	if err := r.resolveOnline(chosen, n, k); err != nil {
 		return r, err
 	}
 	if err := checkStart("W", r.W, m, k, false); err != nil {

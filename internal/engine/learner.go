@@ -28,6 +28,9 @@ type Learner[F kernel.Float] struct {
 	// Mass is the sum of W over the rows, decayed alike.
 	Mass []float64
 
+	// level is the mean of each component over the features, where the loss is
+	// not the Frobenius one: of the H that the next batch is learnt with.
+	level   []float64
 	pool    *pool
 	ops     *kernel.Ops[F]
 	update  solver.Solver[F]
@@ -51,12 +54,16 @@ type LearnerConfig struct {
 }
 
 const (
-	// learnSweeps and learnSteps are the most updates of W of a batch, by
-	// coordinate descent and by steps of other losses, and learnTol the KKT
-	// residual of its worst row at which the latter end.
-	learnSweeps = 8
-	learnSteps  = 6
-	learnTol    = 0.05
+	// learnSweeps, learnMultiply and learnSteps are the most updates of W of a
+	// batch, by coordinate descent, multiplicative ones and Newton steps, and
+	// learnTol the KKT residual of its worst row at which the last end.
+	learnSweeps   = 8
+	learnMultiply = 5
+	learnSteps    = 2
+	learnTol      = 0.05
+	// unseen is the part of its component's mean that an entry of H has whose
+	// feature has been zero so far: from zero it could not grow.
+	unseen = 1e-4
 )
 
 // NewLearner begins with an H (n x k), which it takes over, and with nothing
@@ -76,13 +83,9 @@ func NewLearner[F kernel.Float](h *Tall[F], cfg LearnerConfig) (*Learner[F], err
 		}
 		return l, nil
 	}
-	steps := cfg.InnerSweeps
-	if steps == 0 {
-		steps = learnSteps
-	}
-	l.rows = multiplicative[F](steps)
+	l.rows = multiplicative[F](l.most(learnMultiply))
 	if cfg.Solver == "newton" {
-		l.rows, l.scaled = settle[F](learnTol, steps), true
+		l.rows, l.scaled = settle[F](learnTol, l.most(learnSteps)), true
 	}
 	l.B = NewTall[F](h.Rows, h.K)
 	if oneDenominator(cfg.Loss) {
@@ -93,7 +96,42 @@ func NewLearner[F kernel.Float](h *Tall[F], cfg LearnerConfig) (*Learner[F], err
 	}
 	// From zero neither a factor nor a power of r finds back.
 	fillZeros(h)
+	l.measure()
 	return l, nil
+}
+
+// Restore puts in place of H and the sums those that a learner of the same
+// shapes has had.
+func (l *Learner[F]) Restore(h, a, b *Tall[F], mass []float64) {
+	l.H, l.A, l.B = h, a, b
+	copy(l.Mass, mass)
+	l.measure()
+}
+
+// measure finds level.
+func (l *Learner[F]) measure() {
+	const rows = 512
+	parts := make([][]float64, (l.H.Rows+rows-1)/rows)
+	l.pool.run(len(parts), func(_, part int) {
+		parts[part] = columnSums64(l.H.Part(part*rows, min((part+1)*rows, l.H.Rows)))
+	})
+	l.level = make([]float64, l.H.K)
+	for _, p := range parts {
+		for j, v := range p {
+			l.level[j] += v / float64(l.H.Rows)
+		}
+	}
+}
+
+// columnSums64 adds the rows of t.
+func columnSums64[F kernel.Float](t *Tall[F]) []float64 {
+	sums := make([]float64, t.K)
+	for i := range t.Rows {
+		for j, v := range t.Row(i) {
+			sums[j] += float64(v)
+		}
+	}
+	return sums
 }
 
 // oneDenominator reports whether every feature has the same denominators.
@@ -201,13 +239,8 @@ func (l *Learner[F]) scale(t *Tall[F], by float64) {
 }
 
 func (l *Learner[F]) addMass(w *Tall[F], decay float64) {
-	for j := range l.Mass {
-		l.Mass[j] *= decay
-	}
-	for i := range w.Rows {
-		for j, v := range w.Row(i) {
-			l.Mass[j] += float64(v)
-		}
+	for j, v := range columnSums64(w) {
+		l.Mass[j] = decay*l.Mass[j] + v
 	}
 }
 
@@ -253,6 +286,9 @@ func (l *Learner[F]) addCells(c *Cells[F], w *Tall[F], decay float64, learn bool
 		columns.to = l.H
 	}
 	res, _ := columns.run(l.pool, l.scratch)
+	if learn {
+		l.measure()
+	}
 	return res.loss
 }
 
@@ -302,9 +338,14 @@ func (l *Learner[F]) majorize(decay float64, learn bool) func(h *halfStep[F], ws
 			ops.Pow(1/power, ws.target, ws.target)
 		}
 		least := leastDenominator[F]()
+		t := kernel.TileRows[F]()
 		for i, v := range ws.target {
-			// Where nothing is known of an entry it stays.
-			if sumB[i] > least {
+			switch {
+			case sumB[i] <= least:
+				// Nothing is known of the entry: it stays.
+			case sumA[i] == 0:
+				ws.w[i] = F(unseen * l.level[i/t])
+			default:
 				ws.w[i] = finite(v)
 			}
 		}
@@ -314,11 +355,12 @@ func (l *Learner[F]) majorize(decay float64, learn bool) func(h *halfStep[F], ws
 // Level fills w (rows x k) with a start that knows nothing of the rows but
 // their sums.
 func (l *Learner[F]) Level(sum func(i int) float64, w *Tall[F]) {
+	if l.update != nil {
+		l.measure()
+	}
 	total := 0.0
-	for i := range l.H.Rows {
-		for _, v := range l.H.Row(i) {
-			total += float64(v)
-		}
+	for _, v := range l.level {
+		total += v * float64(l.H.Rows)
 	}
 	for i := range w.Rows {
 		level := F(0)

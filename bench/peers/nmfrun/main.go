@@ -54,6 +54,9 @@ func main() {
 	flag.IntVar(&a.learn.Batch, "batch", 0, "rows a batch")
 	flag.IntVar(&a.learn.Epochs, "epochs", 0, "passes over the rows")
 	flag.Float64Var(&a.learn.Forget, "forget", 0, "exponent of forgetting; 0: the default")
+	flag.BoolVar(&a.learn.NoShuffle, "no-shuffle", false, "take rows in order")
+	flag.StringVar(&o.Solver, "solver", "", "solver")
+	flag.IntVar(&o.InnerSweeps, "inner-sweeps", 0, "updates of a half-step; 0 chooses")
 	flag.StringVar(&a.score, "score", "", "`file` with an H (k x n): print the loss of X for it, nothing else")
 	flag.Parse()
 	o.Init = "random"
