@@ -39,6 +39,9 @@ const (
 	defaultBatch  = 1024
 	defaultEpochs = 10
 	defaultForget = 4
+	// fewCells is the number of stored cells a row, in components, below which
+	// they say too little of a row for second-order steps with the loss "kl".
+	fewCells = 4
 	// mostGrowth is how much larger than the first rows later ones may be:
 	// squares of sums over them must stay in the range of F.
 	mostGrowth32, mostGrowth64 = 0x1p30, 0x1p300
@@ -58,9 +61,8 @@ type OnlineInfo struct {
 	Continued bool `json:"continued,omitempty"`
 }
 
-// resolveOnline fills in and checks Options.Online. chosen is the solver that was
-// asked for.
-func (o *Options) resolveOnline(chosen string, n, k int) error {
+// resolveOnline fills in and checks Options.Online.
+func (o *Options) resolveOnline(n, k int) error {
 	if o.Online == nil {
 		return nil
 	}
@@ -70,10 +72,6 @@ func (o *Options) resolveOnline(chosen string, n, k int) error {
 	on.Epochs = defaulted(on.Epochs, defaultEpochs)
 	on.Forget = defaulted(on.Forget, defaultForget)
 	o.Compression, o.NoExtrapolation = off, true
-	if o.engineLoss().RestBySums() && (chosen == "" || chosen == auto) {
-		// Of a few counts a row second-order steps make too much.
-		o.Solver = "mu"
-	}
 	for _, c := range []struct {
 		name string
 		bad  bool
@@ -241,6 +239,10 @@ func (l *Online[F]) start(v *view[F], m, n int) error {
 	opt, err := first.resolve(m, n, l.k)
 	if err != nil {
 		return err
+	}
+	if x, sparse := v.x.(*matrix.CSR[F]); sparse && (first.Solver == "" || first.Solver == auto) && opt.engineLoss().RestBySums() &&
+		x.NNZ() < fewCells*l.k*m {
+		opt.Solver = "mu"
 	}
 	var h *engine.Tall[F]
 	unitH := math.Sqrt(v.unit)

@@ -60,7 +60,8 @@ type Options struct {
 	// principal pivoting, Kim & Park 2011), "mu" (multiplicative updates, Lee
 	// & Seung 2001), "newton" (scaled Newton steps, for losses that are not
 	// quadratic), or "auto", the default, which is "hals" for the losses
-	// "frobenius", "huber" and "l1" and "newton" for others. See docs/losses.md.
+	// "frobenius", "huber" and "l1" and "newton" for others; online, "mu" for the
+	// loss "kl" and rows of few stored cells. See docs/losses.md.
 	Solver string `json:"solver"`
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
@@ -167,7 +168,6 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if k < 1 {
 		return r, fmt.Errorf("%w: k is %d; it must be at least 1", ErrOption, k)
 	}
-	chosen := r.Solver
 	if err := r.resolveLoss(m, n); err != nil {
 		return r, err
 	}
@@ -239,7 +239,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	if err := r.checkPenalties(m, n, k); err != nil {
 		return r, err
 	}
-	if err := r.resolveOnline(chosen, n, k); err != nil {
+	if err := r.resolveOnline(n, k); err != nil {
 		return r, err
 	}
 	if err := checkStart("W", r.W, m, k, false); err != nil {

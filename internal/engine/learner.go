@@ -459,7 +459,10 @@ func (e *Ender[F]) Residuals() (kktW, kktH float64) {
 	var sums tileSums
 	n := tiles[F](s.H.Rows)
 	sums.reset(n, k)
-	gram := s.gram(1) // of the Frobenius loss alone
+	var gram *solver.Gram[F] // of the Frobenius loss alone
+	if s.update != nil {
+		gram = s.gram(1)
+	}
 	s.pool.run(n, func(wi, i int) {
 		a, b := i*t, min((i+1)*t, s.H.Rows)
 		tile := workers[wi].tile
