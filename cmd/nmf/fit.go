@@ -228,9 +228,6 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return err
 	}
-	if along.values != nil && c.Online {
-		return usagef("fit", "--online and --%s exclude each other", along.name)
-	}
 	if along.values != nil {
 		if c.Report != "" {
 			return usagef("fit", "--report is of one model, and a path of penalties makes several: run nmf report on those")

@@ -86,6 +86,11 @@ func (c *fitCmd) checkOnline() error {
 			return usagef("fit", "--online and %s exclude each other", x.what)
 		}
 	}
+	if p, err := c.penaltyPath("fit"); err != nil {
+		return err
+	} else if p.values != nil {
+		return usagef("fit", "--online and --%s exclude each other", p.name)
+	}
 	return c.onlineFlags.check("fit")
 }
 
@@ -265,7 +270,7 @@ func (s *stream[F]) save() (*nmf.Model[F], error) {
 	}
 	model, err := s.online.Model(context.Background(), x, names)
 	if err != nil {
-		return nil, err
+		return nil, inFile(s.in.name(), err)
 	}
 	return model, saveModel(s.a, model, s.out, s.quiet)
 }
