@@ -139,7 +139,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit X.npy -k 10 --report report.html", "with a page to look at"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
-		{"tail -f log.csv | nmf fit - -k 8 --online -o model.npz", "a stream, until Ctrl-C"},
+		{"tail -f log.csv | nmf fit - -k 8 --online", "a stream, until Ctrl-C"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
 		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
 	}
