@@ -152,8 +152,8 @@ func (s *sorter[F]) finish(v *view[F]) error {
 			return err
 		}
 	}
-	if t := float64(largest); t > largestValue || t > 0 && t < 1/largestValue {
-		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, t, 1/largestValue, largestValue)
+	if err := inRange(largest); err != nil {
+		return err
 	}
 	v.largest = largest
 	if v.unit = unit(largest); v.unit != 1 {

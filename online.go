@@ -185,12 +185,13 @@ func (l *Online[F]) accept(x matrix.Matrix[F]) (*batch[F], error) {
 	if l.columns != 0 && n != l.columns {
 		return nil, fmt.Errorf("%w: the rows have %d features, those before %d", ErrShape, n, l.columns)
 	}
+	if n == 0 {
+		return nil, fmt.Errorf("%w: rows without features", ErrEmpty)
+	}
 	if names := l.given.ColumnNames; names != nil && len(names) != n {
 		return nil, fmt.Errorf("%w: %d column names for %d columns", ErrShape, len(names), n)
 	}
-	check := l.opt
-	check.RowNames, check.ColumnNames = nil, l.given.ColumnNames
-	v, err := observe(x, &check)
+	v, data, err := l.check(x)
 	if err != nil {
 		return nil, err
 	}
@@ -205,31 +206,63 @@ func (l *Online[F]) accept(x matrix.Matrix[F]) (*batch[F], error) {
 	if growth := float64(v.largest) / l.info.Unit; precision[F]() == "f32" && growth > mostGrowth32 || growth > mostGrowth64 {
 		return nil, fmt.Errorf("%w: the largest value is %g, far beyond those of the rows before; scale the data, or begin with rows of their size", ErrRange, v.largest)
 	}
-	ready := v.x
-	if v.unit != l.info.Unit {
-		ready = x
-		if l.info.Unit != 1 {
-			ready = scaled(x, 1/l.info.Unit)
-		}
+	switch {
+	case l.info.Unit == 1:
+		v.x = x
+	case v.unit != l.info.Unit:
+		v.x, data = scaled(x, 1/l.info.Unit), nil
 	}
-	return l.ready(ready, v.observed), nil
+	if data != nil && l.info.Unit == 1 {
+		return &batch[F]{data: data, sum: sumsOf(x)}, nil
+	}
+	return l.ready(v.x, v.observed), nil
+}
+
+// check looks at the values of rows; data is for the Frobenius loss alone, of x
+// as it is.
+func (l *Online[F]) check(x matrix.Matrix[F]) (v *view[F], data *engine.Data[F], err error) {
+	if !l.opt.plain() {
+		o := l.opt
+		o.RowNames, o.ColumnNames = nil, l.given.ColumnNames
+		v, err = observe(x, &o)
+		return v, nil, err
+	}
+	if err := checkLayout(x); err != nil {
+		return nil, nil, err
+	}
+	data = engine.NewData(x, l.opt.Threads)
+	if data.BadRow >= 0 {
+		return nil, nil, badCell(x, data.BadRow, nil, l.given.ColumnNames)
+	}
+	if err := inRange(data.Largest); err != nil {
+		return nil, nil, err
+	}
+	v = &view[F]{x: x, unit: unit(data.Largest), largest: data.Largest}
+	if v.unit != 1 {
+		v.x = scaled(x, 1/v.unit)
+	}
+	return v, data, nil
 }
 
 // ready wraps rows that have been divided by the unit.
 func (l *Online[F]) ready(x matrix.Matrix[F], observed engine.Observed[F]) *batch[F] {
-	b := &batch[F]{sum: func(i int) float64 {
-		sum := 0.0
-		for _, v := range stored(x, i) {
-			sum += float64(v)
-		}
-		return sum
-	}}
+	b := &batch[F]{sum: sumsOf(x)}
 	if l.opt.plain() {
 		b.data = engine.NewData(x, l.opt.Threads)
 	} else {
 		b.cells = engine.NewCells(x, observed, l.opt.engineLoss(), l.opt.Threads)
 	}
 	return b
+}
+
+// sumsOf gives the sum of a row.
+func sumsOf[F matrix.Float](x matrix.Matrix[F]) func(i int) float64 {
+	return func(i int) (sum float64) {
+		for _, v := range stored(x, i) {
+			sum += float64(v)
+		}
+		return sum
+	}
 }
 
 // start makes the learner from the first rows.

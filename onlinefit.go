@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -26,6 +27,9 @@ func (l *Online[F]) Model(ctx context.Context, x matrix.Matrix[F], rowNames []st
 		return nil, fmt.Errorf("%w: no row above zero has been learnt", ErrEmpty)
 	}
 	m, _ := x.Dims()
+	if m == 0 {
+		return nil, fmt.Errorf("%w: there are no rows to give a W of", ErrEmpty)
+	}
 	if rowNames != nil && len(rowNames) != m {
 		return nil, fmt.Errorf("%w: %d row names for %d rows", ErrShape, len(rowNames), m)
 	}
@@ -90,20 +94,28 @@ func (b *block[F]) inX(err error, rowNames []string) error {
 	return err
 }
 
-// rowsOf gives the blocks of x: any rows of it, in order or as listed.
-func rowsOf[F matrix.Float](x matrix.Matrix[F]) func(first, rows int, at []int) (*block[F], error) {
-	return func(first, rows int, at []int) (*block[F], error) {
+// reader gives the blocks of an X: `rows` of its rows from row `first` on, or those
+// that are listed. Dense ones that must be copied go to room, which is overwritten.
+type reader[F matrix.Float] func(first, rows int, at []int, room *[]F) (*block[F], error)
+
+func rowsOf[F matrix.Float](x matrix.Matrix[F]) reader[F] {
+	return func(first, rows int, at []int, room *[]F) (*block[F], error) {
 		b := &block[F]{first: first, at: at}
-		row := func(i int) int { return b.index(i) }
+		copied := func(cols int) *matrix.Dense[F] {
+			if cap(*room) < rows*cols {
+				*room = make([]F, rows*cols)
+			}
+			return &matrix.Dense[F]{Rows: rows, Cols: cols, Stride: cols, Data: (*room)[:rows*cols]}
+		}
 		switch x := x.(type) {
 		case *matrix.Dense[F]:
 			if at == nil {
 				b.x = &matrix.Dense[F]{Rows: rows, Cols: x.Cols, Stride: x.Stride, Data: x.Data[first*x.Stride:]}
 				return b, nil
 			}
-			d := matrix.NewDense[F](rows, x.Cols)
-			for i := range rows {
-				copy(d.Row(i), x.Row(row(i)))
+			d := copied(x.Cols)
+			for i, r := range at {
+				copy(d.Row(i), x.Row(r))
 			}
 			b.x = d
 		case *matrix.CSR[F]:
@@ -114,18 +126,16 @@ func rowsOf[F matrix.Float](x matrix.Matrix[F]) func(first, rows int, at []int) 
 				for i := range rows {
 					part.RowPtr = append(part.RowPtr, x.RowPtr[first+i+1]-p0)
 				}
-				b.x = part
-				return b, nil
 			}
-			for i := range rows {
-				cols, vals := x.Row(row(i))
+			for _, r := range at {
+				cols, vals := x.Row(r)
 				part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
 				part.RowPtr = append(part.RowPtr, len(part.Val))
 			}
 			b.x = part
 		case *matrix.Streamed[F]:
-			d := matrix.NewDense[F](rows, x.Cols)
-			if err := x.Read(first, d.Data[:rows*x.Cols]); err != nil {
+			d := copied(x.Cols)
+			if err := x.Read(first, d.Data); err != nil {
 				return nil, err
 			}
 			b.x = d
@@ -134,43 +144,79 @@ func rowsOf[F matrix.Float](x matrix.Matrix[F]) func(first, rows int, at []int) 
 	}
 }
 
+// inTurn yields the blocks of m rows, in the order of the rows or as order has
+// them; the next one is read while one is in use. What it has read when the
+// caller stops is waited for.
+func (r reader[F]) inTurn(m, size int, order []int) iter.Seq2[*block[F], error] {
+	type result struct {
+		b   *block[F]
+		err error
+	}
+	return func(yield func(*block[F], error) bool) {
+		var rooms [2][]F
+		next := make(chan result, 1)
+		fetch := func(first int) {
+			rows := min(size, m-first)
+			var at []int
+			if order != nil {
+				at = order[first : first+rows]
+			}
+			b, err := r(first, rows, at, &rooms[first/size%2])
+			next <- result{b, err}
+		}
+		go fetch(0)
+		for first := 0; first < m; first += size {
+			got := <-next
+			more := got.err == nil && first+size < m
+			if more {
+				go fetch(first + size)
+			}
+			if !yield(got.b, got.err) || got.err != nil {
+				if more {
+					<-next
+				}
+				return
+			}
+		}
+	}
+}
+
 // end solves W of m rows for H, and measures the pair.
-func (l *Online[F]) end(ctx context.Context, rows func(first, rows int, at []int) (*block[F], error), m int) (*engine.Run[F], error) {
+func (l *Online[F]) end(ctx context.Context, rows reader[F], m int) (*engine.Run[F], error) {
 	w := engine.NewTall[F](m, l.k)
 	e := l.learner.End(rowTol(l.opt.Tol))
-	sum := 0.0
-	reference := func(float64) float64 { return e.SumSq / 2 }
-	for first := 0; first < m; first += l.opt.Online.Batch {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		n := min(l.opt.Online.Batch, m-first)
-		part, err := rows(first, n, nil)
-		if err != nil {
-			return nil, err
-		}
-		b, err := l.accept(part.x)
-		if err != nil {
-			return nil, part.inX(err, l.given.RowNames)
-		}
-		wb := w.Part(first, first+n)
+	sum, first := 0.0, 0
+	err := l.each(ctx, rows, m, func(b *batch[F], n int) error {
+		part := w.Part(first, first+n)
+		first += n
 		if b.data != nil {
-			e.Squares(b.data, wb)
-			continue
-		}
-		if err := e.Cells(b.cells, wb); err != nil {
-			return nil, err
+			e.Squares(b.data, part)
+			return nil
 		}
 		sum += b.cells.Mean * float64(n) * float64(l.columns)
+		return e.Cells(b.cells, part)
+	})
+	if err != nil {
+		return nil, err
 	}
+	reference := e.SumSq / 2
 	if !l.opt.plain() {
-		reference = func(mean float64) float64 { return l.constant(rows, m, mean) }
+		// The loss of the mean is known once the mean is.
+		mean := sum / (float64(m) * float64(l.columns))
+		reference = 0
+		err := l.each(ctx, rows, m, func(b *batch[F], _ int) error {
+			reference += b.cells.LossOfConstant(mean, l.opt.Threads)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	r := &engine.Run[F]{W: w, H: l.learner.H.Clone(), Trace: l.trace.lines, Status: IterationLimit, Iterations: l.info.Batches, Loss: e.Loss}
 	r.KKTW, r.KKTH = e.Residuals()
 	r.KKT = max(r.KKTW, r.KKTH)
-	if ref := reference(sum / (float64(m) * float64(l.columns))); ref > 0 {
-		r.RelativeError = math.Sqrt(max(0, e.Loss) / ref)
+	if reference > 0 {
+		r.RelativeError = math.Sqrt(max(0, e.Loss) / reference)
 	}
 	if r.KKT <= l.opt.Tol {
 		r.Status = Converged
@@ -178,21 +224,22 @@ func (l *Online[F]) end(ctx context.Context, rows func(first, rows int, at []int
 	return r, nil
 }
 
-// constant is the loss of the mean of rows that have been accepted.
-func (l *Online[F]) constant(rows func(first, rows int, at []int) (*block[F], error), m int, mean float64) float64 {
-	total := 0.0
-	for first := 0; first < m; first += l.opt.Online.Batch {
-		part, err := rows(first, min(l.opt.Online.Batch, m-first), nil)
-		if err != nil {
-			return 0
+// each goes through m rows, batch by batch in their order.
+func (l *Online[F]) each(ctx context.Context, rows reader[F], m int, do func(b *batch[F], n int) error) error {
+	for part, err := range rows.inTurn(m, l.opt.Online.Batch, nil) {
+		if err = errors.Join(err, context.Cause(ctx)); err != nil {
+			return err
 		}
 		b, err := l.accept(part.x)
 		if err != nil {
-			return 0
+			return part.inX(err, l.given.RowNames)
 		}
-		total += b.cells.LossOfConstant(mean, l.opt.Threads)
+		n, _ := part.x.Dims()
+		if err := do(b, n); err != nil {
+			return err
+		}
 	}
-	return total
+	return nil
 }
 
 // fitOnline is Fit with Options.Online.
@@ -251,18 +298,12 @@ func (l *Online[F]) epochs(ctx context.Context, x matrix.Matrix[F]) (Status, err
 			order = rand.New(rand.NewPCG(l.opt.Seed, onlineStream<<32|uint64(epoch))).Perm(m)
 		}
 		total := 0.0
-		for first := 0; first < m; first += on.Batch {
-			if ctx.Err() != nil {
-				return Cancelled, nil
-			}
-			size := min(on.Batch, m-first)
-			var at []int
-			if order != nil {
-				at = order[first : first+size]
-			}
-			b, err := rows(first, size, at)
-			if err != nil {
+		for b, err := range rows.inTurn(m, on.Batch, order) {
+			switch {
+			case err != nil:
 				return "", err
+			case ctx.Err() != nil:
+				return Cancelled, nil
 			}
 			loss, err := l.learnKept(b, kept, epoch == 0)
 			if err != nil {
