@@ -175,8 +175,7 @@ func (l *Learner[F]) most(chosen int) int {
 // to sums, and gives ½‖X−WH‖².
 func (l *Learner[F]) solveSquares(x *Data[F], w *Tall[F], sums gradientSums, solve func(g *solver.Gram[F], t *solver.Tile[F])) float64 {
 	k, t, h := w.K, kernel.TileRows[F](), l.H
-	g := solver.NewGram[F](k)
-	gramOf(l.pool, l.ops, g, h, 0, 0, h.Rows)
+	g := l.gramOfH()
 	x.beforeLeft(l.pool, h)
 	total := x.SumSq
 	for r0 := 0; r0 < x.Rows; r0 += x.block {
@@ -199,6 +198,27 @@ func (l *Learner[F]) solveSquares(x *Data[F], w *Tall[F], sums gradientSums, sol
 		total += l.sums.addTo(sums)
 	}
 	return max(0, total/2)
+}
+
+// gramOfH is HHᵀ, in parts of rows that stay in a core's own cache: a batch is
+// little beside an H of many features, which is then read once.
+func (l *Learner[F]) gramOfH() *solver.Gram[F] {
+	const rows = 1024
+	g, h := solver.NewGram[F](l.H.K), l.H
+	parts := make([][]F, (h.Rows+rows-1)/rows)
+	l.pool.run(len(parts), func(_, part int) {
+		a, b := part*rows, min((part+1)*rows, h.Rows)
+		sum := make([]F, len(g.G))
+		l.ops.MulAdd(g.K, g.Ld, b-a, h.Data[a*h.Ld:], 1, h.Ld, h.Data[a*h.Ld:], h.Ld, sum, g.Ld)
+		parts[part] = sum
+	})
+	for _, sum := range parts {
+		for i, v := range sum {
+			g.G[i] += v
+		}
+	}
+	g.Ready()
+	return g
 }
 
 // AddSquares adds rows of X and their W to the sums, which are multiplied by
@@ -266,7 +286,14 @@ func (l *Learner[F]) updateSquares(x *Data[F]) {
 func (l *Learner[F]) LearnCells(c *Cells[F], w *Tall[F], decay float64) float64 {
 	rows := &halfStep[F]{scaled: l.scaled, cells: c, side: c.left, unmeasured: true, fixed: l.H, from: w, to: w, update: l.rows}
 	rows.run(l.pool, l.scratch)
-	return l.addCells(c, w, decay, true)
+	if !c.Listed() {
+		return l.addCells(c, w, decay, true)
+	}
+	// Most features have few of the cells: they are measured by rows.
+	measured := &halfStep[F]{cells: c, side: c.left, fixed: l.H, from: w}
+	res, _ := measured.run(l.pool, l.scratch)
+	l.addCells(c, w, decay, true)
+	return res.loss
 }
 
 // AddCells adds rows of X and their W to the sums, which are multiplied by decay
@@ -281,7 +308,7 @@ func (l *Learner[F]) addCells(c *Cells[F], w *Tall[F], decay float64, learn bool
 			l.B.Data[j] += v
 		}
 	}
-	columns := &halfStep[F]{cells: c, side: c.right, fixed: w, from: l.H, update: l.majorize(decay, learn)}
+	columns := &halfStep[F]{cells: c, side: c.right, unmeasured: !learn || c.Listed(), fixed: w, from: l.H, update: l.majorize(decay, learn)}
 	if learn {
 		columns.to = l.H
 	}
