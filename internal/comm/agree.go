@@ -28,11 +28,11 @@ func (e *RankError) Unwrap() error { return e.Err }
 // Outcome is collective: nil where no rank has an error, and else the same
 // error on every rank, that of the lowest rank that has one. Where all ranks
 // have the same, as from a file that all of them read, it is that one as it is.
-func Outcome(c Comm, host string, err error) error {
+func Outcome(c Comm, err error) error {
 	if c.Size() == 1 {
 		return err
 	}
-	said := outcome{Host: host}
+	said := outcome{Host: c.Host()}
 	if err != nil {
 		said.Failed, said.Message = true, err.Error()
 	}
@@ -80,11 +80,11 @@ var ErrDisagree = errors.New("the ranks disagree")
 
 // Agree is collective and refuses ranks that do not have the facts of rank 0,
 // naming the first and the difference. All ranks get the same error.
-func Agree(c Comm, host string, facts []Fact) error {
+func Agree(c Comm, facts []Fact) error {
 	all, err := eachJSON(c, struct {
 		Host  string
 		Facts []Fact
-	}{host, facts})
+	}{c.Host(), facts})
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,13 @@ package comm
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 	"unsafe"
 )
 
 // Comm is one rank's end of a group of ranks. All operations but Rank, Size,
-// Traffic and Abort are collective: every rank of the group calls the same ones
+// Host, Traffic and Abort are collective: every rank of the group calls the same ones
 // in the same order, and none comes back before its own part is done. Counts
 // and lengths are bytes. A Comm is used by one goroutine at a time.
 //
@@ -23,8 +24,10 @@ type Comm interface {
 	// Rank is this rank's number, from 0 to Size()-1.
 	Rank() int
 	Size() int
-	// Split makes groups of the ranks that name the same color, in the order of
-	// key, and of rank where keys are equal.
+	// Host names the machine that this rank is on.
+	Host() string
+	// Split makes groups of the ranks that name the same color, at least 0, in
+	// the order of key, and of rank where keys are equal.
 	Split(color, key int) (Comm, error)
 	// AllToAll sends part i of send to rank i and receives a part from each in
 	// rank order. sendCounts[i] here is recvCounts[j] there. Either side is at
@@ -115,6 +118,14 @@ func CheckAllGather(rank, size int, mine, all []byte, counts []int) error {
 func CheckRoot(size, root int) error {
 	if root < 0 || root >= size {
 		return fmt.Errorf("%w: root %d of %d ranks", ErrCall, root, size)
+	}
+	return nil
+}
+
+// CheckColor refuses a color that is below zero.
+func CheckColor(color int) error {
+	if color < 0 || color > math.MaxInt32 {
+		return fmt.Errorf("%w: Split with the color %d", ErrCall, color)
 	}
 	return nil
 }

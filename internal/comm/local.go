@@ -120,6 +120,7 @@ type local struct {
 
 func (l *local) Rank() int        { return l.rank }
 func (l *local) Size() int        { return l.g.size }
+func (l *local) Host() string     { return "" }
 func (l *local) Traffic() Traffic { return *l.traffic }
 func (l *local) Abort(err error)  { l.g.job.abort(err) }
 
@@ -286,6 +287,9 @@ func (l *local) AllToAll(send []byte, sendCounts []int, recv []byte, recvCounts 
 
 func (l *local) Split(color, key int) (Comm, error) {
 	began := time.Now()
+	if err := CheckColor(color); err != nil {
+		return nil, l.fail(err)
+	}
 	mine := &call{op: "Split", color: color, key: key}
 	err := l.meet(mine, l.g.split, func([]*call) {})
 	l.traffic.Count(0, 0, time.Since(began))

@@ -301,21 +301,21 @@ func split(c comm.Comm) error {
 func agreement(c comm.Comm) error {
 	last := c.Size() - 1
 	facts := []comm.Fact{{Name: "the version", Value: "1"}, {Name: "k", Value: "7"}}
-	if err := comm.Agree(c, "here", facts); err != nil {
+	if err := comm.Agree(c, facts); err != nil {
 		return fmt.Errorf("equal facts: %w", err)
 	}
 	if c.Rank() == last {
 		facts[1].Value = "8"
 	}
-	err := comm.Agree(c, "here", facts)
+	err := comm.Agree(c, facts)
 	want := fmt.Sprintf("the ranks disagree: k of rank 0 is 7, of rank %d it is 8", last)
 	if last > 0 && (!errors.Is(err, comm.ErrDisagree) || err.Error() != want) {
 		return fmt.Errorf("other facts: %v, not %s", err, want)
 	}
-	if err := comm.Outcome(c, "here", nil); err != nil {
+	if err := comm.Outcome(c, nil); err != nil {
 		return fmt.Errorf("no errors: %w", err)
 	}
-	err = comm.Outcome(c, "here", errAll)
+	err = comm.Outcome(c, errAll)
 	if err != errAll {
 		return fmt.Errorf("the same error: %v", err)
 	}
@@ -323,7 +323,7 @@ func agreement(c comm.Comm) error {
 	if c.Rank() == last {
 		mine = errAll
 	}
-	err = comm.Outcome(c, "here", mine)
+	err = comm.Outcome(c, mine)
 	if want := fmt.Sprintf("rank %d: broken", last); last > 0 && (err == nil || err.Error() != want || errors.Is(err, errAll) != (mine != nil)) {
 		return fmt.Errorf("one error: %v, not %s", err, want)
 	}
