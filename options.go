@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/solver"
 	"github.com/partsof/nmf/internal/start"
 	"github.com/partsof/nmf/matrix"
@@ -114,6 +115,12 @@ type Options struct {
 	// Threads bounds the goroutines. The result does not depend on it.
 	// Default GOMAXPROCS.
 	Threads int `json:"threads"`
+
+	// RunsOver, unless nil, joins ranks (see package dist) that share the runs:
+	// each has the whole of X and makes a part of the runs, and all get the same
+	// model, which is the one that a single process makes. All of them call Fit
+	// with equal options, Threads and Memory aside.
+	RunsOver comm.Comm `json:"-"`
 
 	// W (m x k) and H (k x n) are a given start. They may have fewer components
 	// than k, and NaN for what is not given: the rest comes from Init. With all
