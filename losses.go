@@ -155,7 +155,7 @@ func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
 
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
-func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
+func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
@@ -203,7 +203,11 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if best < 0 {
 		return nil, context.Cause(ctx)
 	}
-	model := newModel(x, k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
+	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
+	if err != nil {
+		return nil, err
+	}
+	model := newModel(pair, over.size(x), k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
 	if o != nil {
 		model.Info.Options = *o
 	}
@@ -308,7 +312,7 @@ func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
 			w, h = w2, h2
 		}
 	}
-	given(f.opt, w, h, f.unitW, f.unitH)
+	given(f.opt, w, h, 0, 0, f.unitW, f.unitH)
 	return w, h, nil
 }
 
