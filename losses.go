@@ -156,12 +156,11 @@ func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
 
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
-func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
+func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
 	}
-	own := shareOf[F](&opt)
 	v, err := observe(x, &opt)
 	if err := own.outcome(err); err != nil {
 		return nil, err
@@ -170,7 +169,11 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		// Every cell counts once: the same bits as without weights.
 		simple := *o
 		simple.Missing, simple.Mask, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil
-		model, err := Fit(ctx, x, k, &simple)
+		resolved, err := simple.resolve(m, n, k)
+		if err != nil {
+			return nil, err
+		}
+		model, err := fit(ctx, over, own, x, k, resolved, &simple, began)
 		if err == nil {
 			model.Info.Options, model.Info.Resolved.Missing = *o, opt.Missing
 		}
@@ -209,7 +212,11 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if best < 0 {
 		return nil, context.Cause(ctx)
 	}
-	model := newModel(x, k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
+	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
+	if err != nil {
+		return nil, err
+	}
+	model := newModel(pair, over.size(x), k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
 	if o != nil {
 		model.Info.Options = *o
 	}
@@ -314,7 +321,7 @@ func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
 			w, h = w2, h2
 		}
 	}
-	given(f.opt, w, h, f.unitW, f.unitH)
+	given(f.opt, w, h, 0, 0, f.unitW, f.unitH)
 	return w, h, nil
 }
 
@@ -359,7 +366,7 @@ func (f *cellsFit[F]) settle(l *loss.Loss) error {
 
 // pilot fits one run of a few iterations and measures it.
 func (f *cellsFit[F]) pilot(measure func(r *engine.Run[F]) float64) (float64, error) {
-	runs, err := f.run(share[F]{runs: 1, to: 1}, min(pilotIterations, f.opt.MaxIter), nil)
+	runs, err := f.run(allRuns[F](&Options{Runs: 1}), min(pilotIterations, f.opt.MaxIter), nil)
 	if err != nil {
 		return 0, err
 	}
