@@ -51,8 +51,8 @@ func (o *Options) decideCompression(x engine.Size, k int) {
 
 // compress iterates the starts of all runs on a compressed X. Their losses are
 // estimates.
-func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks []int, starter engine.Starter[F], cfg engine.Config) ([]*engine.Run[F], *Compression, error) {
-	sketch, err := start.NewSketch(data, ranks[0]+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
+func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], k int, ranks []int, starter engine.Starter[F], cfg engine.Config) ([]*engine.Run[F], *Compression, error) {
+	sketch, err := start.NewSketch(data, k+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/start"
@@ -30,6 +31,9 @@ import (
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()
 	m, n := x.Dims()
+	if err := o.agree(m, n, k); err != nil {
+		return nil, err
+	}
 	opt, err := o.resolve(m, n, k)
 	if err != nil {
 		return nil, err
@@ -43,29 +47,31 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F]
 	if !opt.plain() {
 		return fitCells(ctx, over, x, k, opt, o, began)
 	}
+	own := shareOf[F](&opt)
 	m, n := x.Dims()
 	data, u, err := over.prepare(x, &opt)
-	if err != nil {
+	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
 	defer data.Close()
+	if err := own.agree(comm.Fact{Name: "the sum of X", Value: exact(data.Sum)}, comm.Fact{Name: "the sum of squares of X", Value: exact(data.SumSq)}); err != nil {
+		return nil, err
+	}
 	if data.SumSq == 0 {
 		return nil, allZero[F]()
 	}
 	opt.decideCompression(over.size(x), k)
-	ranks := make([]int, opt.Runs)
-	for i := range ranks {
-		ranks[i] = k
-	}
 	unitW, unitH, err := opt.units(u)
 	if err != nil {
 		return nil, err
 	}
-	cfg := opt.engineConfig(began, u*u)
+	mine := own.options(&opt)
+	cfg := mine.engineConfig(began, u*u)
+	cfg.Seeds = own.seeds(opt.Seed)
 	cfg.PenaltyW = opt.PenaltyW.factor(m, k, n, unitW, u*u, false)
 	cfg.PenaltyH = opt.PenaltyH.factor(n, k, over.samples(m), unitH, u*u, true)
 	var startErr error
-	starter := func(i int) (w, h *engine.Tall[F]) {
+	starter := own.starter(func(i int) (w, h *engine.Tall[F]) {
 		w, h, err := starting(data, k, unitW, unitH, opt, opt.Seed+uint64(i))
 		if err != nil {
 			startErr = errors.Join(startErr, err)
@@ -74,28 +80,38 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F]
 		satisfy(cfg.PenaltyW, w)
 		satisfy(cfg.PenaltyH, h)
 		return w, h
-	}
-	cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &opt)
+	})
+	cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &mine)
+	err = own.outcome(err)
 	if cfg.SideBySide, err = over.fewest(cfg.SideBySide, err); err != nil {
 		return nil, err
 	}
 	var compression *Compression
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
-		runs, compression, err = compress(ctx, data, ranks, starter, cfg)
-		if err = over.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr))); err != nil {
+		runs, compression, err = compress(ctx, data, k, own.ranks(k), starter, cfg)
+		if err = over.outcome(own.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
+			return nil, err
+		}
+		if err := own.joinIterations(compression); err != nil {
 			return nil, err
 		}
 		starter = startAt(runs)
 	}
 	cfg.BestOnly = true
 	sketched := runs
-	runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
-	if err = over.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr))); err != nil {
+	runs, err = engine.Minimize(ctx, data, own.ranks(k), starter, cfg)
+	if err = over.outcome(own.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
+		return nil, err
+	}
+	if runs, err = own.join(runs, m, n, k); err != nil {
 		return nil, err
 	}
 	best := engine.Best(runs)
 	if best < 0 && compression != nil {
+		if sketched, err = own.join(sketched, m, n, k); err != nil {
+			return nil, err
+		}
 		if runs, err = uncompressed(ctx, data, sketched, opt.Threads); err != nil {
 			return nil, err
 		}

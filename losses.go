@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/internal/start"
@@ -160,8 +161,9 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matr
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
 	}
+	own := shareOf[F](&opt)
 	v, err := observe(x, &opt)
-	if err != nil {
+	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
 	if v.whole && opt.Loss == frobenius {
@@ -174,7 +176,8 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matr
 		}
 		return model, err
 	}
-	if _, err := cellsMemory[F](sizeOf(x), k, &opt); err != nil {
+	_, err = cellsMemory[F](sizeOf(x), k, &opt)
+	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
 	f := &cellsFit[F]{ctx: ctx, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
@@ -186,6 +189,9 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matr
 		return nil, err
 	}
 	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
+	if err := own.agree(comm.Fact{Name: "the mean of the cells that count", Value: exact(f.cells.Mean)}); err != nil {
+		return nil, err
+	}
 	if !(f.cells.Mean > 0) {
 		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
 	}
@@ -195,7 +201,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matr
 	if err := f.settle(l); err != nil {
 		return nil, err
 	}
-	runs, err := f.run(opt.Runs, opt.MaxIter, opt.Progress)
+	runs, err := f.run(own, opt.MaxIter, opt.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -277,15 +283,12 @@ func (f *cellsFit[F]) lossUnit() float64 {
 	return math.Pow(f.unit, f.cells.Loss().Degree())
 }
 
-// run fits runs with the loss as it is.
-func (f *cellsFit[F]) run(runs, maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
-	ranks := make([]int, runs)
-	for i := range ranks {
-		ranks[i] = f.k
-	}
-	o := *f.opt
+// run fits this rank's share of runs with the loss as it is, and gives all.
+func (f *cellsFit[F]) run(own share[F], maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
+	o := own.options(f.opt)
 	o.Progress, o.MaxIter = progress, maxIter
 	cfg := o.engineConfig(f.began, f.lossUnit())
+	cfg.Seeds = own.seeds(o.Seed)
 	cfg.PenaltyW = o.PenaltyW.factor(f.m, f.k, f.n, f.unitW, f.lossUnit(), false)
 	cfg.PenaltyH = o.PenaltyH.factor(f.n, f.k, f.m, f.unitH, f.lossUnit(), true)
 	cfg.BestOnly = true
@@ -297,8 +300,11 @@ func (f *cellsFit[F]) run(runs, maxIter int, progress func(Progress)) ([]*engine
 		satisfy(cfg.PenaltyH, h)
 		return w, h
 	}
-	out, err := engine.Alternate(f.ctx, f.cells, ranks, starter, cfg)
-	return out, errors.Join(err, startErr)
+	out, err := engine.Alternate(f.ctx, f.cells, own.ranks(f.k), own.starter(starter), cfg)
+	if err := own.outcome(errors.Join(err, startErr)); err != nil {
+		return out, err
+	}
+	return own.join(out, f.m, f.n, f.k)
 }
 
 // starting makes the start of one run. Random ones go by the mean of the cells
@@ -357,7 +363,7 @@ func (f *cellsFit[F]) settle(l *loss.Loss) error {
 
 // pilot fits one run of a few iterations and measures it.
 func (f *cellsFit[F]) pilot(measure func(r *engine.Run[F]) float64) (float64, error) {
-	runs, err := f.run(1, min(pilotIterations, f.opt.MaxIter), nil)
+	runs, err := f.run(share[F]{runs: 1, to: 1}, min(pilotIterations, f.opt.MaxIter), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -90,6 +90,9 @@ func join[F matrix.Float](c comm.Comm, x matrix.Matrix[F], k int, o *Options) (*
 	}
 	own, n := x.Dims()
 	opt2, failed := opt.resolve(own, n, k)
+	if failed == nil && opt.RunsOver != nil {
+		failed = fmt.Errorf("%w: RunsOver is for Fit; FitRows divides X, not the runs", ErrOption)
+	}
 	if err := comm.Outcome(c, failed); err != nil {
 		return nil, opt, err
 	}

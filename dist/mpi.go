@@ -183,14 +183,21 @@ func (w *World) do(call func()) {
 	<-done
 }
 
-// grace is how long a failing rank waits for others to speak first, or for the
-// library's thread to be free.
-const grace = 2 * time.Second
+const (
+	// grace is how long a failing rank waits for others to speak first, or for
+	// the library's thread to be free.
+	grace = 2 * time.Second
+	// turn is how much later each rank speaks than the one before it: the first
+	// ends the job before another says the same. Beyond lastTurn all do.
+	turn     = 200 * time.Millisecond
+	lastTurn = 10
+)
 
-// Abort prints err and ends the job. Where the error is that others cannot be
-// reached, one of them has most likely failed, and is given the time to say why
-// and to end the job itself.
+// Abort prints err and ends the job. Ranks that fail together are given turns,
+// so that one of them speaks. Where the error is that others cannot be reached,
+// one of them has most likely failed, and is given the time to say why.
 func (w *World) Abort(err error) {
+	time.Sleep(turn * time.Duration(min(w.rank, lastTurn)))
 	if errors.Is(err, ErrTransport) {
 		time.Sleep(grace)
 	}

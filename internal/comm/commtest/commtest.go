@@ -300,6 +300,20 @@ func split(c comm.Comm) error {
 
 func agreement(c comm.Comm) error {
 	last := c.Size() - 1
+	hosts, err := comm.EachBytes(c, []byte(c.Host()))
+	if err != nil {
+		return err
+	}
+	// A rank is named with its machine where the ranks in question, or all,
+	// are on several.
+	named := func(rank int, others ...[]byte) string {
+		for _, h := range others {
+			if !bytes.Equal(h, hosts[rank]) {
+				return fmt.Sprintf("rank %d on %s", rank, hosts[rank])
+			}
+		}
+		return fmt.Sprintf("rank %d", rank)
+	}
 	facts := []comm.Fact{{Name: "the version", Value: "1"}, {Name: "k", Value: "7"}}
 	if err := comm.Agree(c, facts); err != nil {
 		return fmt.Errorf("equal facts: %w", err)
@@ -307,8 +321,8 @@ func agreement(c comm.Comm) error {
 	if c.Rank() == last {
 		facts[1].Value = "8"
 	}
-	err := comm.Agree(c, facts)
-	want := fmt.Sprintf("the ranks disagree: k of rank 0 is 7, of rank %d it is 8", last)
+	err = comm.Agree(c, facts)
+	want := fmt.Sprintf("the ranks disagree: k of %s is 7, of %s it is 8", named(0, hosts[last]), named(last, hosts[0]))
 	if last > 0 && (!errors.Is(err, comm.ErrDisagree) || err.Error() != want) {
 		return fmt.Errorf("other facts: %v, not %s", err, want)
 	}
@@ -324,7 +338,7 @@ func agreement(c comm.Comm) error {
 		mine = errAll
 	}
 	err = comm.Outcome(c, mine)
-	if want := fmt.Sprintf("rank %d: broken", last); last > 0 && (err == nil || err.Error() != want || errors.Is(err, errAll) != (mine != nil)) {
+	if want := named(last, hosts...) + ": broken"; last > 0 && (err == nil || err.Error() != want || errors.Is(err, errAll) != (mine != nil)) {
 		return fmt.Errorf("one error: %v, not %s", err, want)
 	}
 	return nil
