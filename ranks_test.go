@@ -462,3 +462,80 @@ func TestRankCancel(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRankLosses: half-steps for H whose terms are summed over ranks.
+func TestRankLosses(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { rankLosses[float32](t, 1e-4, 2e-2) })
+	t.Run("float64", func(t *testing.T) { rankLosses[float64](t, 1e-9, 1e-5) })
+}
+
+func rankLosses[F matrix.Float](t *testing.T, tol, far float64) {
+	x := lowRank[F](330, 150, 14, 0.5, 1)
+	for i, v := range x.Data {
+		x.Data[i] = F(math.Ceil(float64(v)))
+	}
+	positive := x.Clone()
+	for i, v := range positive.Data {
+		positive.Data[i] = v + 0.5
+	}
+	const k = 7
+	for _, c := range []struct {
+		name   string
+		o      nmf.Options
+		sparse bool
+	}{
+		{"kl", nmf.Options{Loss: "kl"}, true},
+		{"kl by mu", nmf.Options{Loss: "kl", Solver: "mu", InnerSweeps: 2}, true},
+		{"kl, two steps", nmf.Options{Loss: "kl", InnerSweeps: 2, Runs: 2}, true},
+		{"kl, penalties", nmf.Options{Loss: "kl", PenaltyW: nmf.Penalty{L1: 0.01}, PenaltyH: nmf.Penalty{L2: 0.01, Smooth: 0.02}}, true},
+		{"is", nmf.Options{Loss: "is"}, false},
+		{"beta", nmf.Options{Loss: "beta", Beta: 1.5}, true},
+		{"tweedie", nmf.Options{Loss: "tweedie", Power: 1.3, Solver: "mu"}, false},
+	} {
+		o := c.o
+		o.MaxIter, o.Seed, o.Tol, o.LossTol = 12, 3, -1, -1
+		all := map[string]matrix.Matrix[F]{"dense": x}
+		if c.sparse {
+			all["sparse"] = sparsely(x, 3, 5).Sparse()
+		} else {
+			all["dense"] = positive
+		}
+		for kind, x := range all {
+			want := fit(t, x, k, &o)
+			for _, p := range []int{2, 3, 4} {
+				what := fmt.Sprintf("%s, %s, %d ranks", c.name, kind, p)
+				models, err := overRanks(p, x, k, o, nil, nil)
+				if err != nil {
+					t.Errorf("%s: %v", what, err)
+					continue
+				}
+				whole(t, models, 330, nil)
+				sameWay(t, what, models[0], want, tol, far)
+				again, err := overRanks(p, x, k, o, nil, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(again[0].W.Data, models[0].W.Data) || !slices.Equal(again[0].H.Data, models[0].H.Data) {
+					t.Errorf("%s: other bits the second time", what)
+				}
+			}
+		}
+	}
+	o := nmf.Options{Loss: "kl", MaxIter: 12}
+	cuts := []int{0, 0, 100, 330}
+	models, err := overRanks(3, x, k, o, cuts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole(t, models, 330, cuts)
+	sameWay(t, "a rank without rows", models[0], fit(t, x, k, &o), 1e-3, 0.05)
+	bad := positive.Clone()
+	bad.Set(300, 9, 0)
+	for name, x := range map[string]matrix.Matrix[F]{"a zero": bad, "a sparse one": sparsely(positive, 3, 1).Sparse()} {
+		if _, err := overRanks(2, x, k, nmf.Options{Loss: "is"}, nil, nil); !errors.Is(err, nmf.ErrZero) && !strings.Contains(fmt.Sprint(err), "no finite loss") {
+			t.Errorf("is, %s: %v", name, err)
+		} else if name == "a zero" && !strings.Contains(err.Error(), "row 301") {
+			t.Errorf("the row is not that of X: %v", err)
+		}
+	}
+}
