@@ -539,3 +539,60 @@ func rankLosses[F matrix.Float](t *testing.T, tol, far float64) {
 		}
 	}
 }
+
+// TestRankWords compares the numbers that an iteration moves, counted by the
+// transport, with what the products that must meet need: on a grid of pr x pc =
+// p ranks each has m/pr rows and n/pc columns, of whose k columns it gathers and
+// scatters sums of all but its share, (pc−1)/pc of W and (pr−1)/pr of H, and two
+// Gram matrices are summed over all, 2(p−1)/p of k(k+1)/2 numbers each (Kannan,
+// Ballard & Park 2018, section 4, and the symmetry of a Gram matrix).
+func TestRankWords(t *testing.T) {
+	const m, n, k = 1536, 1024, 12
+	x := lowRank[float32](m, n, 20, 0.5, 1)
+	o := nmf.Options{Init: "random", Tol: -1, LossTol: -1}
+	moved := func(p int, o nmf.Options) (words float64, grid [2]int) {
+		var mu sync.Mutex
+		err := comm.Run(p, func(c comm.Comm) error {
+			var bytes [2]int64
+			var model *nmf.Model[float32]
+			for i, iterations := range []int{3, 8} {
+				o := o
+				o.MaxIter = iterations
+				before := c.Traffic()
+				from, to := nmf.RankRows(m, p, c.Rank())
+				var err error
+				if model, err = nmf.FitRows(context.Background(), c, cutRows[float32](x, from, to), k, &o); err != nil {
+					return err
+				}
+				moved := c.Traffic().Sub(before)
+				bytes[i] = max(moved.Sent, moved.Received)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			words, grid = max(words, float64(bytes[1]-bytes[0])/4/5), model.Info.Resolved.Grid
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return words, grid
+	}
+	for p, grids := range map[int][][2]int{2: {{2, 1}, {1, 2}}, 4: {{4, 1}, {2, 2}, {1, 4}}} {
+		least := math.Inf(1)
+		for _, grid := range grids {
+			o := o
+			o.Grid = grid
+			pr, pc, all := float64(grid[0]), float64(grid[1]), float64(p)
+			bound := 2*k*(m/pr*(pc-1)/pc+n/pc*(pr-1)/pr) + 2*2*(all-1)/all*k*(k+1)/2
+			words, _ := moved(p, o)
+			least = min(least, words)
+			t.Logf("%v: %.0f words, the bound is %.0f: %.3f", grid, words, bound, words/bound)
+			if words > 1.1*bound || words < 0.9*bound {
+				t.Errorf("%v: an iteration moves %.0f words, the bound is %.0f", grid, words, bound)
+			}
+		}
+		if words, grid := moved(p, o); words > least {
+			t.Errorf("%d ranks choose the grid %v, with %.0f words; %.0f would do", p, grid, words, least)
+		}
+	}
+}
