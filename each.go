@@ -184,7 +184,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if err := inMemory(x, &common); err != nil {
 		return nil, err
 	}
-	v, err := observe(x, &common)
+	v, err := observe(nil, x, &common)
 	if err != nil {
 		return nil, err
 	}

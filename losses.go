@@ -161,7 +161,12 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
 	}
+<<<<<<< HEAD
 	v, err := observe(x, &opt)
+=======
+	own := shareOf[F](&opt)
+	v, err := observe(over, x, &opt)
+>>>>>>> grid
 	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
@@ -180,10 +185,10 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 		return model, err
 	}
 	_, err = cellsMemory[F](sizeOf(x), k, &opt)
-	if err := own.outcome(err); err != nil {
+	if err := over.outcome(own.outcome(err)); err != nil {
 		return nil, err
 	}
-	f := &cellsFit[F]{ctx: ctx, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
+	f := &cellsFit[F]{ctx: ctx, over: over, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
@@ -191,7 +196,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	if err != nil {
 		return nil, err
 	}
-	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
+	f.cells = over.cells(engine.NewCells(v.x, v.observed, l, opt.Threads), opt.Threads)
 	if err := own.agree(comm.Fact{Name: "the mean of the cells that count", Value: exact(f.cells.Mean)}); err != nil {
 		return nil, err
 	}
@@ -210,7 +215,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	}
 	best := engine.Best(runs)
 	if best < 0 {
-		return nil, context.Cause(ctx)
+		return nil, over.cause(ctx)
 	}
 	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
 	if err != nil {
@@ -269,6 +274,7 @@ const (
 // cellsFit is a fit under way.
 type cellsFit[F matrix.Float] struct {
 	ctx                context.Context
+	over               *ranks[F]
 	opt                *Options
 	cells              *engine.Cells[F]
 	data               *engine.Data[F]
@@ -293,7 +299,7 @@ func (f *cellsFit[F]) run(own share[F], maxIter int, progress func(Progress)) ([
 	cfg := o.engineConfig(f.began, f.lossUnit())
 	cfg.Seeds = own.seeds(o.Seed)
 	cfg.PenaltyW = o.PenaltyW.factor(f.m, f.k, f.n, f.unitW, f.lossUnit(), false)
-	cfg.PenaltyH = o.PenaltyH.factor(f.n, f.k, f.m, f.unitH, f.lossUnit(), true)
+	cfg.PenaltyH = o.PenaltyH.factor(f.n, f.k, f.over.samples(f.m), f.unitH, f.lossUnit(), true)
 	cfg.BestOnly = true
 	var startErr error
 	starter := func(i int) (w, h *engine.Tall[F]) {
@@ -313,7 +319,7 @@ func (f *cellsFit[F]) run(own share[F], maxIter int, progress func(Progress)) ([
 // starting makes the start of one run. Random ones go by the mean of the cells
 // that count; others see missing cells as zeros.
 func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
-	w, h = start.Draw[F](f.m, f.n, f.cells.Mean, f.k, seed)
+	w, h = start.DrawPart[F](f.m, f.n, f.over.first(), 0, f.cells.Mean, f.k, seed)
 	if f.data != nil {
 		if w2, h2, err := start.New(f.opt.Init, f.data, f.k, seed, f.opt.Threads); err != nil {
 			return w, h, err

@@ -80,7 +80,12 @@ type ranks[F matrix.Float] struct {
 }
 
 // first is the row of X that this rank's own begin at.
-func (r *ranks[F]) first() int { return r.rows[r.c.Rank()] }
+func (r *ranks[F]) first() int {
+	if r == nil {
+		return 0
+	}
+	return r.rows[r.c.Rank()]
+}
 
 // join agrees on what the ranks are about to do.
 func join[F matrix.Float](c comm.Comm, x matrix.Matrix[F], k int, o *Options) (*ranks[F], Options, error) {
@@ -317,6 +322,29 @@ func (r *ranks[F]) fewest(n int, err error) (int, error) {
 	}
 	each, err := comm.Each(r.c, int64(n))
 	return int(slices.Min(each)), err
+}
+
+// largest is the largest value of all ranks, where none of them has an error.
+func (r *ranks[F]) largest(v F, err error) (F, error) {
+	if r == nil {
+		return v, err
+	}
+	if err := r.outcome(r.placed(err)); err != nil {
+		return 0, err
+	}
+	each, err := comm.Each(r.c, float64(v))
+	if err != nil {
+		return 0, err
+	}
+	return F(slices.Max(each)), nil
+}
+
+// cells makes cells this rank's part of X.
+func (r *ranks[F]) cells(c *engine.Cells[F], threads int) *engine.Cells[F] {
+	if r == nil {
+		return c
+	}
+	return c.Over(r.grid, threads)
 }
 
 // prepare is prepare for this rank's part of X.

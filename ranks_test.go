@@ -462,3 +462,137 @@ func TestRankCancel(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRankLosses: half-steps for H whose terms are summed over ranks.
+func TestRankLosses(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { rankLosses[float32](t, 1e-4, 2e-2) })
+	t.Run("float64", func(t *testing.T) { rankLosses[float64](t, 1e-9, 1e-5) })
+}
+
+func rankLosses[F matrix.Float](t *testing.T, tol, far float64) {
+	x := lowRank[F](330, 150, 14, 0.5, 1)
+	for i, v := range x.Data {
+		x.Data[i] = F(math.Ceil(float64(v)))
+	}
+	positive := x.Clone()
+	for i, v := range positive.Data {
+		positive.Data[i] = v + 0.5
+	}
+	const k = 7
+	for _, c := range []struct {
+		name   string
+		o      nmf.Options
+		sparse bool
+	}{
+		{"kl", nmf.Options{Loss: "kl"}, true},
+		{"kl by mu", nmf.Options{Loss: "kl", Solver: "mu", InnerSweeps: 2}, true},
+		{"kl, two steps", nmf.Options{Loss: "kl", InnerSweeps: 2, Runs: 2}, true},
+		{"kl, penalties", nmf.Options{Loss: "kl", PenaltyW: nmf.Penalty{L1: 0.01}, PenaltyH: nmf.Penalty{L2: 0.01, Smooth: 0.02}}, true},
+		{"is", nmf.Options{Loss: "is"}, false},
+		{"beta", nmf.Options{Loss: "beta", Beta: 1.5}, true},
+		{"tweedie", nmf.Options{Loss: "tweedie", Power: 1.3, Solver: "mu"}, false},
+	} {
+		o := c.o
+		o.MaxIter, o.Seed, o.Tol, o.LossTol = 12, 3, -1, -1
+		all := map[string]matrix.Matrix[F]{"dense": x}
+		if c.sparse {
+			all["sparse"] = sparsely(x, 3, 5).Sparse()
+		} else {
+			all["dense"] = positive
+		}
+		for kind, x := range all {
+			want := fit(t, x, k, &o)
+			for _, p := range []int{2, 3, 4} {
+				what := fmt.Sprintf("%s, %s, %d ranks", c.name, kind, p)
+				models, err := overRanks(p, x, k, o, nil, nil)
+				if err != nil {
+					t.Errorf("%s: %v", what, err)
+					continue
+				}
+				whole(t, models, 330, nil)
+				sameWay(t, what, models[0], want, tol, far)
+				again, err := overRanks(p, x, k, o, nil, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(again[0].W.Data, models[0].W.Data) || !slices.Equal(again[0].H.Data, models[0].H.Data) {
+					t.Errorf("%s: other bits the second time", what)
+				}
+			}
+		}
+	}
+	o := nmf.Options{Loss: "kl", MaxIter: 12}
+	cuts := []int{0, 0, 100, 330}
+	models, err := overRanks(3, x, k, o, cuts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole(t, models, 330, cuts)
+	sameWay(t, "a rank without rows", models[0], fit(t, x, k, &o), 1e-3, 0.05)
+	bad := positive.Clone()
+	bad.Set(300, 9, 0)
+	for name, x := range map[string]matrix.Matrix[F]{"a zero": bad, "a sparse one": sparsely(positive, 3, 1).Sparse()} {
+		if _, err := overRanks(2, x, k, nmf.Options{Loss: "is"}, nil, nil); !errors.Is(err, nmf.ErrZero) && !strings.Contains(fmt.Sprint(err), "no finite loss") {
+			t.Errorf("is, %s: %v", name, err)
+		} else if name == "a zero" && !strings.Contains(err.Error(), "row 301") {
+			t.Errorf("the row is not that of X: %v", err)
+		}
+	}
+}
+
+// TestRankWords compares the numbers that an iteration moves, counted by the
+// transport, with what the products that must meet need: on a grid of pr x pc =
+// p ranks each has m/pr rows and n/pc columns, of whose k columns it gathers and
+// scatters sums of all but its share, (pc−1)/pc of W and (pr−1)/pr of H, and two
+// Gram matrices are summed over all, 2(p−1)/p of k(k+1)/2 numbers each (Kannan,
+// Ballard & Park 2018, section 4, and the symmetry of a Gram matrix).
+func TestRankWords(t *testing.T) {
+	const m, n, k = 1536, 1024, 12
+	x := lowRank[float32](m, n, 20, 0.5, 1)
+	o := nmf.Options{Init: "random", Tol: -1, LossTol: -1}
+	moved := func(p int, o nmf.Options) (words float64, grid [2]int) {
+		var mu sync.Mutex
+		err := comm.Run(p, func(c comm.Comm) error {
+			var bytes [2]int64
+			var model *nmf.Model[float32]
+			for i, iterations := range []int{3, 8} {
+				o := o
+				o.MaxIter = iterations
+				before := c.Traffic()
+				from, to := nmf.RankRows(m, p, c.Rank())
+				var err error
+				if model, err = nmf.FitRows(context.Background(), c, cutRows[float32](x, from, to), k, &o); err != nil {
+					return err
+				}
+				moved := c.Traffic().Sub(before)
+				bytes[i] = max(moved.Sent, moved.Received)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			words, grid = max(words, float64(bytes[1]-bytes[0])/4/5), model.Info.Resolved.Grid
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return words, grid
+	}
+	for p, grids := range map[int][][2]int{2: {{2, 1}, {1, 2}}, 4: {{4, 1}, {2, 2}, {1, 4}}} {
+		least := math.Inf(1)
+		for _, grid := range grids {
+			o := o
+			o.Grid = grid
+			pr, pc, all := float64(grid[0]), float64(grid[1]), float64(p)
+			bound := 2*k*(m/pr*(pc-1)/pc+n/pc*(pr-1)/pr) + 2*2*(all-1)/all*k*(k+1)/2
+			words, _ := moved(p, o)
+			least = min(least, words)
+			t.Logf("%v: %.0f words, the bound is %.0f: %.3f", grid, words, bound, words/bound)
+			if words > 1.1*bound || words < 0.9*bound {
+				t.Errorf("%v: an iteration moves %.0f words, the bound is %.0f", grid, words, bound)
+			}
+		}
+		if words, grid := moved(p, o); words > least {
+			t.Errorf("%d ranks choose the grid %v, with %.0f words; %.0f would do", p, grid, words, least)
+		}
+	}
+}

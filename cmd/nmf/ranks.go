@@ -137,6 +137,10 @@ func (a *app) together(err error) error {
 	}
 	err = comm.Outcome(a.ranks, err)
 	a.ranks.settled = err != nil
+	var of *comm.RankError
+	if errors.As(err, &of) && of.Rank == 0 && of.Host == "" && of.Err != nil {
+		return of.Err // the one that speaks speaks of itself
+	}
 	return err
 }
 

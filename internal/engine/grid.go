@@ -157,6 +157,9 @@ func (g *Grid) sumAll(v []float64) {
 
 // total is the sum of v over all ranks.
 func (g *Grid) total(v float64) float64 {
+	if g == nil {
+		return v
+	}
 	s := []float64{v}
 	g.sumAll(s)
 	return s[0]
@@ -396,12 +399,15 @@ func (d *Data[F]) widestCols() int {
 }
 
 // holds reports whether this rank has row i of the whole X, and as which.
-func (d *Data[F]) holds(i int) (local int, ok bool) {
-	if d.grid == nil {
-		return i, true
+func (d *Data[F]) holds(i int) (local int, ok bool) { return d.grid.holds(i, d.Rows) }
+
+// holds reports whether row i of the whole X is among this rank's `rows`, and as
+// which.
+func (g *Grid) holds(i, rows int) (local int, ok bool) {
+	if g != nil {
+		i -= g.FirstRow
 	}
-	local = i - d.grid.FirstRow
-	return local, local >= 0 && local < d.Rows
+	return i, i >= 0 && i < rows
 }
 
 // OfRow gives v of row i of the whole X, where v has a number for every row.
