@@ -161,12 +161,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
 	}
-<<<<<<< HEAD
-	v, err := observe(x, &opt)
-=======
-	own := shareOf[F](&opt)
 	v, err := observe(over, x, &opt)
->>>>>>> grid
 	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
