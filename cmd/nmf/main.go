@@ -45,6 +45,7 @@ type commands struct {
 	Ratings     ratingsCmd     `cmd:"" help:"Predict ratings of items by users, recommend items."`
 	Ancestry    ancestryCmd    `cmd:"" help:"Estimate ancestry from genotypes."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
+	Scale       scaleCmd       `cmd:"" help:"Estimate what an iteration takes of many machines."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
 	Completion  completionCmd  `cmd:"" help:"Print a completion script for a shell."`

@@ -33,7 +33,7 @@ func (*completionCmd) aside() {}
 
 // overFlags say what ranks divide among them.
 type overFlags struct {
-	Over string `group:"Machine" type:"choice" default:"auto" placeholder:"WHAT" help:"What the ranks that mpirun starts divide: the rows of the matrix, or the runs, of which then each has the whole matrix. auto is runs where there are as many as ranks."`
+	Over string `group:"Machine" type:"choice" default:"auto" placeholder:"WHAT" help:"What the processes that mpirun starts divide: rows (each has a part of the matrix) or runs (each has all of it). auto is runs where there are as many as processes."`
 }
 
 // overRuns says that the ranks divide the runs; many says that there are many

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/internal/mpirun"
+	"github.com/partsof/nmf/internal/scale"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -187,5 +190,49 @@ func TestInterruptRanks(t *testing.T) {
 	}
 	if m.Info.Status != nmf.Cancelled || m.W.Rows != 3000 {
 		t.Errorf("the model has status %q and %d rows", m.Info.Status, m.W.Rows)
+	}
+}
+
+// TestNetworkModel compares the time that ranks spend in communication, over a
+// network so slow that it alone counts, with what package scale says of it.
+// NMF_NETWORK=1 runs it.
+func TestNetworkModel(t *testing.T) {
+	if os.Getenv("NMF_NETWORK") == "" {
+		t.Skip("NMF_NETWORK=1 runs fits over a slow network")
+	}
+	nmfPath, err := exec.LookPath("nmf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := mpirun.NewHosts(t, 2)
+	const rows, columns = 2000, 2000
+	x := savePlanted(t, rows, columns)
+	for _, k := range []int{20, 60} {
+		for _, rate := range []int{4, 16} {
+			hosts.Slow(t, rate)
+			run := func(iterations int) (seconds, sent float64) {
+				c := hosts.Command(1, nmfPath, "fit", x, "-k", fmt.Sprint(k), "--init", "random", "--tol", "0", "--loss-tol", "0",
+					"--max-iter", fmt.Sprint(iterations), "-o", filepath.Join(filepath.Dir(x), "m.npz"), "--json", "--threads", "1")
+				out, err := c.Output()
+				var result fitResult
+				if err == nil {
+					err = json.Unmarshal(out, &result)
+				}
+				if err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				return slices.Max(result.Traffic.Seconds), float64(slices.Max(result.Traffic.Sent))
+			}
+			few, many := 2, 7
+			t0, sent0 := run(few)
+			t1, sent1 := run(many)
+			seconds, sent := (t1-t0)/float64(many-few), (sent1-sent0)/float64(many-few)
+			e := scale.Of(scale.Problem{Rows: rows, Columns: columns, K: k, Element: 4, Sweeps: 3}, scale.Machine{Flops: 1e11, Bandwidth: float64(rate) * 1e6 / 8, Latency: 1e-4}, 2)
+			t.Logf("k = %d, %d Mbit/s, %d x %d: an iteration moves %.0f bytes, the model says %.0f words of 4 bytes; it communicates for %.1f ms, the model says %.1f ms",
+				k, rate, e.GridRows, e.GridColumns, sent, e.Words, 1000*seconds, 1000*e.Network)
+			if sent < 3.6*e.Words || sent > 4.8*e.Words {
+				t.Errorf("k = %d: %.0f bytes for %.0f words", k, sent, e.Words)
+			}
+		}
 	}
 }

@@ -55,6 +55,7 @@ func command(args []string) *exec.Cmd {
 // address and a name of its own, joined by a bridge.
 type Hosts struct {
 	addresses []string
+	names     []string // of the namespaces
 	network   string
 	agent     string
 }
@@ -96,6 +97,7 @@ func NewHosts(t testing.TB, n int) *Hosts {
 			{"-n", name, "link", "set", "lo", "up"},
 		}...)
 		h.addresses = append(h.addresses, fmt.Sprintf("%s.%d", subnet, i))
+		h.names = append(h.names, name)
 	}
 	for _, s := range steps {
 		if err := ip(s...); err != nil {
@@ -121,4 +123,17 @@ func (h *Hosts) Command(n int, program ...string) *exec.Cmd {
 	args := append([]string{"-n", fmt.Sprint(n * len(list)), "--host", strings.Join(list, ","), "--map-by", "node",
 		"--mca", "plm_rsh_agent", h.agent, "--mca", "oob_tcp_if_include", h.network, "--mca", "btl_tcp_if_include", h.network}, options...)
 	return command(append(args, program...))
+}
+
+// Slow lets each machine send at a rate, in 10^6 bits a second, at most. It skips
+// the test where that cannot be.
+func (h *Hosts) Slow(t testing.TB, rate int) {
+	t.Helper()
+	for _, name := range h.names {
+		args := []string{"netns", "exec", name, "tc", "qdisc", "replace", "dev", "eth0", "root", "tbf",
+			"rate", fmt.Sprintf("%dmbit", rate), "burst", "128kb", "latency", "500ms"}
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			t.Skipf("a network cannot be made slow here: %v: %s", err, out)
+		}
+	}
 }
