@@ -140,7 +140,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
 		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
-		{"mpirun -n 8 nmf fit X.npy -k 50", "8 processes, any machines"},
+		{"mpirun -n 8 nmf fit X.npy -k 50", "8 processes"},
 	}
 }
 
