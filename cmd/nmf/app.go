@@ -13,6 +13,10 @@ type app struct {
 	stdout     *bufio.Writer
 	stderr     io.Writer
 	interrupts *interrupts
+	// ranks joins this process with others that mpirun has started; nil for one
+	// process. silent says that another of them speaks and writes.
+	ranks  *job
+	silent bool
 }
 
 func newApp() *app {
