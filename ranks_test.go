@@ -171,7 +171,7 @@ func fitRows[F matrix.Float](t *testing.T, tol, far float64) {
 				continue
 			}
 			want := fit(t, x, k, &c.o)
-			for _, p := range []int{2, 3, 4} {
+			for _, p := range rankCounts() {
 				models, err := overRanks(p, x, k, c.o, nil, func(_, from, to int, o *nmf.Options) {
 					o.W = partOf(o.W, from, to)
 				})
@@ -194,6 +194,14 @@ func fitRows[F matrix.Float](t *testing.T, tol, far float64) {
 	}
 }
 
+// rankCounts are the numbers of ranks that are tried.
+func rankCounts() []int {
+	if testing.Short() {
+		return []int{3}
+	}
+	return []int{2, 3, 4}
+}
+
 // partOf gives rows of d, or nil where it is.
 func partOf(d *matrix.Dense[float64], from, to int) *matrix.Dense[float64] {
 	if d == nil {
@@ -213,13 +221,17 @@ func onGrids[F matrix.Float](t *testing.T, tol, far float64) {
 	const k = 7
 	given := lowRank[float64](330, k, 3, 0.5, 2)
 	basis := lowRank[float64](k, 400, 3, 0.5, 3)
+	grids := [][2]int{{1, 2}, {2, 2}, {1, 3}, {2, 3}, {3, 2}}
+	if testing.Short() {
+		grids = [][2]int{{2, 3}}
+	}
 	for name, o := range map[string]nmf.Options{
 		"plain": {}, "runs": {Runs: 2}, "bpp": {Solver: "bpp", Init: "spa"}, "mu": {Solver: "mu", Init: "nndsvdar"}, "given": {W: given, H: basis},
 	} {
 		o.MaxIter, o.Seed, o.Tol, o.LossTol = 12, 3, -1, -1
 		for kind, x := range map[string]matrix.Matrix[F]{"dense": x, "sparse": sparsely(x, 3, 5).Sparse()} {
 			want := fit(t, x, k, &o)
-			for _, grid := range [][2]int{{1, 2}, {2, 2}, {1, 3}, {2, 3}, {3, 2}} {
+			for _, grid := range grids {
 				o := o
 				o.Grid = grid
 				models, err := overRanks(grid[0]*grid[1], x, k, o, nil, func(_, from, to int, o *nmf.Options) { o.W = partOf(o.W, from, to) })
@@ -421,12 +433,18 @@ func TestRankErrors(t *testing.T) {
 
 // TestRankCancel: a rank that is cancelled ends all, with the same model.
 func TestRankCancel(t *testing.T) {
+	for _, loss := range []string{"frobenius", "kl"} {
+		t.Run(loss, func(t *testing.T) { rankCancel(t, loss) })
+	}
+}
+
+func rankCancel(t *testing.T, loss string) {
 	x := lowRank[float64](330, 150, 14, 0.5, 1)
 	models := make([]*nmf.Model[float64], 3)
 	err := comm.Run(3, func(c comm.Comm) error {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		o := nmf.Options{Tol: -1, LossTol: -1, MaxIter: 1 << 20}
+		o := nmf.Options{Loss: loss, Tol: -1, LossTol: -1, MaxIter: 1 << 20}
 		if c.Rank() == 1 {
 			o.Progress = func(p nmf.Progress) {
 				if p.Iteration.Iteration == 5 {
@@ -452,7 +470,7 @@ func TestRankCancel(t *testing.T) {
 			ctx = context.Background()
 		}
 		from, to := nmf.RankRows(330, 2, c.Rank())
-		_, err := nmf.FitRows(ctx, c, cutRows[float64](x, from, to), 7, nil)
+		_, err := nmf.FitRows(ctx, c, cutRows[float64](x, from, to), 7, &nmf.Options{Loss: loss})
 		if !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("rank %d: cancelled before it began: %v", c.Rank(), err)
 		}
@@ -502,7 +520,7 @@ func rankLosses[F matrix.Float](t *testing.T, tol, far float64) {
 		}
 		for kind, x := range all {
 			want := fit(t, x, k, &o)
-			for _, p := range []int{2, 3, 4} {
+			for _, p := range rankCounts() {
 				what := fmt.Sprintf("%s, %s, %d ranks", c.name, kind, p)
 				models, err := overRanks(p, x, k, o, nil, nil)
 				if err != nil {
@@ -545,7 +563,8 @@ func rankLosses[F matrix.Float](t *testing.T, tol, far float64) {
 // p ranks each has m/pr rows and n/pc columns, of whose k columns it gathers and
 // scatters sums of all but its share, (pc−1)/pc of W and (pr−1)/pr of H, and two
 // Gram matrices are summed over all, 2(p−1)/p of k(k+1)/2 numbers each (Kannan,
-// Ballard & Park 2018, section 4, and the symmetry of a Gram matrix).
+// Ballard & Park 2018, section 4, and the symmetry of a Gram matrix). KL moves H
+// more often; the second derivatives of the Newton steps have a Gram matrix too.
 func TestRankWords(t *testing.T) {
 	const m, n, k = 1536, 1024, 12
 	x := lowRank[float32](m, n, 20, 0.5, 1)
@@ -591,8 +610,52 @@ func TestRankWords(t *testing.T) {
 				t.Errorf("%v: an iteration moves %.0f words, the bound is %.0f", grid, words, bound)
 			}
 		}
+		for name, c := range map[string]struct {
+			o     nmf.Options
+			times float64
+		}{"newton": {nmf.Options{Loss: "kl"}, 5}, "mu": {nmf.Options{Loss: "kl", Solver: "mu"}, 2}} {
+			c.o.Tol, c.o.LossTol = -1, -1
+			all := float64(p)
+			bound := (all-1)/all*c.times*n*k + 2*(all-1)/all*k*(k+1)/2
+			words, _ := moved(p, c.o)
+			t.Logf("kl by %s, %d ranks: %.0f words, of which %.0f are of H: %.3f", name, p, words, bound, words/bound)
+			if words > 1.1*bound || words < 0.9*bound {
+				t.Errorf("kl by %s, %d ranks: an iteration moves %.0f words, not %.0f", name, p, words, bound)
+			}
+		}
 		if words, grid := moved(p, o); words > least {
 			t.Errorf("%d ranks choose the grid %v, with %.0f words; %.0f would do", p, grid, words, least)
+		}
+	}
+}
+
+// TestRankLost: a rank that breaks down in the middle ends all.
+func TestRankLost(t *testing.T) {
+	x := lowRank[float64](330, 150, 14, 0.5, 1)
+	for _, o := range []nmf.Options{{Grid: [2]int{3, 1}}, {Grid: [2]int{1, 3}}, {Loss: "kl"}} {
+		all := make([]error, 3)
+		err := comm.Run(3, func(c comm.Comm) error {
+			o := o
+			o.Tol, o.LossTol, o.MaxIter = -1, -1, 1<<20
+			if c.Rank() == 2 {
+				o.Progress = func(p nmf.Progress) {
+					if p.Iteration.Iteration == 3 {
+						panic("the machine burns")
+					}
+				}
+			}
+			from, to := nmf.RankRows(330, 3, c.Rank())
+			_, err := nmf.FitRows(context.Background(), c, cutRows[float64](x, from, to), 7, &o)
+			all[c.Rank()] = err
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "the machine burns") {
+			t.Errorf("%+v: the job ends with %v", o.Grid, err)
+		}
+		for r, err := range all[:2] {
+			if !errors.Is(err, comm.ErrAborted) {
+				t.Errorf("%+v: rank %d ends with %v", o.Grid, r, err)
+			}
 		}
 	}
 }

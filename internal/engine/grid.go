@@ -34,6 +34,8 @@ type Grid struct {
 	// The rank q of row updates the local rows rowShares[q] to rowShares[q+1] of
 	// W, the rank q of column the local rows of Hᵀ by columnShares.
 	rowShares, columnShares []int
+	// room is what vectors travel in: a *travelRoom.
+	room any
 	// lost is why a collective failed: the group is then of no use any more.
 	lost error
 }
@@ -224,10 +226,12 @@ func gather[F kernel.Float](g *Grid, c comm.Comm, shares []int, t *Tall[F]) {
 	if c.Size() == 1 {
 		return
 	}
-	mine := t.packed(shares[c.Rank()], shares[c.Rank()+1])
-	all := make([]F, t.Rows*t.K)
-	g.do(c, func() error { return comm.AllGather(c, mine, all, widths(shares, t.K)) })
-	t.unpack(0, all)
+	room := roomOf[F](g)
+	mine := t.packed(room.mine, shares[c.Rank()], shares[c.Rank()+1])
+	grow(&room.all, t.Rows*t.K)
+	g.do(c, func() error { return comm.AllGather(c, mine, room.all, widths(shares, t.K)) })
+	t.unpack(0, room.all)
+	room.mine = mine
 }
 
 // sumShares adds t over the ranks of c, and leaves each its share of the sum.
@@ -235,10 +239,11 @@ func sumShares[F kernel.Float](g *Grid, c comm.Comm, shares []int, t *Tall[F]) {
 	if c.Size() == 1 {
 		return
 	}
-	from, to := shares[c.Rank()], shares[c.Rank()+1]
-	mine := make([]F, (to-from)*t.K)
-	g.do(c, func() error { return comm.SumScatter(c, t.packed(0, t.Rows), widths(shares, t.K), mine) })
-	t.unpack(from, mine)
+	room, from, to := roomOf[F](g), shares[c.Rank()], shares[c.Rank()+1]
+	grow(&room.mine, (to-from)*t.K)
+	room.all = t.packed(room.all, 0, t.Rows)
+	g.do(c, func() error { return comm.SumScatter(c, room.all, widths(shares, t.K), room.mine) })
+	t.unpack(from, room.mine)
 }
 
 // widths is the number of entries of each share, of k columns.
@@ -250,9 +255,23 @@ func widths(shares []int, k int) []int {
 	return counts
 }
 
-// packed gives the rows a to b without their padding.
-func (t *Tall[F]) packed(a, b int) []F {
-	out := make([]F, 0, (b-a)*t.K)
+// travelRoom is where rows are without their padding, this rank's own and those
+// of all.
+type travelRoom[F kernel.Float] struct{ mine, all []F }
+
+func roomOf[F kernel.Float](g *Grid) *travelRoom[F] {
+	r, ok := g.room.(*travelRoom[F])
+	if !ok {
+		r = new(travelRoom[F])
+		g.room = r
+	}
+	return r
+}
+
+// packed gives the rows a to b without their padding, in `in` where that is
+// large enough.
+func (t *Tall[F]) packed(in []F, a, b int) []F {
+	out := slices.Grow(in[:0], (b-a)*t.K)
 	for i := a; i < b; i++ {
 		out = append(out, t.Row(i)...)
 	}
@@ -291,7 +310,7 @@ func sumColumnShares[F kernel.Float](g *Grid, q *Tall[F]) {
 func OwnW[F kernel.Float](g *Grid, w *Tall[F]) *Tall[F] {
 	from, to := g.OwnRows(w.Rows)
 	own := NewTall[F](to-from, w.K)
-	own.Unpack(w.packed(from, to))
+	own.Unpack(w.packed(nil, from, to))
 	return own
 }
 
@@ -312,7 +331,7 @@ func WholeH[F kernel.Float](g *Grid, h *Tall[F]) (*Tall[F], error) {
 }
 
 // Packed gives all rows without their padding, Unpack puts such rows into t.
-func (t *Tall[F]) Packed() []F { return t.packed(0, t.Rows) }
+func (t *Tall[F]) Packed() []F { return t.packed(nil, 0, t.Rows) }
 
 func (t *Tall[F]) Unpack(rows []F) { t.unpack(0, rows) }
 
@@ -321,7 +340,7 @@ func sumTall[F kernel.Float](g *Grid, side Side, t *Tall[F]) {
 	if g == nil || g.over(side).Size() == 1 {
 		return
 	}
-	all := t.packed(0, t.Rows)
+	all := t.packed(nil, 0, t.Rows)
 	g.do(g.over(side), func() error { return comm.SumAll(g.over(side), all) })
 	t.unpack(0, all)
 }

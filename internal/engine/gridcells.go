@@ -151,7 +151,9 @@ func (h *halfStep[F]) evaluator(p *pool, scratch []*tileScratch[F]) *evaluator[F
 func (e *evaluator[F]) evaluate(at *Tall[F], wantLoss, curved bool) (loss float64) {
 	h, t, k := *e.h, kernel.TileRows[F](), at.K
 	h.from, h.update = at, nil
-	put := func(tile []F, a, n int, into *Tall[F]) { h.cells.ops.Unpack(n, k, tile, into.Data[a*into.Ld:], into.Ld) }
+	put := func(tile []F, a, n int, into *Tall[F]) {
+		h.cells.ops.Unpack(n, k, tile, into.Data[a*into.Ld:], into.Ld)
+	}
 	e.pool.run(tiles[F](at.Rows), func(wi, i int) {
 		ws := e.scratch[wi]
 		a, b := i*t, min((i+1)*t, at.Rows)
@@ -218,4 +220,6 @@ func (c *Cells[F]) allRows() int {
 }
 
 // cancelled reports whether ctx has ended, of any rank.
-func (a *alternation[F]) cancelled(ctx context.Context) bool { return !a.c.grid.agree(ctx.Err() == nil) }
+func (a *alternation[F]) cancelled(ctx context.Context) bool {
+	return !a.c.grid.agree(ctx.Err() == nil)
+}
