@@ -24,10 +24,11 @@ import (
 // Transform does.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
-// first iteration is done there is none, and the error is ctx's.
+// first iteration is done there is none, and the error is ctx's. With
+// Options.Checkpoint a fit that was stopped, or killed, can go on.
 //
 // Errors wrap ErrNegative, ErrNotFinite or ErrZero in a *CellError, ErrEmpty, ErrRange,
-// ErrShape or ErrOption.
+// ErrShape, ErrOption or ErrCheckpoint.
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()
 	m, n := x.Dims()
@@ -57,6 +58,11 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		return nil, allZero[F]()
 	}
 	opt.decideCompression(over.size(x), k)
+	kept, err := keep(x, k, &opt, &began)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.close()
 	unitW, unitH, err := opt.units(u)
 	if err != nil {
 		return nil, err
@@ -84,7 +90,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 	var compression *Compression
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
-		runs, compression, err = compress(ctx, data, k, own.ranks(k), starter, cfg)
+		runs, compression, err = compress(ctx, data, k, own.ranks(k), starter, cfg, kept, &startErr)
 		if err = own.outcome(over.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
 			return nil, err
 		}
@@ -95,7 +101,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 	}
 	cfg.BestOnly = true
 	sketched := runs
-	runs, err = engine.Minimize(ctx, data, own.ranks(k), starter, cfg)
+	runs, err = engine.MinimizeKept(ctx, data, own.ranks(k), starter, cfg, kept.onReal(sketched, compression, &startErr))
 	if err = own.outcome(over.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
 		return nil, err
 	}
@@ -120,12 +126,20 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		return nil, err
 	}
 	model := newModel(pair, over.size(x), k, u, unitW, unitH, u*u, runs, best, opt)
-	if o != nil {
-		model.Info.Options = *o
-	}
+	model.options(o)
+	kept.warn(&model.Info)
 	model.Info.Compression = compression
 	model.Info.Seconds = time.Since(began).Seconds()
 	return model, nil
+}
+
+// options notes the options as they were given, nil as none, and drops what is
+// not the model's.
+func (m *Model[F]) options(o *Options) {
+	if o != nil {
+		m.Info.Options = *o
+	}
+	m.Info.Options.Checkpoint, m.Info.Resolved.Checkpoint = nil, nil
 }
 
 // engineConfig is for losses that were divided by lossUnit.

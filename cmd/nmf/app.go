@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/partsof/nmf"
 )
 
 // app is what every command works with.
@@ -17,6 +19,8 @@ type app struct {
 	// process. silent says that another of them speaks and writes.
 	ranks  *job
 	silent bool
+	// checkpoint is that of the fit whose model is not saved yet; nil is none.
+	checkpoint *nmf.Checkpoint
 }
 
 func newApp() *app {
