@@ -190,7 +190,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if err := inMemory(x, &common); err != nil {
 		return nil, err
 	}
-	v, err := observe(x, &common)
+	v, err := observe(nil, x, &common)
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func (g *fitsOf[F]) starter(cfg engine.Config, make func(i int) (w, h *engine.Ta
 func (g *fitsOf[F]) models(runs []*engine.Run[F]) []*Model[F] {
 	models := make([]*Model[F], len(runs))
 	for i, r := range runs {
-		models[i] = newModel(g.x, g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
+		models[i] = newModel(pairOf(r.W, r.H), sizeOf(g.x), g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
 		models[i].Info.Seconds = time.Since(g.began).Seconds()
 	}
 	return models

@@ -226,7 +226,7 @@ func (l *Online[F]) check(x matrix.Matrix[F]) (v *view[F], data *engine.Data[F],
 	if !l.opt.plain() {
 		o := l.opt
 		o.RowNames, o.ColumnNames = nil, l.given.ColumnNames
-		v, err = observe(x, &o)
+		v, err = observe(nil, x, &o)
 		return v, nil, err
 	}
 	if err := checkLayout(x); err != nil {
@@ -283,7 +283,7 @@ func (l *Online[F]) start(v *view[F], m, n int) error {
 	unitH := math.Sqrt(v.unit)
 	if opt.H != nil {
 		h = engine.NewTall[F](n, l.k)
-		given(&Options{H: opt.H}, nil, h, 1, unitH)
+		given(&Options{H: opt.H}, nil, h, 0, 0, 1, unitH)
 		opt.Init = "given"
 	} else {
 		data := engine.NewData(v.x, opt.Threads)

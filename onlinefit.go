@@ -39,16 +39,13 @@ func (l *Online[F]) Model(ctx context.Context, x matrix.Matrix[F], rowNames []st
 	}
 	l.opt.RowNames, l.opt.ColumnNames = rowNames, l.given.ColumnNames
 	unitF := math.Sqrt(l.info.Unit)
-	model := newModel(x, l.k, l.info.Unit, unitF, unitF, l.lossUnit(), []*engine.Run[F]{run}, 0, l.opt)
 	// Scales that the rows of x have nothing to do with.
 	mass := make([]float64, l.k)
 	for j, v := range l.learner.Mass {
 		mass[j] = v * float64(m) / l.info.Weight
 	}
-	model.W, model.H, model.Scales, _ = normalizeBy(run.W, run.H, mass)
-	for j := range model.Scales {
-		model.Scales[j] *= l.info.Unit
-	}
+	pair := wholePair[F]{run.W, run.H, mass, columnSums(run.H)}
+	model := newModel(pair, sizeOf(x), l.k, l.info.Unit, unitF, unitF, l.lossUnit(), []*engine.Run[F]{run}, 0, l.opt)
 	l.finish(model)
 	return model, nil
 }
@@ -273,7 +270,7 @@ func fitOnline[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	}
 	l.opt.RowNames, l.opt.ColumnNames = o.RowNames, o.ColumnNames
 	unitF := math.Sqrt(l.info.Unit)
-	model := newModel(x, k, l.info.Unit, unitF, unitF, l.lossUnit(), []*engine.Run[F]{run}, 0, l.opt)
+	model := newModel(pairOf(run.W, run.H), sizeOf(x), k, l.info.Unit, unitF, unitF, l.lossUnit(), []*engine.Run[F]{run}, 0, l.opt)
 	l.finish(model)
 	return model, nil
 }

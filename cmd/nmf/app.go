@@ -15,6 +15,10 @@ type app struct {
 	stdout     *bufio.Writer
 	stderr     io.Writer
 	interrupts *interrupts
+	// ranks joins this process with others that mpirun has started; nil for one
+	// process. silent says that another of them speaks and writes.
+	ranks  *job
+	silent bool
 	// checkpoint is that of the fit whose model is not saved yet; nil is none.
 	checkpoint *nmf.Checkpoint
 }

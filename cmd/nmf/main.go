@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/dist"
 	"github.com/partsof/nmf/recipe"
 	"github.com/partsof/nmf/recipe/topics"
 )
@@ -45,6 +46,7 @@ type commands struct {
 	Ratings     ratingsCmd     `cmd:"" help:"Predict ratings of items by users, recommend items."`
 	Ancestry    ancestryCmd    `cmd:"" help:"Estimate ancestry from genotypes."`
 	Bench       benchCmd       `cmd:"" help:"Measure the engine against the machine, or write the standard workloads."`
+	Scale       scaleCmd       `cmd:"" help:"Estimate what an iteration takes of many machines."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Explain nmf, or a command, by example."`
 	Completion  completionCmd  `cmd:"" help:"Print a completion script for a shell."`
@@ -60,6 +62,9 @@ func run(args []string) int {
 		args = []string{"help"}
 	}
 	a := newApp()
+	if launch, several, err := dist.Launched(); several || err != nil {
+		return runOverRanks(a, launch, args, err)
+	}
 	parser := newParser(a)
 	ctx, err := parser.Parse(args)
 	if err == nil {

@@ -304,8 +304,8 @@ func (l *Learner[F]) addCells(c *Cells[F], w *Tall[F], decay float64, learn bool
 	l.addMass(w, decay)
 	if l.B.Rows == 1 {
 		l.scale(l.B, decay)
-		for j, v := range columnSumsOf(w, nil)[:w.K] {
-			l.B.Data[j] += v
+		for j, v := range columnSums64(w) {
+			l.B.Data[j] += F(v)
 		}
 	}
 	columns := &halfStep[F]{cells: c, side: c.right, unmeasured: !learn || c.Listed(), fixed: w, from: l.H, update: l.majorize(decay, learn)}

@@ -28,7 +28,7 @@ const (
 // nothing asked of the factors.
 func (s *pair[F]) learnsFromSome() bool {
 	l := s.c.left
-	return s.scaled && l.list == nil && !l.byCell && !s.cfg.asks() && l.rows >= someFrom && s.someStep() > 1
+	return s.c.grid == nil && s.scaled && l.list == nil && !l.byCell && !s.cfg.asks() && l.rows >= someFrom && s.someStep() > 1
 }
 
 // someStep is how far apart the rows are that a run begins with.
@@ -61,8 +61,8 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	if w, ok = s.likeSome(q.run.W, h, step); !ok {
 		return nil, nil, false
 	}
-	fillZeros(w)
-	fillZeros(h)
+	s.fillZeros(w)
+	s.fillZeros(h)
 	half := &halfStep[F]{scaled: true, cells: s.c, side: s.c.left, unmeasured: true, fixed: h, from: w, to: w, update: scaledNewton[F](someSteps, false)}
 	_, ok = half.run(s.pool, s.scratch)
 	return w, h, ok
