@@ -8,10 +8,10 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// Parts is a matrix whose rows are read by parts, such as those of one process of
+// Parted is a matrix whose rows are read by parts, such as those of one process of
 // several: of a .npy in C order, and of a scipy.sparse CSR matrix in a .npz, a
 // part is all that is read; of other files everything, of which a part is kept.
-type Parts[F matrix.Float] struct {
+type Parted[F matrix.Float] struct {
 	// Total and Columns are the shape of the whole matrix.
 	Total, Columns int
 	// Whole says that the file is one of those that are read whole.
@@ -24,13 +24,13 @@ type Parts[F matrix.Float] struct {
 	table   *Table[F]
 }
 
-// OpenParts opens a matrix to read parts of its rows. Errors are those of Read.
+// OpenParted opens a matrix to read parts of its rows. Errors are those of Read.
 // The caller closes it after the last use of what was read.
-func OpenParts[F matrix.Float](path string, o *ReadOptions) (*Parts[F], error) {
+func OpenParted[F matrix.Float](path string, o *ReadOptions) (*Parted[F], error) {
 	if o == nil {
 		o = &ReadOptions{}
 	}
-	r := &Parts[F]{path: path}
+	r := &Parted[F]{path: path}
 	if !o.Transpose && o.Key == "" {
 		switch o.Format {
 		case "", "npy":
@@ -61,7 +61,7 @@ func OpenParts[F matrix.Float](path string, o *ReadOptions) (*Parts[F], error) {
 }
 
 // openCSR reports whether the file is an archive with a CSR matrix.
-func (r *Parts[F]) openCSR() (bool, error) {
+func (r *Parted[F]) openCSR() (bool, error) {
 	info, err := os.Stat(r.path)
 	if err != nil || !info.Mode().IsRegular() {
 		return false, nil // reading it will tell
@@ -102,10 +102,10 @@ func (r *Parts[F]) openCSR() (bool, error) {
 // is divided as it is for the whole.
 const rowStep = 64
 
-// Divide divides the rows into n parts of about as many cells each, or stored
+// Parts divides the rows into n parts of about as many cells each, or stored
 // cells of a sparse matrix: part i is the rows from element i, and before element
 // i+1. Parts begin at multiples of 64.
-func (r *Parts[F]) Divide(n int) ([]int, error) {
+func (r *Parted[F]) Parts(n int) ([]int, error) {
 	before := func(row int) float64 { return float64(row) }
 	switch {
 	case r.archive != nil:
@@ -135,7 +135,7 @@ func (r *Parts[F]) Divide(n int) ([]int, error) {
 }
 
 // Read reads the rows from, and before to. Names of rows are those of the part.
-func (r *Parts[F]) Read(from, to int) (*Table[F], error) {
+func (r *Parted[F]) Read(from, to int) (*Table[F], error) {
 	switch {
 	case r.stream != nil:
 		x, err := matrix.FromSlice(to-from, r.Columns, make([]F, (to-from)*r.Columns))
@@ -150,12 +150,12 @@ func (r *Parts[F]) Read(from, to int) (*Table[F], error) {
 		}
 		return t, nil
 	}
-	return rowsOf(r.table, from, to), nil
+	return partOf(r.table, from, to), nil
 }
 
 // Stream gives the rows from, and before to, to be read block by block as often
 // as they are needed; nil where the file cannot.
-func (r *Parts[F]) Stream(from, to int) *Table[F] {
+func (r *Parted[F]) Stream(from, to int) *Table[F] {
 	if r.stream == nil {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (r *Parts[F]) Stream(from, to int) *Table[F] {
 }
 
 // readCSR reads some rows of a CSR matrix.
-func (r *Parts[F]) readCSR(from, to int) (*Table[F], error) {
+func (r *Parted[F]) readCSR(from, to int) (*Table[F], error) {
 	a := r.archive.a
 	lengths := map[string]int{}
 	for _, key := range []string{"indptr", "indices", "data"} {
@@ -245,8 +245,8 @@ func (r *Parts[F]) readCSR(from, to int) (*Table[F], error) {
 	return t, nil
 }
 
-// rowsOf is part of a table; it shares its memory.
-func rowsOf[F matrix.Float](t *Table[F], from, to int) *Table[F] {
+// partOf is part of a table; it shares its memory.
+func partOf[F matrix.Float](t *Table[F], from, to int) *Table[F] {
 	part := *t
 	switch x := t.X.(type) {
 	case *matrix.Dense[F]:
@@ -266,7 +266,7 @@ func rowsOf[F matrix.Float](t *Table[F], from, to int) *Table[F] {
 }
 
 // Note says, where that is so, that every process reads the whole file.
-func (r *Parts[F]) Note() string {
+func (r *Parted[F]) Note() string {
 	if !r.Whole {
 		return ""
 	}
@@ -274,7 +274,7 @@ func (r *Parts[F]) Note() string {
 }
 
 // Close closes the file.
-func (r *Parts[F]) Close() error {
+func (r *Parted[F]) Close() error {
 	switch {
 	case r.stream != nil:
 		return r.stream.Close()

@@ -13,7 +13,7 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// rowFiles are matrices of 300 x 7 in files of every kind that Rows knows.
+// rowFiles are matrices of 300 x 7 in files of every kind that Parted knows.
 func rowFiles(t testing.TB) map[string]string {
 	t.Helper()
 	dense := matrix.NewDense[float64](300, 7)
@@ -63,15 +63,15 @@ func rowFiles(t testing.TB) map[string]string {
 	return files
 }
 
-// TestParts: the parts of a file, put together, are the file.
-func TestParts(t *testing.T) {
+// TestParted: the parts of a file, put together, are the file.
+func TestParted(t *testing.T) {
 	for kind, path := range rowFiles(t) {
 		whole, err := Read[float32](path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := denseOf(whole.X)
-		r, err := OpenParts[float32](path, nil)
+		r, err := OpenParted[float32](path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestParts(t *testing.T) {
 			t.Errorf("%s: %d x %d, whole %v", kind, r.Total, r.Columns, r.Whole)
 		}
 		for _, n := range []int{1, 2, 3, 7} {
-			parts, err := r.Divide(n)
+			parts, err := r.Parts(n)
 			if err != nil || len(parts) != n+1 || parts[0] != 0 || parts[n] != 300 || !slices.IsSorted(parts) {
 				t.Fatalf("%s: parts %v, %v", kind, parts, err)
 			}
@@ -105,7 +105,7 @@ func denseOf(x matrix.Matrix[float32]) *matrix.Dense[float32] {
 	return x.(*matrix.Dense[float32])
 }
 
-func checkPart(t *testing.T, kind string, r *Parts[float32], whole *Table[float32], want *matrix.Dense[float32], from, to int) {
+func checkPart(t *testing.T, kind string, r *Parted[float32], whole *Table[float32], want *matrix.Dense[float32], from, to int) {
 	t.Helper()
 	part, err := r.Read(from, to)
 	if err != nil {
@@ -146,20 +146,20 @@ func checkPart(t *testing.T, kind string, r *Parts[float32], whole *Table[float3
 
 // TestPartsByStoredCells: the empty rows at the beginning go to the first part.
 func TestPartsByStoredCells(t *testing.T) {
-	r, err := OpenParts[float32](rowFiles(t)["csr.npz"], nil)
+	r, err := OpenParted[float32](rowFiles(t)["csr.npz"], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if parts, err := r.Divide(2); err != nil || parts[1] != 192 {
+	if parts, err := r.Parts(2); err != nil || parts[1] != 192 {
 		t.Errorf("parts %v, %v", parts, err)
 	}
 }
 
-// TestRowsOfAFileThatChanges: a stream of a part notices it, as one of all does.
-func TestPartsOfAFileThatChanges(t *testing.T) {
+// TestPartedOfAFileThatChanges: a stream of a part notices it, as one of all does.
+func TestPartedOfAFileThatChanges(t *testing.T) {
 	path := rowFiles(t)["x.npy"]
-	r, err := OpenParts[float64](path, nil)
+	r, err := OpenParted[float64](path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,9 +178,9 @@ func TestPartsOfAFileThatChanges(t *testing.T) {
 	}
 }
 
-// TestRowsRefused: what is wrong with a CSR matrix is told by the part that it is
+// TestPartedRefused: what is wrong with a CSR matrix is told by the part that it is
 // in.
-func TestPartsRefused(t *testing.T) {
+func TestPartedRefused(t *testing.T) {
 	for _, test := range []struct {
 		name, want string
 		indptr     []int64
@@ -209,7 +209,7 @@ func TestPartsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r, err := OpenParts[float32](path, nil)
+		r, err := OpenParted[float32](path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,14 +218,14 @@ func TestPartsRefused(t *testing.T) {
 		}
 		r.Close()
 	}
-	if _, err := OpenParts[float32]("/nowhere/x.npz", nil); err == nil || !strings.Contains(err.Error(), "/nowhere/x.npz") {
+	if _, err := OpenParted[float32]("/nowhere/x.npz", nil); err == nil || !strings.Contains(err.Error(), "/nowhere/x.npz") {
 		t.Errorf("no file: %v", err)
 	}
 }
 
-// FuzzParts reads any archive by parts: without panic, and where it can be read
+// FuzzParted reads any archive by parts: without panic, and where it can be read
 // whole the parts are it.
-func FuzzParts(f *testing.F) {
+func FuzzParted(f *testing.F) {
 	for _, path := range rowFiles(f) {
 		content, err := os.ReadFile(path)
 		if err != nil {
@@ -239,7 +239,7 @@ func FuzzParts(f *testing.F) {
 			t.Fatal(err)
 		}
 		whole, failed := Read[float32](path, nil)
-		r, err := OpenParts[float32](path, nil)
+		r, err := OpenParted[float32](path, nil)
 		if err != nil {
 			if failed == nil {
 				t.Fatalf("whole it can be read, by rows not: %v", err)
@@ -250,7 +250,7 @@ func FuzzParts(f *testing.F) {
 		if failed == nil && r.Total*r.Columns > 1<<16 {
 			return // dense it would be large
 		}
-		parts, err := r.Divide(3)
+		parts, err := r.Parts(3)
 		if err != nil {
 			if failed == nil {
 				t.Fatalf("whole it can be read, but not be divided: %v", err)

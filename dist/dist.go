@@ -29,7 +29,7 @@ const Environment = "NMF_MPI"
 var (
 	// ErrAbsent: Open MPI is not on this machine, or this program is built
 	// without native libraries.
-	ErrAbsent = errors.New("Open MPI is absent")
+	ErrAbsent = errors.New("libmpi is absent")
 	// ErrOther: the process was started by another MPI than Open MPI.
 	ErrOther = errors.New("not started by Open MPI")
 	// ErrTransport: a message did not get to its rank.

@@ -266,7 +266,7 @@ func openFit[F matrix.Float](a *app, c *fitCmd, in source, o *nmf.Options) (t *d
 // memory than there is, opens it to be read block by block in every pass.
 func openRows[F matrix.Float](a *app, in source, k int, o *nmf.Options, quiet bool) (t *data.Table[F], done func(), err error) {
 	none := func() {}
-	rows, err := data.OpenParts[F](in.path, in.options)
+	rows, err := data.OpenParted[F](in.path, in.options)
 	if err = a.together(err); err != nil {
 		return nil, none, err
 	}
@@ -274,7 +274,7 @@ func openRows[F matrix.Float](a *app, in source, k int, o *nmf.Options, quiet bo
 	r := a.ranks
 	var parts []int
 	if r.Rank() == 0 {
-		parts, err = rows.Divide(r.Size())
+		parts, err = rows.Parts(r.Size())
 	}
 	if err = a.together(err); err != nil {
 		rows.Close()
@@ -311,7 +311,7 @@ func openRows[F matrix.Float](a *app, in source, k int, o *nmf.Options, quiet bo
 
 // streamRows gives this rank's rows as a stream, where they can be one and have
 // to; nil otherwise.
-func streamRows[F matrix.Float](a *app, rows *data.Parts[F], k int, o *nmf.Options) *data.Table[F] {
+func streamRows[F matrix.Float](a *app, rows *data.Parted[F], k int, o *nmf.Options) *data.Table[F] {
 	limit := float64(o.Memory)
 	if limit == 0 {
 		limit = a.memory()

@@ -4,6 +4,7 @@
 package mpirun
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,11 +16,11 @@ import (
 // Available says why no ranks can be started; nil where they can.
 func Available() error {
 	if _, err := exec.LookPath("mpirun"); err != nil {
-		return fmt.Errorf("Open MPI's mpirun is absent (apt install openmpi-bin)")
+		return errors.New("mpirun of Open MPI is absent (apt install openmpi-bin)")
 	}
 	out, err := exec.Command("mpirun", "--version").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Open MPI") {
-		return fmt.Errorf("mpirun is not Open MPI's")
+		return errors.New("mpirun is not Open MPI's")
 	}
 	return nil
 }

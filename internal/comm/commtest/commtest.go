@@ -220,14 +220,14 @@ func gatherScatter(c comm.Comm) error {
 			return err
 		}
 		if c.Rank() == root && !slices.Equal(all, want) {
-			return fmt.Errorf("Gather of %v at rank %d", counts, root)
+			return fmt.Errorf("wrong Gather of %v at rank %d", counts, root)
 		}
 		back := make([]float64, len(mine))
 		if err := comm.Scatter(c, root, all, back, counts); err != nil {
 			return err
 		}
 		if !slices.Equal(back, mine) {
-			return fmt.Errorf("Scatter of %v from rank %d", counts, root)
+			return fmt.Errorf("wrong Scatter of %v from rank %d", counts, root)
 		}
 	}
 	return nil
