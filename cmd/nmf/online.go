@@ -78,6 +78,7 @@ func (c *fitCmd) checkOnline() error {
 		{c.TargetError != 0, "--target-error"},
 		{c.InitW != "", "--init-w"},
 		{c.Compression == "on", "--compression on"},
+		{c.Checkpoint != "", "--checkpoint (nmf update goes on from a model)"},
 		{stream && c.Report != "", "--report of a stream (run nmf report on the model)"},
 		{stream && c.Labels != "", "--labels of a stream"},
 		{!stream && c.SnapshotEvery != 0, "--snapshot-every of a file (it is for streams)"},
