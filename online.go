@@ -98,7 +98,7 @@ func (o *Options) resolveOnline(n, k int) error {
 	case !o.PenaltyW.none() || !o.PenaltyH.none():
 		return fmt.Errorf("%w: penalties and constraints are not learnt online", ErrOption)
 	case o.Checkpoint != nil:
-		return fmt.Errorf("%w: a checkpoint is of a fit that iterates; what is learnt online goes on from its model", ErrOption)
+		return fmt.Errorf("%w: learning online keeps no checkpoint; the model itself goes on where it stands", ErrOption)
 	case o.W != nil || o.H != nil && !complete(o.H, k, n):
 		return fmt.Errorf("%w: rows learnt online start at an H that is given whole, or at none", ErrOption)
 	}
