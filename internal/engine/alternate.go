@@ -26,20 +26,27 @@ import (
 // Runs are fitted one after the other, or where X is too small to occupy the
 // workers, each by one of them.
 func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
+	return AlternateKept(ctx, c, ranks, start, cfg, nil)
+}
+
+// AlternateKept is Alternate whose state is kept, unless keep is nil.
+func AlternateKept[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
 	a := &alternation[F]{c: c, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
 	if err := a.choose(); err != nil {
 		return nil, err
 	}
+	a.takeUp(ctx, keep)
 	workers := max(1, cfg.Workers)
 	if len(ranks) == 1 || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
 		for i := range ranks {
 			if ctx.Err() != nil {
 				break
 			}
-			a.fit(&pool{ctx: ctx, workers: workers}, i, cfg.OnIteration)
+			a.fit(&pool{ctx: keep.work(ctx), workers: workers}, i, cfg.OnIteration)
 		}
 		return a.runs, nil
 	}
+	a.beside = true
 	type event struct {
 		run int
 		it  Iteration
@@ -52,7 +59,7 @@ func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, st
 	go func() {
 		defer close(events)
 		all := &pool{ctx: ctx, workers: workers}
-		all.run(len(ranks), func(_, i int) { a.fit(&pool{ctx: ctx, workers: 1}, i, report) })
+		all.run(len(ranks), func(_, i int) { a.fit(&pool{ctx: keep.work(ctx), workers: 1}, i, report) })
 	}()
 	for e := range events {
 		cfg.OnIteration(e.run, e.it)
@@ -73,9 +80,10 @@ type alternation[F kernel.Float] struct {
 	cfg   Config
 	start Starter[F]
 
-	// mu guards runs.
+	// mu guards runs and underWay.
 	mu   sync.Mutex
 	runs []*Run[F]
+	underWay[F]
 
 	// update makes the half-steps, scaled says that it needs a metric; safe
 	// cannot raise the loss.
@@ -118,6 +126,14 @@ func (a *alternation[F]) choose() error {
 	return nil
 }
 
+// pace is that of the momentum.
+func (a *alternation[F]) pace() pace {
+	if a.cfg.Extrapolate {
+		return careful
+	}
+	return still
+}
+
 // pair is the state of one run.
 type pair[F kernel.Float] struct {
 	*alternation[F]
@@ -151,26 +167,35 @@ const searchedSteps = 3
 // fit does run i.
 func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 	a.mu.Lock()
-	w, h := a.start(i)
-	s := &pair[F]{alternation: a, pool: p, run: &Run[F]{}, index: i, report: report, w: w, h: h, total: math.Inf(1),
-		momentum: newMomentum(a.cfg.Extrapolate), tol: a.cfg.Tol, revivals: make([]int, w.K)}
+	s := &pair[F]{alternation: a, pool: p, run: &Run[F]{}, index: i, report: report, total: math.Inf(1),
+		momentum: newMomentum(a.pace()), tol: a.cfg.Tol}
+	resumed := s.enter()
+	if s.run.Status != "" {
+		a.mu.Unlock()
+		return
+	}
+	if !resumed {
+		s.w, s.h = a.start(i)
+		s.revivals = make([]int, s.w.K)
+	}
 	a.mu.Unlock()
 	for range p.workers {
-		s.scratch = append(s.scratch, newTileScratch[F](w.K))
+		s.scratch = append(s.scratch, newTileScratch[F](s.w.K))
 	}
-	if s.begin() {
-		for s.iterate() {
+	if resumed || s.begin() {
+		for s.iterate() && s.kept() {
 		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	stopped := s.leave()
 	if s.run.Status == "" {
 		s.cancel()
 	}
 	if s.run != nil {
 		a.runs[i] = s.run
 	}
-	if a.cfg.BestOnly {
+	if a.cfg.BestOnly && !stopped {
 		keepBest(a.runs)
 	}
 }
