@@ -21,7 +21,7 @@ import (
 // The result is a function of x, k, the options and their seed alone: the same
 // bits for any number of threads, and whether X is in memory or a
 // *matrix.Streamed. It ends with a W half-step to tolerance, the same that
-// Transform does.
+// Transform does, but where TargetError ended a fit of another loss.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
 // first iteration is done there is none, and the error is ctx's. With
