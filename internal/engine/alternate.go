@@ -81,6 +81,9 @@ type alternation[F kernel.Float] struct {
 	// cannot raise the loss.
 	update, safe func(h *halfStep[F], ws *tileScratch[F])
 	scaled       bool
+	// filling, unless nil, is the update of the first iterations, which takes
+	// missing cells for what the pair makes of them.
+	filling func(h *halfStep[F], ws *tileScratch[F])
 	// positive asks for starts without zeros, and extrapolations that make none.
 	positive bool
 }
@@ -102,6 +105,9 @@ func (a *alternation[F]) choose() error {
 		}
 	default:
 		a.update = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps))
+		if a.cfg.PenaltyW.None() && a.cfg.PenaltyH.None() && a.c.few() {
+			a.filling = majorized[F](a.cfg.sweeps)
+		}
 	}
 	a.safe = a.update
 	if a.scaled {
@@ -239,12 +245,12 @@ func (t *Tall[F]) clone() *Tall[F] {
 
 // left and right are the half-steps for W and H. to may be nil.
 func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.right, unmeasured: update != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, cells: s.c, side: s.c.right, unmeasured: update != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
@@ -267,7 +273,9 @@ func (s *pair[F]) iterate() bool {
 		return false
 	}
 	update, scaled, plain := s.update, s.scaled, s.plain
-	if plain {
+	if s.filling != nil && s.run.Iterations < mostFilling {
+		update = s.filling
+	} else if plain {
 		update, scaled = s.safe, false
 	}
 	rows, ok := s.left(s.w, s.h, s.wNext, update, scaled)
@@ -313,15 +321,28 @@ func (s *pair[F]) goesOn() bool { return s.run.Status == "" && s.pool.ctx.Err() 
 func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) {
 	const floor = 0.1
 	b := F(beta)
+	if !s.positive {
+		if b > 0 {
+			each := make([]F, t.Ld)
+			for j := range each {
+				each[j] = b
+			}
+			all := t.Rows * t.Ld
+			s.c.ops.Extrapolate(t.Rows, t.Ld, each, t.Data[:all], plain.Data[:all], plain.Data[:all])
+			t.Data, plain.Data = plain.Data, t.Data
+			if asked.Constrained() {
+				restoreTall(asked, t)
+			}
+		} else {
+			copyTall(plain, t)
+		}
+		return
+	}
 	for i, fresh := range t.Data {
 		v := fresh
 		if b > 0 {
 			v = fresh + b*(fresh-plain.Data[i])
-			least := F(0)
-			if s.positive {
-				least = floor * fresh
-			}
-			v = max(v, least)
+			v = max(v, floor*fresh)
 		}
 		t.Data[i], plain.Data[i] = v, fresh
 	}

@@ -169,7 +169,7 @@ func (f *fitter[F]) newSlot(i, k int) *slot[F] {
 	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
 		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
 		tol: f.cfg.Tol, momentum: newMomentum(f.pace()), revivals: make([]int, k),
-		sweepsRow: f.sweeps(k, row), sweepsCol: f.sweeps(k, column)}
+		sweepsRow: f.cfg.sweeps(k, row), sweepsCol: f.cfg.sweeps(k, column)}
 }
 
 type fitter[F kernel.Float] struct {
@@ -274,9 +274,9 @@ func (f *fitter[F]) room(slots, width int) bool {
 // sweeps chooses the number of inner repetitions from the cost of a row's
 // cross product, `cells` multiplications a component, against that of a sweep
 // (Gillis & Glineur 2012, section 3.1, alpha = 0.5).
-func (f *fitter[F]) sweeps(k int, cells float64) int {
-	if f.cfg.InnerSweeps > 0 {
-		return f.cfg.InnerSweeps
+func (c *Config) sweeps(k int, cells float64) int {
+	if c.InnerSweeps > 0 {
+		return c.InnerSweeps
 	}
 	const alpha, most = 0.5, 12
 	return min(most, 1+int(alpha*(1+cells/float64(k))))
