@@ -145,7 +145,15 @@ func (s *state) drop(name string) {
 // identify says what a sweep is of.
 func identify[F matrix.Float](x matrix.Matrix[F], o *Options) (identity, error) {
 	d := digest{sha256.New()}
-	d.matrix(x)
+	if inMemory(x) {
+		d.matrix(x)
+	} else if o.State != "" {
+		m, n := x.Dims()
+		d.numbers(2, m, n)
+		if err := eachBlock(x, func(values []F) { binary.Write(d.h, binary.LittleEndian, values) }); err != nil {
+			return identity{}, err
+		}
+	}
 	options := *o
 	options.Fit.Threads, options.Fit.Memory, options.State = 0, 0, ""
 	text, err := json.Marshal(struct {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/partsof/nmf/internal/kernel"
@@ -117,12 +118,15 @@ func Minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, star
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
 		widest: stackWidth[F](x.Cols), tile: kernel.TileRows[F](),
 	}
-	for f.refill(); len(f.slots) > 0; f.refill() {
+	if _, streamed := x.operand.(*streamOperand[F]); streamed {
+		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
+	}
+	for f.refill() && len(f.slots) > 0 {
 		if !f.iterate() {
-			f.cancel()
 			break
 		}
 	}
+	f.cancel()
 	return f.runs, nil
 }
 
@@ -132,6 +136,14 @@ func stackWidth[F kernel.Float](n int) int {
 	const cacheBytes, least, most = 1 << 20, 64, 512
 	size := 64 / kernel.Width[F]()
 	return min(most, max(least, cacheBytes/(size*max(1, n))))
+}
+
+// streamWidth is the same for an X that is read block by block: runs share the
+// reading, so that what they take may grow with X, to a sixteenth of it.
+func streamWidth(rows, cols int) int {
+	const part, most = 16, 512
+	column := 3*float64(rows) + 4*float64(cols)
+	return int(min(most, float64(rows)*float64(cols)/part/max(1, column)))
 }
 
 // slot is a run that is being iterated.
@@ -154,6 +166,11 @@ type slot[F kernel.Float] struct {
 	normW   []float64
 	columns gradientSums
 	rows    gradientSums
+
+	// ending is what the run ends with, unless its final half-step shows
+	// otherwise, w and h its pair then, and solved the W that this makes.
+	ending       Status
+	w, h, solved *Tall[F]
 
 	// tol falls when a final half-step shows that the run was not there yet.
 	tol                  float64
@@ -179,6 +196,8 @@ type fitter[F kernel.Float] struct {
 	pool   *pool
 	stack  *stack[F]
 	slots  []*slot[F]
+	// ended are runs that wait for their final half-step.
+	ended []*slot[F]
 
 	runs   []*Run[F]
 	ranks  []int
@@ -208,43 +227,100 @@ func (c *Config) seed(i int) uint64 {
 	return c.Seed + uint64(i)
 }
 
-// refill drops the runs that have ended, starts waiting ones where there is
-// room, and rebuilds the stack where it has changed.
-func (f *fitter[F]) refill() {
-	var pairs []stacked[F]
+// refill drops the runs that have ended, makes final half-steps, and starts
+// waiting runs where there is room. A run takes the place of an ended one with as
+// many components; the stack is packed anew where that does not go, or where too
+// much of it has become idle. It reports false when cancelled.
+func (f *fitter[F]) refill() bool {
 	var slots []*slot[F]
+	var holes []*slot[F]
 	width := 0
 	for _, s := range f.slots {
-		if s.run.Status == "" {
+		if s.run.Status == "" && s.ending == "" {
 			slots = append(slots, s)
 			width += s.k
+		} else {
+			holes = append(holes, s)
 		}
 	}
-	if len(slots) > 0 && len(slots) == len(f.slots) {
-		return
+	// A run whose final half-step shows that it is not done goes on.
+	coming, ok := f.finals(len(slots) == 0)
+	if !ok {
+		return false
 	}
-	for _, s := range slots {
-		pairs = append(pairs, f.stack.moving(s.off, s.k))
+	if len(slots) > 0 && len(holes) == 0 && len(coming) == 0 {
+		return true
 	}
-	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots), width) {
+	pairs := make([]stacked[F], len(coming))
+	for i, s := range coming {
+		pairs[i] = stacked[F]{w: s.w, h: s.h}
+		s.w, s.h = nil, nil
+		width += s.k
+	}
+	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots)+len(coming), width) {
 		w, h := f.start(f.next)
-		pairs, slots = append(pairs, stacked[F]{w: w, h: h}), append(slots, f.newSlot(f.next, w.K))
+		pairs, coming = append(pairs, stacked[F]{w: w, h: h}), append(coming, f.newSlot(f.next, w.K))
 		width += w.K
 		f.next++
 	}
-	f.slots = slots
+	if !f.fillHoles(holes, slots, coming, pairs, width) {
+		f.repack(slots, coming, pairs, width)
+	}
+	f.slots = append(slots, coming...)
+	f.gramParts = f.gramParts[:0]
+	for _, s := range f.slots {
+		for part := range gramTasks(s.k) {
+			f.gramParts = append(f.gramParts, gramTask[F]{s, part})
+		}
+	}
+	clear(f.beta)
+	return true
+}
+
+// fillHoles puts the runs that are coming where others have ended; it reports
+// false where that does not go, and nothing is done.
+func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F], width int) bool {
+	const idle = 4 // a quarter of the stack may be
+	if f.stack.w.K == 0 || (f.stack.w.K-width)*idle > f.stack.w.K {
+		return false
+	}
+	// Other holes are older, and are of runs that are not there any more.
+	taken := make([]int, len(coming))
+	used := make([]bool, len(holes))
+	for i, s := range coming {
+		taken[i] = -1
+		for j, h := range holes {
+			if !used[j] && h.k == s.k {
+				taken[i], used[j] = h.off, true
+				break
+			}
+		}
+		if taken[i] < 0 {
+			return false
+		}
+	}
+	for i, s := range coming {
+		s.off = taken[i]
+		f.stack.put(s.off, pairs[i])
+	}
+	return true
+}
+
+// repack builds the stack anew.
+func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width int) {
+	var moving []stacked[F]
+	for _, s := range slots {
+		moving = append(moving, f.stack.moving(s.off, s.k))
+	}
+	moving = append(moving, pairs...)
 	f.stack.reshape(f.x.Rows, f.x.Cols, width)
 	if f.cfg.PenaltyW.Whole() {
 		f.cross = NewTall[F](f.x.Rows, width)
 	}
 	off, maxK := 0, 0
-	f.gramParts = f.gramParts[:0]
-	for i, s := range slots {
+	for i, s := range slices.Concat(slots, coming) {
 		s.off = off
-		for part := range gramTasks(s.k) {
-			f.gramParts = append(f.gramParts, gramTask[F]{s, part})
-		}
-		f.stack.put(off, pairs[i])
+		f.stack.put(off, moving[i])
 		off += s.k
 		maxK = max(maxK, s.k)
 	}

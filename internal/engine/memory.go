@@ -35,7 +35,11 @@ func (s Size) Bytes(element int) float64 {
 // SideBySide is the number of runs of rank k that Minimize iterates at a time
 // unless Config.SideBySide says less.
 func SideBySide[F kernel.Float](s Size, k, runs int) int {
-	return min(runs, max(1, stackWidth[F](s.Cols)/k))
+	width := stackWidth[F](s.Cols)
+	if s.Streamed {
+		width = max(width, streamWidth(s.Rows, s.Cols))
+	}
+	return min(runs, max(1, width/k))
 }
 
 // Memory estimates the most bytes that Minimize holds at a time for runs of
@@ -51,6 +55,10 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 		stackRows += s.Rows + s.Cols
 	}
 	padded := float64(kernel.Pad[F](k))
+	if side > 1 {
+		kept = max(kept, side+side/2)
+		stackRows += s.Rows + 2*s.Cols
+	}
 	pairs := float64(kept+1) * float64(s.Rows+s.Cols) * padded
 	cells := float64(stackRows)*float64(width) + pairs + float64(s.Cols)*padded
 	gram := float64(k) * padded
