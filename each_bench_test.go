@@ -19,7 +19,7 @@ import (
 //
 //	go test . -run - -bench FitEach -benchtime 1x -cpu 1
 func BenchmarkFitEach(b *testing.B) {
-	const runs = 100
+	const runs = 32
 	make := func(name string, rows, cols float64) matrix.Matrix[float32] {
 		w, err := workload.Lookup(name)
 		if err != nil {
@@ -37,9 +37,9 @@ func BenchmarkFitEach(b *testing.B) {
 		rows, cols float64
 		disk       bool
 	}{
-		{"texts", "S1", 0.05, 0.05, false},
-		{"cells", "S2", 0.02, 0.1, false},
-		{"dense", "D2", 0.03, 0.1, false},
+		{"texts", "S1", 0.25, 0.25, false},
+		{"cells", "S2", 0.1, 1, false},
+		{"dense", "D2", 0.1, 0.2, false},
 		{"disk", "D2", 0.05, 0.5, true},
 	} {
 		for _, k := range []int{4, 8} {
@@ -52,7 +52,7 @@ func BenchmarkFitEach(b *testing.B) {
 				for seed := range uint64(runs) {
 					starts = append(starts, nmf.Start{K: k, Seed: seed})
 				}
-				o := &nmf.Options{MaxIter: 40, Init: "random", Compression: "off"}
+				o := &nmf.Options{MaxIter: 12, Init: "random", Compression: "off"}
 				apart := func() {
 					for _, s := range starts {
 						one := *o

@@ -45,7 +45,7 @@ func TestSweepFromDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Notes) != 5 || !strings.Contains(strings.Join(got.Notes, ""), "block by block") {
+		if len(got.Notes) != 1 || !strings.Contains(strings.Join(got.Notes, ""), "block by block") {
 			t.Errorf("notes %q", got.Notes)
 		}
 		got.Notes = want.Notes

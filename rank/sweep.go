@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/partsof/nmf"
@@ -182,12 +183,18 @@ func (s *sweep[F]) plan() error {
 		return nil
 	}
 	if !inMemory(s.x) {
+		const why = "X is read block by block, and its samples or cells would be drawn anew again and again; take samples that fit in memory"
+		var titles []string
 		for _, name := range []string{randomised, cv, bcv, bootstrap, poissonCV} {
-			if s.o.wants(name) {
-				if err := skip(name, "X is read block by block, and its samples or cells would be drawn anew again and again; take samples that fit in memory"); err != nil {
-					return err
-				}
+			switch {
+			case s.o.Criteria == nil:
+				titles = append(titles, criterion(name).Title)
+			case s.o.wants(name):
+				return skip(name, why)
 			}
+		}
+		if titles != nil {
+			s.note("%s were left out: %s", strings.Join(titles, ", "), why)
 		}
 		s.planned()
 		return nil
