@@ -58,10 +58,13 @@ func (f *fitter[F]) finals(idle bool) (on []*slot[F], ok bool) {
 }
 
 // project makes the final half-steps of runs: where nothing is asked of the
-// factors, all in one pass.
+// factors, and both products are made block by block, all in one pass.
 func (f *fitter[F]) project(group []*slot[F]) ([]*projection[F], bool) {
-	if len(group) > 1 && !f.cfg.asks() {
-		return f.projectTogether(group)
+	switch f.x.operand.(type) {
+	case *denseOperand[F], *streamOperand[F], *sparseOperand[F]:
+		if len(group) > 1 && !f.cfg.asks() {
+			return f.projectTogether(group)
+		}
 	}
 	all := make([]*projection[F], len(group))
 	for i, s := range group {
