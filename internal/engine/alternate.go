@@ -118,10 +118,13 @@ func (a *alternation[F]) choose() error {
 
 // pace is that of the momentum.
 func (a *alternation[F]) pace() pace {
-	if a.cfg.Extrapolate {
-		return careful
+	switch {
+	case !a.cfg.Extrapolate:
+		return still
+	case a.filling != nil:
+		return brisk
 	}
-	return still
+	return careful
 }
 
 // pair is the state of one run.
