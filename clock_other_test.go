@@ -6,5 +6,5 @@ import "time"
 
 var clockStart = time.Now()
 
-// processorTime is the time since the start: no processor time to be had.
-func processorTime() float64 { return time.Since(clockStart).Seconds() }
+// cpuSeconds is the time since the start: no processor time to be had.
+func cpuSeconds() float64 { return time.Since(clockStart).Seconds() }

@@ -4,9 +4,9 @@ package nmf_test
 
 import "syscall"
 
-// processorTime is what the process has used of the processors, in seconds: other
+// cpuSeconds is what the process has used of the processors, in seconds: other
 // programs do not count.
-func processorTime() float64 {
+func cpuSeconds() float64 {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
 		panic(err)
