@@ -74,7 +74,7 @@ func constant(rows, cols int, v float64) *matrix.Dense[float64] {
 	return x
 }
 
-// TestRankOneShapes: these are all exact with one component, up to the default
+// TestRankOneShapes: one component gives these but for what the default
 // tolerance leaves.
 func TestRankOneShapes(t *testing.T) {
 	row, column := lowRank[float64](1, 12, 1, 1, 1), lowRank[float64](12, 1, 1, 1, 2)

@@ -48,6 +48,8 @@ type csvReader[F matrix.Float] struct {
 	preferred byte // the delimiter where the content fits several
 	chunk     int  // bytes a chunk; 0 is the default
 	layout    csvLayout
+	// started says that a record of a stream of rows has been read.
+	started bool
 }
 
 // csvLayout is how a text table is laid out.

@@ -131,11 +131,14 @@ type fitCmd struct {
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	labelFlags
 	solveFlags
+	Online bool `group:"Online" help:"Learn batch by batch instead of iterating over the whole matrix; standard input is learnt as it comes, and need not end."`
+	onlineFlags
 	cellFlags
 	reportFlags
 	drawFlags
 	inputFlags
 	machineFlags
+	checkpointFlags
 	outputFlags
 }
 
@@ -147,8 +150,10 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit X.npy -k 10 --report report.html", "with a page to look at"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
+		{"tail -f log.csv | nmf fit - -k 8 --online", "a stream, until Ctrl-C"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
 		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
+		{"nmf fit X.npy -k 50 --checkpoint state --resume", "goes on after a kill"},
 	}
 }
 
@@ -176,7 +181,10 @@ func (c *fitCmd) Run(a *app) error {
 			return usagef("fit", "-k auto and --%s with several values exclude each other: say -k K", p.name)
 		}
 	}
-	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit")); err != nil {
+	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit"), c.checkpointFlags.check("fit")); err != nil {
+		return err
+	}
+	if err := c.checkOnline(); err != nil {
 		return err
 	}
 	c.cellFlags.read(in)
@@ -190,14 +198,21 @@ func (c *fitCmd) Run(a *app) error {
 	if err := c.reportFlags.check("fit", c.Output, c.Input); err != nil {
 		return err
 	}
-	if c.Precision == "f64" {
-		return fitFile[float64](a, c, in, out)
+	single, double := fitFile[float32], fitFile[float64]
+	if c.Online && isStream(c.Input) {
+		single, double = fitStream[float32], fitStream[float64]
 	}
-	return fitFile[float32](a, c, in, out)
+	if c.Precision == "f64" {
+		return double(a, c, in, out)
+	}
+	return single(a, c, in, out)
 }
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
 	o := c.fitOptions(c.Threads)
+	if c.Online {
+		o.Online = c.onlineFlags.options()
+	}
 	t, done, err := openTable[F](a, in, max(1, c.K), o, c.Quiet)
 	if err != nil {
 		return err
@@ -226,6 +241,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	if along.values != nil {
+		if c.Checkpoint != "" {
+			return usagef("fit", "--checkpoint is of one fit, and a path of penalties makes several")
+		}
 		if c.Report != "" {
 			return usagef("fit", "--report is of one model, and a path of penalties makes several: run nmf report on those")
 		}
@@ -240,6 +258,7 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return err
 	}
+	c.checkpointFlags.into(a, o, c.Quiet)
 	model, err := fitTable(a, t, c.K, o, c.Quiet)
 	if err != nil {
 		return inFile(in.name(), err)
@@ -310,14 +329,19 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 		o.Progress = p.report
 	}
 	var model *nmf.Model[F]
-	err := a.interrupts.during("nmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n",
+	notice, message := "nmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n", "interrupted before the first iteration: there is no model to save"
+	if o.Checkpoint != nil {
+		notice = "nmf: stopping after this iteration; the state and the best model so far will be saved (Ctrl-C again quits at once)\n"
+		message = "interrupted before there is a model to save; " + goOn(o.Checkpoint)
+	}
+	err := a.interrupts.during(notice,
 		func(ctx context.Context) (err error) {
 			model, err = nmf.Fit(ctx, t.X, k, o)
 			return err
 		})
 	p.clear()
 	if errors.Is(err, context.Canceled) {
-		return nil, &statusError{1, "interrupted before the first iteration: there is no model to save"}
+		return nil, &statusError{1, message}
 	}
 	return model, err
 }
@@ -333,6 +357,7 @@ func saveModel[F matrix.Float](a *app, m *nmf.Model[F], out modelOutput, quiet b
 	if out.replaces {
 		a.note(quiet, "%s: the model that was there is replaced", out.path)
 	}
+	a.settleCheckpoint(&m.Info, quiet)
 	return nil
 }
 
@@ -343,6 +368,9 @@ func cancelled(i *nmf.Info, out modelOutput) error {
 		return nil
 	}
 	after := plural(i.Iterations, "iteration")
+	if i.Online != nil {
+		after = plural(i.Online.Rows, "row")
+	}
 	if i.Resolved.Runs > 1 {
 		after = fmt.Sprintf("%d of %s", len(slices.DeleteFunc(slices.Clone(i.Runs), stopped)), plural(i.Resolved.Runs, "run"))
 	}
@@ -358,9 +386,18 @@ func withoutTrace(i nmf.Info) nmf.Info {
 // summarize says what was read and what came out.
 func (a *app) summarize(input, x string, i *nmf.Info) {
 	a.printf("read    %s: %s\n", input, x)
+	a.summarizeFit(i)
+}
+
+// summarizeFit says what came out.
+func (a *app) summarizeFit(i *nmf.Info) {
 	r := &i.Resolved
+	what := plural(i.Iterations, "iteration")
+	if i.Online != nil {
+		what = plural(i.Online.Rows, "row") + " online"
+	}
 	a.printf("fit     k = %d with %s from %s, %s: %s in %s on %s\n", i.K, r.Solver, r.Init, i.Precision,
-		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
+		what, shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
 	a.printf("%s\n", lossText(i.LossName, i.RelativeError, i.Loss))
 	a.printf("end     %s\n", statusText(i))
 	if i.Resolved.Runs > 1 {
@@ -377,6 +414,9 @@ func explained(relativeError float64) float64 { return 1 - relativeError*relativ
 func statusText(i *nmf.Info) string {
 	r := &i.Resolved
 	kkt := fmt.Sprintf("KKT residual %.1e", i.KKT)
+	if i.Online != nil {
+		return onlineText(i)
+	}
 	switch i.Status {
 	case nmf.Converged:
 		if r.TargetError > 0 && i.RelativeError <= r.TargetError {

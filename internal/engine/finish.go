@@ -25,15 +25,15 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 }
 
 // finals makes the final half-steps of the runs that wait for them, where they
-// are half as wide as the stack, or where nothing else is left to do, and gives
-// the runs that go on. When each is made changes no run.
-func (f *fitter[F]) finals(idle bool) (on []*slot[F], ok bool) {
+// are half as wide as the stack, or at once, and gives the runs that go on. When
+// each is made changes no run.
+func (f *fitter[F]) finals(atOnce bool) (on []*slot[F], ok bool) {
 	width := 0
 	for _, s := range f.ended {
 		width += s.k
 	}
 	most := f.stack.w.K
-	if len(f.ended) == 0 || 2*width < most && !(idle && f.next == len(f.ranks)) {
+	if len(f.ended) == 0 || 2*width < most && !atOnce {
 		return nil, true
 	}
 	for len(f.ended) > 0 {
@@ -55,6 +55,20 @@ func (f *fitter[F]) finals(idle bool) (on []*slot[F], ok bool) {
 		f.ended = f.ended[n:]
 	}
 	return on, true
+}
+
+// concludeKept makes the final half-steps at once where states are kept: those
+// know runs that are under way and runs that are done.
+func (f *fitter[F]) concludeKept() bool {
+	if f.keep == nil {
+		return true
+	}
+	on, ok := f.finals(true)
+	for _, s := range on {
+		f.stack.place(s.off, s.w, s.h)
+		s.w, s.h = nil, nil
+	}
+	return ok
 }
 
 // project makes the final half-steps of runs: where nothing is asked of the

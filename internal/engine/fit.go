@@ -107,13 +107,18 @@ type Starter[F kernel.Float] func(i int) (w, h *Tall[F])
 // as keep their factors in cache. Cancelling returns the runs that have
 // started, each with its best pair so far; the others are nil.
 func Minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
+	return MinimizeKept(ctx, x, ranks, start, cfg, nil)
+}
+
+// MinimizeKept is Minimize whose state is kept, unless keep is nil.
+func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
 	solve, err := solver.New[F](cfg.Solver)
 	if err != nil {
 		return nil, err
 	}
 	f := &fitter[F]{
-		x: x, cfg: cfg, solver: solve,
-		pool:  &pool{ctx: ctx, workers: max(1, cfg.Workers)},
+		x: x, cfg: cfg, solver: solve, ctx: ctx, keep: keep, resumed: keep.resumed(),
+		pool:  &pool{ctx: keep.work(ctx), workers: max(1, cfg.Workers)},
 		stack: newStack[F](cfg.Extrapolate),
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
 		widest: stackWidth[F](x.Cols), tile: kernel.TileRows[F](),
@@ -121,8 +126,9 @@ func Minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, star
 	if _, streamed := x.operand.(*streamOperand[F]); streamed {
 		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
 	}
+	f.takeUp()
 	for f.refill() && len(f.slots) > 0 {
-		if !f.iterate() {
+		if !f.iterate() || !f.concludeKept() || !f.kept() {
 			break
 		}
 	}
@@ -199,11 +205,17 @@ type fitter[F kernel.Float] struct {
 	// ended are runs that wait for their final half-step.
 	ended []*slot[F]
 
-	runs   []*Run[F]
-	ranks  []int
-	start  Starter[F]
-	next   int // first run that has not started
-	widest int
+	runs  []*Run[F]
+	ranks []int
+	start Starter[F]
+	// waiting are the runs that are not in the stack yet, in the order in which
+	// they come: those of resumed first, which were under way.
+	waiting []int
+	resumed map[int]*RunState[F]
+	widest  int
+	// ctx ends the call, keep its state; nil keeps none.
+	ctx  context.Context
+	keep *Keeper[F]
 
 	// tile is the number of rows in a tile.
 	tile    int
@@ -244,7 +256,7 @@ func (f *fitter[F]) refill() bool {
 		}
 	}
 	// A run whose final half-step shows that it is not done goes on.
-	coming, ok := f.finals(len(slots) == 0)
+	coming, ok := f.finals(len(slots) == 0 && len(f.waiting) == 0)
 	if !ok {
 		return false
 	}
@@ -257,11 +269,11 @@ func (f *fitter[F]) refill() bool {
 		s.w, s.h = nil, nil
 		width += s.k
 	}
-	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots)+len(coming), width) {
-		w, h := f.start(f.next)
-		pairs, coming = append(pairs, stacked[F]{w: w, h: h}), append(coming, f.newSlot(f.next, w.K))
-		width += w.K
-		f.next++
+	for len(f.waiting) > 0 && f.ctx.Err() == nil && f.room(len(slots)+len(coming), width) {
+		pair, s := f.begin(f.waiting[0])
+		pairs, coming = append(pairs, pair), append(coming, s)
+		width += s.k
+		f.waiting = f.waiting[1:]
 	}
 	if !f.fillHoles(holes, slots, coming, pairs, width) {
 		f.repack(slots, coming, pairs, width)
@@ -339,12 +351,24 @@ func (f *fitter[F]) pace() pace {
 	return brisk
 }
 
-// room reports whether the next run fits beside others.
+// begin makes the slot of a run and the pair that it begins with.
+func (f *fitter[F]) begin(i int) (stacked[F], *slot[F]) {
+	if state := f.resumed[i]; state != nil {
+		delete(f.resumed, i)
+		return f.restored(state)
+	}
+	w, h := f.start(i)
+	return stacked[F]{w: w, h: h}, f.newSlot(i, w.K)
+}
+
+// room reports whether the next run fits beside others. Runs that were under way
+// together stay so.
 func (f *fitter[F]) room(slots, width int) bool {
-	if slots == 0 {
+	next := f.waiting[0]
+	if slots == 0 || f.resumed[next] != nil {
 		return true
 	}
-	return width+f.ranks[f.next] <= f.widest && (f.cfg.SideBySide == 0 || slots < f.cfg.SideBySide)
+	return width+f.ranks[next] <= f.widest && (f.cfg.SideBySide == 0 || slots < f.cfg.SideBySide)
 }
 
 // sweeps chooses the number of inner repetitions from the cost of a row's
