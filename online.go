@@ -97,6 +97,8 @@ func (o *Options) resolveOnline(n, k int) error {
 		return fmt.Errorf("%w: missing or weighted cells are not learnt online", ErrOption)
 	case !o.PenaltyW.none() || !o.PenaltyH.none():
 		return fmt.Errorf("%w: penalties and constraints are not learnt online", ErrOption)
+	case o.Checkpoint != nil:
+		return fmt.Errorf("%w: learning online keeps no checkpoint; the model itself goes on where it stands", ErrOption)
 	case o.W != nil || o.H != nil && !complete(o.H, k, n):
 		return fmt.Errorf("%w: rows learnt online start at an H that is given whole, or at none", ErrOption)
 	}

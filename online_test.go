@@ -267,6 +267,7 @@ func TestOnlineRefuses(t *testing.T) {
 		"batch": {Online: &nmf.OnlineOptions{Batch: -1}}, "epochs": {Online: &nmf.OnlineOptions{Epochs: -1}},
 		"half-life": {Online: &nmf.OnlineOptions{HalfLife: -1}}, "forget": {Online: &nmf.OnlineOptions{Forget: math.NaN()}},
 		"target": {TargetError: 0.1}, "W": {W: matrix.NewDense[float64](60, 2)}, "solver": {Solver: "newton"},
+		"checkpoint": {Checkpoint: &nmf.Checkpoint{Dir: "c"}},
 	} {
 		if _, err := nmf.NewOnline[float32](2, &o); !errors.Is(err, nmf.ErrOption) {
 			t.Errorf("%s: %v", name, err)

@@ -77,6 +77,7 @@ func (c *fitCmd) checkOnline() error {
 		{c.MaxIter != 500, "--max-iter (say --epochs)"},
 		{c.TargetError != 0, "--target-error"},
 		{c.InitW != "", "--init-w"},
+		{c.Checkpoint != "", "--checkpoint"},
 		{c.Compression == "on", "--compression on"},
 		{stream && c.Report != "", "--report of a stream (run nmf report on the model)"},
 		{stream && c.Labels != "", "--labels of a stream"},

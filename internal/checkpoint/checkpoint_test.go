@@ -36,7 +36,7 @@ func example[F kernel.Float](m, n, k, apart int) *State[F] {
 		{Index: 3, Run: engine.Run[F]{Iterations: 2, Revived: 1, W: factor(m), H: factor(n), Trace: []engine.Iteration{{Iteration: 2, Loss: 8, KKT: math.NaN()}}},
 			Loss: math.Inf(1), Tol: 1e-4, WPlain: factor(m), HPlain: factor(n), WAhead: factor(m), HAhead: factor(n),
 			Momentum: engine.Momentum{Next: 0.5, Last: 0.25, Ceiling: 1, RejectedInARow: 2}, Revivals: make([]int, k),
-			Gradient: make([]float64, k), Cross: slices.Repeat([]float64{math.Copysign(0, -1)}, k), NormW: make([]float64, k), Plain: true, MadePlain: true},
+			Gradient: make([]float64, k), Cross: slices.Repeat([]float64{math.Copysign(0, -1)}, k), NormW: make([]float64, k), Plain: true, MadePlain: true, Searches: 3},
 	}}
 	before := &engine.Snapshot[F]{Runs: []engine.RunState[F]{{Run: engine.Run[F]{Status: engine.Stalled, W: factor(m), H: factor(n)}}}}
 	return &State[F]{Stage: 1, Seconds: 12.5, Known: []float64{3, 0.9}, Before: before, Now: now}
@@ -93,7 +93,7 @@ func stateIsKept[F kernel.Float](t *testing.T) {
 				t.Errorf("row %d is another one", i)
 			}
 		}
-		if !math.IsNaN(b.Run.Trace[0].KKT) || !math.IsInf(b.Loss, 1) || !math.Signbit(b.Cross[0]) || a.Momentum != b.Momentum {
+		if !math.IsNaN(b.Run.Trace[0].KKT) || !math.IsInf(b.Loss, 1) || !math.Signbit(b.Cross[0]) || a.Momentum != b.Momentum || a.Searches != b.Searches {
 			t.Errorf("%+v", b)
 		}
 		if !reflect.DeepEqual(s.Known, back.Known) || back.Stage != 1 || back.Seconds != 12.5 {

@@ -173,6 +173,7 @@ func run[F kernel.Float](e *encoder, s *engine.RunState[F]) {
 	e.int(s.Momentum.RejectedInARow)
 	e.bool(s.Plain)
 	e.bool(s.MadePlain)
+	e.int(s.Searches)
 	e.int(len(r.Trace))
 	for _, it := range r.Trace {
 		e.int(it.Iteration)
@@ -312,6 +313,7 @@ func readRun[F kernel.Float](d *decoder, s *engine.RunState[F]) {
 	}
 	s.Momentum.RejectedInARow = d.int()
 	s.Plain, s.MadePlain = d.bool(), d.bool()
+	s.Searches = d.int()
 	if n := d.int(); d.fits(n, 5*8) && n > 0 {
 		r.Trace = make([]engine.Iteration, n)
 		for i := range r.Trace {

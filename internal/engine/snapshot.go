@@ -44,8 +44,10 @@ type RunState[F kernel.Float] struct {
 	// squared norms of the columns of the accepted W. Alternate has no NormW.
 	Gradient, Cross, NormW []float64
 	// Plain asks for a step that cannot raise the loss, MadePlain says that the
-	// pair was made by one. Alternate alone has them.
+	// pair was made by one, Searches counts the coming steps that search.
+	// Alternate alone has them.
 	Plain, MadePlain bool
+	Searches         int
 }
 
 // Momentum is the state of the extrapolation of a run.
@@ -208,7 +210,7 @@ func (s *pair[F]) restore(state *RunState[F]) {
 	s.columns = gradientSums{state.Gradient, state.Cross}
 	s.total, s.tol, s.revivals = state.Loss, state.Tol, state.Revivals
 	s.momentum.restore(state.Momentum)
-	s.plain, s.madePlain = state.Plain, state.MadePlain
+	s.plain, s.madePlain, s.searches = state.Plain, state.MadePlain, state.Searches
 }
 
 // enter is the beginning of a run: it takes up the state that there is, and
@@ -234,7 +236,7 @@ func (s *pair[F]) enter() (resumed bool) {
 func (s *pair[F]) state() *RunState[F] {
 	state := &RunState[F]{Index: s.index, Run: *s.run, Loss: s.total, Tol: s.tol, Momentum: s.momentum.state(),
 		WPlain: s.wPlain, HPlain: s.hPlain, WAhead: s.w, HAhead: s.h, Revivals: s.revivals,
-		Gradient: s.columns.pg, Cross: s.columns.cc, Plain: s.plain, MadePlain: s.madePlain}
+		Gradient: s.columns.pg, Cross: s.columns.cc, Plain: s.plain, MadePlain: s.madePlain, Searches: s.searches}
 	state.Run.W, state.Run.H = s.wBest, s.hBest
 	return state
 }
