@@ -2,45 +2,97 @@ package nmf_test
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/internal/workload"
 	"github.com/partsof/nmf/matrix"
 )
 
-// BenchmarkFitEach compares many starts of a sparse X, fitted together, with as
-// many fits one after the other. Each does the same number of iterations.
+// BenchmarkFitEach compares many starts of an X, fitted together, with as many
+// fits one after the other: texts and single cells, sparse, a dense X in memory,
+// and one that is read block by block. Fits end as they do by default, or after
+// 60 iterations.
+//
+//	go test . -run - -bench FitEach -benchtime 1x -cpu 1
 func BenchmarkFitEach(b *testing.B) {
-	const rows, cols, perRow, k, runs = 8000, 10000, 50, 8, 24
-	x := &matrix.CSR[float32]{Rows: rows, Cols: cols, RowPtr: make([]int, 1, rows+1)}
-	for i := range rows {
-		for p := range perRow {
-			x.ColIdx = append(x.ColIdx, int32(p*(cols/perRow)+(i*7919+p*104729)%(cols/perRow)))
-			x.Val = append(x.Val, float32(1+(i*31+p*17)%9))
+	const runs = 32
+	make := func(name string, rows, cols float64) matrix.Matrix[float32] {
+		w, err := workload.Lookup(name)
+		if err != nil {
+			b.Fatal(err)
 		}
-		x.RowPtr = append(x.RowPtr, len(x.Val))
-	}
-	var starts []nmf.Start
-	for seed := range uint64(runs) {
-		starts = append(starts, nmf.Start{K: k, Seed: seed})
-	}
-	o := &nmf.Options{MaxIter: 10, Tol: -1, LossTol: -1, Init: "random"}
-	b.Run("together", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := nmf.FitEach(context.Background(), matrix.Matrix[float32](x), starts, o); err != nil {
-				b.Fatal(err)
-			}
+		x, err := w.Scaled(rows, cols).Matrix(2)
+		if err != nil {
+			b.Fatal(err)
 		}
-	})
-	b.Run("apart", func(b *testing.B) {
-		for b.Loop() {
-			for _, s := range starts {
-				one := *o
-				one.Seed = s.Seed
-				if _, err := nmf.Fit(context.Background(), matrix.Matrix[float32](x), s.K, &one); err != nil {
-					b.Fatal(err)
+		return x
+	}
+	for _, c := range []struct {
+		name       string
+		workload   string
+		rows, cols float64
+		disk       bool
+	}{
+		{"texts", "S1", 0.25, 0.25, false},
+		{"cells", "S2", 0.1, 1, false},
+		{"dense", "D2", 0.1, 0.2, false},
+		{"disk", "D2", 0.05, 0.5, true},
+	} {
+		for _, k := range []int{4, 8} {
+			b.Run(fmt.Sprintf("%s/k=%d", c.name, k), func(b *testing.B) {
+				x := make(c.workload, c.rows, c.cols)
+				if c.disk {
+					x = onDisk(b, x.(*matrix.Dense[float32]))
 				}
-			}
+				var starts []nmf.Start
+				for seed := range uint64(runs) {
+					starts = append(starts, nmf.Start{K: k, Seed: seed})
+				}
+				o := &nmf.Options{MaxIter: 12, Init: "random", Compression: "off"}
+				apart := func() {
+					for _, s := range starts {
+						one := *o
+						one.Seed = s.Seed
+						if _, err := nmf.Fit(context.Background(), x, s.K, &one); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				together := func() {
+					if _, err := nmf.FitEach(context.Background(), x, starts, o); err != nil {
+						b.Fatal(err)
+					}
+				}
+				var used [2]float64
+				for b.Loop() {
+					for i, do := range []func(){apart, together} {
+						began := cpuSeconds()
+						do()
+						used[i] += cpuSeconds() - began
+					}
+				}
+				b.ReportMetric(used[0]/float64(b.N), "cpu-s-apart/op")
+				b.ReportMetric(used[1]/float64(b.N), "cpu-s-together/op")
+				b.ReportMetric(used[1]/used[0], "of-apart")
+			})
 		}
-	})
+	}
+}
+
+// onDisk writes x to a file, which is read in every pass.
+func onDisk(b *testing.B, x *matrix.Dense[float32]) matrix.Matrix[float32] {
+	path := filepath.Join(b.TempDir(), "x.npy")
+	if err := data.Write(path, &data.Table[float32]{X: x}, nil); err != nil {
+		b.Fatal(err)
+	}
+	s, err := data.OpenStream[float32](path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	return s.X
 }

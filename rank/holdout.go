@@ -17,9 +17,17 @@ type cells[F matrix.Float] struct {
 }
 
 // newCells counts the observed cells.
-func newCells[F matrix.Float](x matrix.Matrix[F], o *nmf.Options) *cells[F] {
+func newCells[F matrix.Float](x matrix.Matrix[F], o *nmf.Options) (*cells[F], error) {
 	c := &cells[F]{x: x, o: o}
 	m, n := x.Dims()
+	if !inMemory(x) {
+		c.count = float64(m) * float64(n)
+		return c, eachBlock(x, func(values []F) {
+			for _, v := range values {
+				c.sum += float64(v)
+			}
+		})
+	}
 	_, sparse := x.(*matrix.CSR[F])
 	simple := o.Mask == nil && o.Weights == nil && (o.Missing == "" || o.Missing == "error")
 	for i := range m {
@@ -40,7 +48,7 @@ func newCells[F matrix.Float](x matrix.Matrix[F], o *nmf.Options) *cells[F] {
 			}
 		}
 	}
-	return c
+	return c, nil
 }
 
 func (c *cells[F]) add(i, j int) {

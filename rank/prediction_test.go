@@ -29,7 +29,7 @@ func TestHeldOut(t *testing.T) {
 		{"ratings", x.Sparse(), nmf.Options{Missing: "unstored"}, 30, 90},
 		{"zeros missing", x, nmf.Options{Missing: "zero"}, 20, 110},
 	} {
-		cells := newCells(c.x, &c.o)
+		cells := cellsOf(t, c.x, &c.o)
 		first := cells.heldOut(0.1, 1, 0)
 		if err := first.Check(); err != nil {
 			t.Fatal(err)
@@ -68,10 +68,19 @@ func TestHeldOut(t *testing.T) {
 		}
 	}
 	// A sparse and a dense X hold as many observed cells of the same sum.
-	a, b := newCells[float64](x, &nmf.Options{}), newCells[float64](x.Sparse(), &nmf.Options{})
+	a, b := cellsOf[float64](t, x, &nmf.Options{}), cellsOf[float64](t, x.Sparse(), &nmf.Options{})
 	if a.count != b.count || a.count != 1200 || math.Abs(a.sum-b.sum) > 1e-9 {
 		t.Errorf("%v cells of sum %v, sparse %v of %v", a.count, a.sum, b.count, b.sum)
 	}
+}
+
+func cellsOf[F matrix.Float](t *testing.T, x matrix.Matrix[F], o *nmf.Options) *cells[F] {
+	t.Helper()
+	c, err := newCells(x, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestHeldOutError computes it anew from the product of the factors.
@@ -79,7 +88,7 @@ func TestHeldOutError(t *testing.T) {
 	x := randomCounts(20, 15, 7)
 	for _, lossName := range []string{"frobenius", "kl"} {
 		o := nmf.Options{Loss: lossName, MaxIter: 20, Init: "random"}
-		cells := newCells[float64](x, &o)
+		cells := cellsOf[float64](t, x, &o)
 		held := cells.heldOut(0.2, 1, 0)
 		o.Mask = held
 		m, err := nmf.Fit(context.Background(), x, 2, &o)
@@ -90,7 +99,7 @@ func TestHeldOutError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same, err := newCells[float64](x.Sparse(), new(nmf.Options)).judge(held).error(m); err != nil || same != got {
+		if same, err := cellsOf[float64](t, x.Sparse(), new(nmf.Options)).judge(held).error(m); err != nil || same != got {
 			t.Errorf("%s: %v for dense X, %v for sparse, %v", lossName, got, same, err)
 		}
 		y, err := m.Reconstruct(m.W)

@@ -15,7 +15,7 @@ import (
 
 // leukemia is ALL-AML (Golub et al. 1999), samples x genes, with labels of two
 // and of three kinds.
-func leukemia(t *testing.T) (x matrix.Matrix[float32], two, three []int) {
+func leukemia(t testing.TB) (x matrix.Matrix[float32], two, three []int) {
 	t.Helper()
 	table, err := data.Read[float32](testdata.Shared(t, "data/all-aml/esGolub.csv.gz"), &data.ReadOptions{Transpose: true})
 	if err != nil {

@@ -115,13 +115,13 @@ func Consensus[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	if o == nil {
 		o = new(ConsensusOptions)
 	}
-	if err := inMemory(x); err != nil {
-		return nil, err
-	}
 	m, _ := x.Dims()
 	opt, err := o.resolve(m)
 	if err != nil {
 		return nil, err
+	}
+	if opt.Bootstrap && !inMemory(x) {
+		return nil, fmt.Errorf("%w: X is read block by block, and a bootstrap draws its samples anew again and again; take samples that fit in memory, or no bootstrap", ErrInput)
 	}
 	c := &collection[F]{x: x, k: k, o: &opt, result: &Recurrent[F]{Quantiles: opt.Quantiles}}
 	c.result.Matrix = NewConsensusMatrix(m, opt.ConsensusSamples, opt.Fit.Seed)

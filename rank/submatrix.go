@@ -1,6 +1,31 @@
 package rank
 
-import "github.com/partsof/nmf/matrix"
+import (
+	"fmt"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/matrix"
+)
+
+// eachBlock reads an x that is not in memory, and calls fn for its stored values
+// in order.
+func eachBlock[F matrix.Float](x matrix.Matrix[F], fn func(values []F)) error {
+	const bytes = 4 << 20
+	s, ok := x.(*matrix.Streamed[F])
+	if !ok || s.Read == nil {
+		return fmt.Errorf("%w: nothing can be read from a %T", nmf.ErrShape, x)
+	}
+	rows := min(s.Rows, max(1, bytes/max(1, s.Cols)))
+	block := make([]F, rows*s.Cols)
+	for i := 0; i < s.Rows; i += rows {
+		part := block[:min(rows, s.Rows-i)*s.Cols]
+		if err := s.Read(i, part); err != nil {
+			return err
+		}
+		fn(part)
+	}
+	return nil
+}
 
 // takeRows gives the matrix whose row i is row rows[i] of x.
 func takeRows[F matrix.Float](x matrix.Matrix[F], rows []int) matrix.Matrix[F] {

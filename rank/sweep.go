@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/partsof/nmf"
@@ -20,6 +21,9 @@ import (
 // the options and the seed alone. A fit that fails is listed in Result.Failures
 // and the others go on. Cancelling ctx gives its error; with o.State what is
 // done is kept, and the same call goes on from there.
+//
+// Of an x that is read block by block the restarts share the reading as well.
+// Criteria that draw its samples or cells anew are left out, with a note.
 //
 // Errors are those of nmf.Fit, ErrInput and ErrState.
 func Sweep[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Options) (*Result, error) {
@@ -38,7 +42,10 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	if err := o.outcome(err); err != nil {
 		return nil, err
 	}
-	s := &sweep[F]{x: x, o: opt, fit: fit, began: time.Now(), cells: newCells(x, &opt.Fit)}
+	s := &sweep[F]{x: x, o: opt, fit: fit, began: time.Now()}
+	if s.cells, err = newCells(x, &opt.Fit); err != nil {
+		return nil, err
+	}
 	s.consensus = sampleOf(m, opt.ConsensusSamples, opt.Fit.Seed)
 	s.result = &Result{Loss: defaultLoss(opt.Fit.Loss), Samples: m, Features: n, Seed: opt.Fit.Seed, ConsensusSamples: s.consensus}
 	id, err := identify(x, &opt)
@@ -74,9 +81,6 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 
 // checked resolves the options for x.
 func checked[F matrix.Float](x matrix.Matrix[F], o *Options) (Options, error) {
-	if err := inMemory(x); err != nil {
-		return Options{}, err
-	}
 	m, n := x.Dims()
 	opt, err := o.resolve(m)
 	if err == nil && (m == 0 || n == 0) {
@@ -85,13 +89,14 @@ func checked[F matrix.Float](x matrix.Matrix[F], o *Options) (Options, error) {
 	return opt, err
 }
 
-// inMemory refuses an X that is read block by block: its rows and blocks are
-// drawn anew again and again.
-func inMemory[F matrix.Float](x matrix.Matrix[F]) error {
-	if _, streamed := x.(*matrix.Streamed[F]); streamed {
-		return fmt.Errorf("%w: X is read block by block, and its samples and blocks must be drawn anew again and again; take a part of the samples that fits in memory", ErrInput)
+// inMemory reports whether samples, blocks and cells of X can be drawn anew
+// again and again: whether it is not read block by block.
+func inMemory[F matrix.Float](x matrix.Matrix[F]) bool {
+	switch x.(type) {
+	case *matrix.Dense[F], *matrix.CSR[F]:
+		return true
 	}
-	return nil
+	return false
 }
 
 func defaultLoss(loss string) string {
@@ -194,7 +199,6 @@ func (s *sweep[F]) plan() error {
 				make: func(ctx context.Context) (repeatPart, error) { return s.makeRepeat(ctx, i, do) }})
 		}
 	}
-	complete := s.o.Fit.Mask == nil && s.o.Fit.Weights == nil && (s.o.Fit.Missing == "" || s.o.Fit.Missing == "error")
 	skip := func(name, why string) error {
 		if s.o.Criteria != nil {
 			return fmt.Errorf("%w: criterion %s: %s", ErrInput, name, why)
@@ -202,6 +206,24 @@ func (s *sweep[F]) plan() error {
 		s.note("%s was left out: %s", criterion(name).Title, why)
 		return nil
 	}
+	if !inMemory(s.x) {
+		const why = "X is read block by block, and its samples or cells would be drawn anew again and again; take samples that fit in memory"
+		var titles []string
+		for _, name := range []string{randomised, cv, bcv, bootstrap, poissonCV} {
+			switch {
+			case s.o.Criteria == nil:
+				titles = append(titles, criterion(name).Title)
+			case s.o.wants(name):
+				return skip(name, why)
+			}
+		}
+		if titles != nil {
+			s.note("%s were left out: %s", strings.Join(titles, ", "), why)
+		}
+		s.planned()
+		return nil
+	}
+	complete := s.o.Fit.Mask == nil && s.o.Fit.Weights == nil && (s.o.Fit.Missing == "" || s.o.Fit.Missing == "error")
 	if s.o.wants(randomised) {
 		if !complete {
 			if err := skip(randomised, "cells are missing or have weights, which do not go with shuffled values"); err != nil {
@@ -257,13 +279,18 @@ func (s *sweep[F]) plan() error {
 			repeat(poissonCV, "Poisson resampling", s.o.Resamples, 1, s.poisson)
 		}
 	}
-	if len(s.consensus) < m {
+	s.planned()
+	return nil
+}
+
+// planned says what of the samples is compared, and adds up the work.
+func (s *sweep[F]) planned() {
+	if m, _ := s.x.Dims(); len(s.consensus) < m {
 		s.note("the consensus compares %d of the %d samples, drawn by the seed", len(s.consensus), m)
 	}
 	for _, p := range s.parts {
 		s.work += p.cost
 	}
-	return nil
 }
 
 func (s *sweep[F]) note(format string, args ...any) {

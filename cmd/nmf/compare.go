@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
 	"github.com/partsof/nmf/rank"
+	"github.com/partsof/nmf/recipe/signatures"
 )
 
 type compareCmd struct {
@@ -87,11 +89,7 @@ func (c *compareCmd) other(a *app, left *rank.Components) (*rank.Components, err
 	if err != nil {
 		return nil, err
 	}
-	t, err := readTable[float64](a, in, c.Quiet)
-	if err != nil {
-		return nil, err
-	}
-	r, err := orient(t, left)
+	r, err := c.table(a, in, left)
 	if err != nil {
 		return nil, inFile(in.name(), err)
 	}
@@ -103,6 +101,43 @@ func (c *compareCmd) other(a *app, left *rank.Components) (*rank.Components, err
 		}
 	}
 	return r, nil
+}
+
+// table reads B as a table. Against a model of mutational signatures it may be
+// any table of signatures, such as one with a column of substitutions and one of
+// contexts.
+func (c *compareCmd) table(a *app, in source, left *rank.Components) (*rank.Components, error) {
+	var asSignatures error
+	if features := byChannel(left.Features); features != nil {
+		var t *data.Table[float64]
+		if t, asSignatures = signatures.Read[float64](in.path, in.options); asSignatures == nil {
+			return &rank.Components{H: toDense(t.X), Names: t.RowNames, Features: features}, nil
+		} else if in.path == "-" {
+			return nil, asSignatures // it can be read but once
+		}
+	}
+	t, err := readTable[float64](a, in, c.Quiet)
+	if err != nil {
+		return nil, cmp.Or(asSignatures, err)
+	}
+	return orient(t, left)
+}
+
+// byChannel gives the names of the features in the order of the channels of
+// mutational signatures, nil where they are not those.
+func byChannel(names []string) []string {
+	if len(names) != signatures.NChannels {
+		return nil
+	}
+	out := make([]string, signatures.NChannels)
+	for _, name := range names {
+		c, ok := signatures.ParseChannel(name)
+		if !ok || out[c] != "" {
+			return nil
+		}
+		out[c] = name
+	}
+	return out
 }
 
 // orient finds out which way round a table of components lies: by the names of

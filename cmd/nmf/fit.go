@@ -58,6 +58,16 @@ func (f *solveFlags) check(command string, k int) error {
 	return errors.Join(checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol), f.penaltyFlags.check(command))
 }
 
+// noStart refuses given starts where restarts are compared.
+func (f *solveFlags) noStart(command string) error {
+	for _, s := range []struct{ name, path string }{{"init-w", f.InitW}, {"init-h", f.InitH}} {
+		if s.path != "" {
+			return usagef(command, "--%s %s: a given start is the same for every restart, and restarts are compared here; leave it out, or use nmf fit", s.name, s.path)
+		}
+	}
+	return nil
+}
+
 // checkTol refuses tolerances that are none; 0 is never.
 func checkTol(command, flag string, tol float64) error {
 	if tol < 0 || math.IsInf(tol, 0) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/partsof/nmf"
@@ -30,17 +29,7 @@ func (c *imputeCmd) notes() string {
 }
 
 func (c *imputeCmd) Run(a *app) error {
-	if err := checkModelPath("impute", c.Model); err != nil {
-		return err
-	}
-	in, err := c.source("impute", c.Input, "the data to fill in", c.Threads)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(c.applyFlags.check("impute"), c.spareInputs("impute", c.Model, c.Input), c.tableFlags.check()); err != nil {
-		return err
-	}
-	precision, err := c.precisionOf(c.Model)
+	in, precision, err := c.begin("impute", c.Model, c.Input, "the data to fill in", &c.tableFlags)
 	if err != nil {
 		return err
 	}
@@ -51,11 +40,7 @@ func (c *imputeCmd) Run(a *app) error {
 }
 
 func imputeFile[F matrix.Float](a *app, c *imputeCmd, in source) error {
-	m, err := loadModel[F](c.Model)
-	if err != nil {
-		return err
-	}
-	t, err := readFor(a, &c.applyFlags, m, c.Model, in)
+	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
 	if err != nil {
 		return err
 	}

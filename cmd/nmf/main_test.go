@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound,
+			"status": runStatus, "npy": writeArray, "pattern": writePattern, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound,
 			"planted": writePlanted, "ranks": runRanks,
 		},
 	})
@@ -92,6 +92,22 @@ func writeArray(ts *testscript.TestScript, _ bool, args []string) {
 	elements := body.Bytes()[body.Len()-8*len(values):]
 	ts.Check(npy.WriteHeader(&file, "<f8", shape))
 	file.Write(elements)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file.Bytes(), 0o644))
+}
+
+// writePattern writes a .npy file of float32, of any size: pattern FILE ROWS
+// COLUMNS.
+func writePattern(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cols, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	values := make([]float32, rows*cols)
+	for i := range values {
+		values[i] = float32(i/cols%3*(i%cols%5) + (i*i)%7)
+	}
+	var file bytes.Buffer
+	ts.Check(npy.Write(&file, []int{rows, cols}, values))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file.Bytes(), 0o644))
 }
 

@@ -65,6 +65,27 @@ func (f *applyFlags) check(command string) error {
 	return errors.Join(f.cellFlags.check(command), f.machineFlags.check(command))
 }
 
+// begin checks the command line of a command that puts new data through a model,
+// what table says of its output too, unless that is nil, and gives the input and
+// the precision to work in.
+func (f *applyFlags) begin(command, model, input, what string, table *tableFlags) (in source, precision string, err error) {
+	if err := checkModelPath(command, model); err != nil {
+		return in, "", err
+	}
+	if in, err = f.source(command, input, what, f.Threads); err != nil {
+		return in, "", err
+	}
+	err = f.check(command)
+	if table != nil {
+		err = errors.Join(err, table.spareInputs(command, model, input), table.check())
+	}
+	if err != nil {
+		return in, "", err
+	}
+	precision, err = f.precisionOf(model)
+	return in, precision, err
+}
+
 // precisionOf is the precision to work in with a model.
 func (f *applyFlags) precisionOf(path string) (string, error) {
 	if f.Precision != "" {
@@ -75,6 +96,16 @@ func (f *applyFlags) precisionOf(path string) (string, error) {
 		return "", modelError(path, err)
 	}
 	return info.Precision, nil
+}
+
+// loadFor reads a model and new data for it.
+func loadFor[F matrix.Float](a *app, f *applyFlags, model string, in source) (*nmf.Model[F], *data.Table[F], error) {
+	m, err := loadModel[F](model)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := readFor(a, f, m, model, in)
+	return m, t, err
 }
 
 // readFor reads new data for a model, its features in the model's order.

@@ -91,7 +91,7 @@ func (c *rankCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.solveFlags.check("rank", 1), c.sweepFlags.check("rank"), c.cellFlags.check("rank"), c.machineFlags.check("rank"), c.onePoint("rank")); err != nil {
+	if err := errors.Join(c.solveFlags.check("rank", 1), c.sweepFlags.check("rank"), c.cellFlags.check("rank"), c.machineFlags.check("rank"), c.onePoint("rank"), c.noStart("rank")); err != nil {
 		return err
 	}
 	c.cellFlags.read(in)
@@ -133,16 +133,21 @@ func checkRankOutput(path, input string) error {
 }
 
 func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
-	t, err := readTable[F](a, in, c.Quiet)
+	ks, err := parseRanks("rank", c.K, math.MaxInt32, math.MaxInt32)
 	if err != nil {
 		return err
 	}
+	fit := c.fitOptions(c.Threads)
+	t, done, err := openTable[F](a, in, slices.Max(ks), fit, c.Quiet)
+	if err != nil {
+		return err
+	}
+	defer done()
 	rows, cols := t.X.Dims()
 	o := c.sweepOptions()
 	if o.K, err = parseRanks("rank", c.K, rows, cols); err != nil {
 		return err
 	}
-	fit := c.fitOptions(c.Threads)
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}

@@ -25,17 +25,7 @@ func (c *scoreCmd) notes() string {
 }
 
 func (c *scoreCmd) Run(a *app) error {
-	if err := checkModelPath("score", c.Model); err != nil {
-		return err
-	}
-	in, err := c.source("score", c.Input, "the data to score", c.Threads)
-	if err != nil {
-		return err
-	}
-	if err := c.applyFlags.check("score"); err != nil {
-		return err
-	}
-	precision, err := c.precisionOf(c.Model)
+	in, precision, err := c.begin("score", c.Model, c.Input, "the data to score", nil)
 	if err != nil {
 		return err
 	}
@@ -46,11 +36,7 @@ func (c *scoreCmd) Run(a *app) error {
 }
 
 func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
-	m, err := loadModel[F](c.Model)
-	if err != nil {
-		return err
-	}
-	t, err := readFor(a, &c.applyFlags, m, c.Model, in)
+	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
 	if err != nil {
 		return err
 	}

@@ -29,17 +29,7 @@ func (c *transformCmd) notes() string {
 }
 
 func (c *transformCmd) Run(a *app) error {
-	if err := checkModelPath("transform", c.Model); err != nil {
-		return err
-	}
-	in, err := c.source("transform", c.Input, "the new data", c.Threads)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(c.applyFlags.check("transform"), c.spareInputs("transform", c.Model, c.Input), c.tableFlags.check()); err != nil {
-		return err
-	}
-	precision, err := c.precisionOf(c.Model)
+	in, precision, err := c.begin("transform", c.Model, c.Input, "the new data", &c.tableFlags)
 	if err != nil {
 		return err
 	}
@@ -50,11 +40,7 @@ func (c *transformCmd) Run(a *app) error {
 }
 
 func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
-	m, err := loadModel[F](c.Model)
-	if err != nil {
-		return err
-	}
-	t, err := readFor(a, &c.applyFlags, m, c.Model, in)
+	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
 	if err != nil {
 		return err
 	}

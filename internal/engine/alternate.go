@@ -90,6 +90,9 @@ type alternation[F kernel.Float] struct {
 	// where scaled steps have raised it, searching takes their place for a while.
 	update, searching, safe func(h *halfStep[F], ws *tileScratch[F])
 	scaled                  bool
+	// filling, unless nil, is the update of the first iterations, which takes
+	// missing cells for what the pair makes of them.
+	filling func(h *halfStep[F], ws *tileScratch[F])
 	// positive asks for starts without zeros, and extrapolations that make none.
 	positive bool
 }
@@ -116,6 +119,9 @@ func (a *alternation[F]) choose() error {
 		}
 	default:
 		a.update = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps))
+		if a.cfg.PenaltyW.None() && a.cfg.PenaltyH.None() && a.c.grid == nil && a.c.few() {
+			a.filling = majorized[F](a.cfg.sweeps)
+		}
 	}
 	a.safe = a.update
 	if a.scaled {
@@ -128,10 +134,13 @@ func (a *alternation[F]) choose() error {
 
 // pace is that of the momentum.
 func (a *alternation[F]) pace() pace {
-	if a.cfg.Extrapolate {
-		return careful
+	switch {
+	case !a.cfg.Extrapolate:
+		return still
+	case a.filling != nil:
+		return brisk
 	}
-	return still
+	return careful
 }
 
 // pair is the state of one run.
@@ -312,12 +321,12 @@ func (t *Tall[F]) clone() *Tall[F] {
 
 // left and right are the half-steps for W and H. to may be nil.
 func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, cells: s.c, side: s.c.right, unmeasured: update != nil || s.c.grid != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, cells: s.c, side: s.c.right, unmeasured: update != nil || s.c.grid != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
 	res, ok := half.run(s.pool, s.scratch)
 	if ok && s.c.grid != nil && update == nil {
 		// The sums over all rows, which closed forms of the loss have, are no rank's.
@@ -357,6 +366,8 @@ func (s *pair[F]) iterate() bool {
 	}
 	update, scaled, plain := s.update, s.scaled, s.plain
 	switch {
+	case s.filling != nil && s.run.Iterations < mostFilling:
+		update = s.filling
 	case plain:
 		update, scaled = s.safe, false
 	case s.searches > 0:
@@ -406,15 +417,28 @@ func (s *pair[F]) goesOn() bool { return s.run.Status == "" && s.pool.ctx.Err() 
 func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) {
 	const floor = 0.1
 	b := F(beta)
+	if !s.positive {
+		if b > 0 {
+			each := make([]F, t.Ld)
+			for j := range each {
+				each[j] = b
+			}
+			all := t.Rows * t.Ld
+			s.c.ops.Extrapolate(t.Rows, t.Ld, each, t.Data[:all], plain.Data[:all], plain.Data[:all])
+			t.Data, plain.Data = plain.Data, t.Data
+			if asked.Constrained() {
+				restoreTall(asked, t)
+			}
+		} else {
+			copyTall(plain, t)
+		}
+		return
+	}
 	for i, fresh := range t.Data {
 		v := fresh
 		if b > 0 {
 			v = fresh + b*(fresh-plain.Data[i])
-			least := F(0)
-			if s.positive {
-				least = floor * fresh
-			}
-			v = max(v, least)
+			v = max(v, floor*fresh)
 		}
 		t.Data[i], plain.Data[i] = v, fresh
 	}

@@ -65,6 +65,9 @@ type side[F kernel.Float] struct {
 	// typical is made when it is first asked for.
 	once    *sync.Once
 	typical []F
+	// kept holds panels of which cells are missing; nil where there are none, or
+	// too many.
+	kept *panelCache[F]
 	// allOther is the sum of other.
 	allOther float64
 }
@@ -223,6 +226,11 @@ func (c *Cells[F]) WithLoss(l *loss.Loss, workers int) *Cells[F] {
 	d := *c
 	left, right := *c.left, *c.right
 	left.once, right.once = new(sync.Once), new(sync.Once)
+	for _, s := range []*side[F]{&left, &right} {
+		if s.masked(l) {
+			s.kept = newPanelCache(s)
+		}
+	}
 	d.left, d.right = &left, &right
 	mean := c.Mean
 	if mean == 0 {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/partsof/nmf/internal/kernel"
@@ -122,13 +123,16 @@ func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, 
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
 		widest: stackWidth[F](x.widestCols()), tile: kernel.TileRows[F](),
 	}
+	if _, streamed := x.operand.(*streamOperand[F]); streamed {
+		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
+	}
 	f.takeUp()
-	for f.refill(); len(f.slots) > 0; f.refill() {
-		if !f.iterate() || !f.kept() {
-			f.cancel()
+	for f.refill() && len(f.slots) > 0 {
+		if !f.iterate() || !f.concludeKept() || !f.kept() {
 			break
 		}
 	}
+	f.cancel()
 	return f.runs, x.grid.Lost()
 }
 
@@ -138,6 +142,14 @@ func stackWidth[F kernel.Float](n int) int {
 	const cacheBytes, least, most = 1 << 20, 64, 512
 	size := 64 / kernel.Width[F]()
 	return min(most, max(least, cacheBytes/(size*max(1, n))))
+}
+
+// streamWidth is the same for an X that is read block by block: runs share the
+// reading, so that what they take may grow with X, to a sixteenth of it.
+func streamWidth(rows, cols int) int {
+	const part, most = 16, 512
+	column := 3*float64(rows) + 4*float64(cols)
+	return int(min(most, float64(rows)*float64(cols)/part/max(1, column)))
 }
 
 // slot is a run that is being iterated.
@@ -161,6 +173,11 @@ type slot[F kernel.Float] struct {
 	columns gradientSums
 	rows    gradientSums
 
+	// ending is what the run ends with, unless its final half-step shows
+	// otherwise, w and h its pair then, and solved the W that this makes.
+	ending       Status
+	w, h, solved *Tall[F]
+
 	// tol falls when a final half-step shows that the run was not there yet.
 	tol                  float64
 	momentum             momentum
@@ -175,7 +192,7 @@ func (f *fitter[F]) newSlot(i, k int) *slot[F] {
 	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
 		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
 		tol: f.cfg.Tol, momentum: newMomentum(f.pace()), revivals: make([]int, k),
-		sweepsRow: f.sweeps(k, row), sweepsCol: f.sweeps(k, column)}
+		sweepsRow: f.cfg.sweeps(k, row), sweepsCol: f.cfg.sweeps(k, column)}
 }
 
 type fitter[F kernel.Float] struct {
@@ -185,6 +202,8 @@ type fitter[F kernel.Float] struct {
 	pool   *pool
 	stack  *stack[F]
 	slots  []*slot[F]
+	// ended are runs that wait for their final half-step.
+	ended []*slot[F]
 
 	runs  []*Run[F]
 	ranks []int
@@ -220,43 +239,100 @@ func (c *Config) seed(i int) uint64 {
 	return c.Seed + uint64(i)
 }
 
-// refill drops the runs that have ended, starts waiting ones where there is
-// room, and rebuilds the stack where it has changed.
-func (f *fitter[F]) refill() {
-	var pairs []stacked[F]
+// refill drops the runs that have ended, makes final half-steps, and starts
+// waiting runs where there is room. A run takes the place of an ended one with as
+// many components; the stack is packed anew where that does not go, or where too
+// much of it has become idle. It reports false when cancelled.
+func (f *fitter[F]) refill() bool {
 	var slots []*slot[F]
+	var holes []*slot[F]
 	width := 0
 	for _, s := range f.slots {
-		if s.run.Status == "" {
+		if s.run.Status == "" && s.ending == "" {
 			slots = append(slots, s)
 			width += s.k
+		} else {
+			holes = append(holes, s)
 		}
 	}
-	if len(slots) > 0 && len(slots) == len(f.slots) {
-		return
+	// A run whose final half-step shows that it is not done goes on.
+	coming, ok := f.finals(len(slots) == 0 && len(f.waiting) == 0)
+	if !ok {
+		return false
 	}
-	for _, s := range slots {
-		pairs = append(pairs, f.stack.moving(s.off, s.k))
+	if len(slots) > 0 && len(holes) == 0 && len(coming) == 0 {
+		return true
 	}
-	for len(f.waiting) > 0 && (f.x.grid != nil || f.ctx.Err() == nil) && f.room(len(slots), width) {
+	pairs := make([]stacked[F], len(coming))
+	for i, s := range coming {
+		pairs[i] = stacked[F]{w: s.w, h: s.h}
+		s.w, s.h = nil, nil
+		width += s.k
+	}
+	for len(f.waiting) > 0 && (f.x.grid != nil || f.ctx.Err() == nil) && f.room(len(slots)+len(coming), width) {
 		pair, s := f.begin(f.waiting[0])
-		pairs, slots = append(pairs, pair), append(slots, s)
+		pairs, coming = append(pairs, pair), append(coming, s)
 		width += s.k
 		f.waiting = f.waiting[1:]
 	}
-	f.slots = slots
+	if !f.fillHoles(holes, slots, coming, pairs, width) {
+		f.repack(slots, coming, pairs, width)
+	}
+	f.slots = append(slots, coming...)
+	f.gramParts = f.gramParts[:0]
+	for _, s := range f.slots {
+		for part := range gramTasks(s.k) {
+			f.gramParts = append(f.gramParts, gramTask[F]{s, part})
+		}
+	}
+	clear(f.beta)
+	return true
+}
+
+// fillHoles puts the runs that are coming where others have ended; it reports
+// false where that does not go, and nothing is done.
+func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F], width int) bool {
+	const idle = 4 // a quarter of the stack may be
+	if f.stack.w.K == 0 || (f.stack.w.K-width)*idle > f.stack.w.K {
+		return false
+	}
+	// Other holes are older, and are of runs that are not there any more.
+	taken := make([]int, len(coming))
+	used := make([]bool, len(holes))
+	for i, s := range coming {
+		taken[i] = -1
+		for j, h := range holes {
+			if !used[j] && h.k == s.k {
+				taken[i], used[j] = h.off, true
+				break
+			}
+		}
+		if taken[i] < 0 {
+			return false
+		}
+	}
+	for i, s := range coming {
+		s.off = taken[i]
+		f.stack.put(s.off, pairs[i])
+	}
+	return true
+}
+
+// repack builds the stack anew.
+func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width int) {
+	var moving []stacked[F]
+	for _, s := range slots {
+		moving = append(moving, f.stack.moving(s.off, s.k))
+	}
+	moving = append(moving, pairs...)
 	f.stack.reshape(f.x.Rows, f.x.Cols, width)
 	if f.cfg.PenaltyW.Whole() || f.x.grid.divided() {
 		f.cross = NewTall[F](f.x.Rows, width)
 	}
 	off, maxK := 0, 0
-	f.gramParts = f.gramParts[:0]
-	for i, s := range slots {
+	for i, s := range slices.Concat(slots, coming) {
 		s.off = off
-		for part := range gramTasks(s.k) {
-			f.gramParts = append(f.gramParts, gramTask[F]{s, part})
-		}
-		f.stack.put(off, pairs[i])
+		f.stack.put(off, moving[i])
 		off += s.k
 		maxK = max(maxK, s.k)
 	}
@@ -298,9 +374,9 @@ func (f *fitter[F]) room(slots, width int) bool {
 // sweeps chooses the number of inner repetitions from the cost of a row's
 // cross product, `cells` multiplications a component, against that of a sweep
 // (Gillis & Glineur 2012, section 3.1, alpha = 0.5).
-func (f *fitter[F]) sweeps(k int, cells float64) int {
-	if f.cfg.InnerSweeps > 0 {
-		return f.cfg.InnerSweeps
+func (c *Config) sweeps(k int, cells float64) int {
+	if c.InnerSweeps > 0 {
+		return c.InnerSweeps
 	}
 	const alpha, most = 0.5, 12
 	return min(most, 1+int(alpha*(1+cells/float64(k))))

@@ -6,6 +6,7 @@ import (
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/internal/penalty"
+	"github.com/partsof/nmf/internal/solver"
 )
 
 var background = context.Background()
@@ -28,6 +29,9 @@ type halfStep[F kernel.Float] struct {
 	// it an evaluation fills curve too.
 	metric *metric[F]
 	scaled bool
+	// complete is the Gram matrix of the fixed factor where filled asks for it.
+	complete *solver.Gram[F]
+	filled   bool
 	// unmeasured says that the loss is not wanted, atEnd that the gradient is
 	// wanted that the update ends with; it must leave the terms of that.
 	unmeasured, atEnd bool
@@ -49,6 +53,10 @@ type tileScratch[F kernel.Float] struct {
 	curve, z, old, target []F
 	// x, weights, theta, r, a and b are panels.
 	x, weights, theta, r, a, b []F
+	// panel holds the cells of a tile of which some are missing, reached how many
+	// missing cells of each of its rows have been passed.
+	panel   []F
+	reached [64]int
 	// whole says that x and weights hold the whole panel.
 	whole bool
 	loss  loss.Scratch[F]
@@ -58,6 +66,8 @@ type tileScratch[F kernel.Float] struct {
 	rowSolver                rowSolver[F]
 	// await, unless nil, waits for terms and curvature that are made elsewhere.
 	await func(curved bool) bool
+	// tile is for updates by package solver, nil before the first.
+	tile *solver.Tile[F]
 	// residual holds the KKT residuals of the rows when worst was last called.
 	residual [64]float64
 }
@@ -92,6 +102,9 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 		if h.metric, ok = h.newMetric(p); !ok {
 			return false
 		}
+	}
+	if h.filled && !h.shareGram(p) {
+		return false
 	}
 	l := h.cells.steps.Loss
 	switch {
@@ -192,6 +205,11 @@ func (h *halfStep[F]) load(ws *tileScratch[F], a, b int) {
 	if h.side.list != nil {
 		return
 	}
+	if h.side.masked(h.cells.steps.Loss) {
+		ws.panel = h.maskedPanel(ws, a, b)
+		grow(&ws.r, panelRows*t)
+		return
+	}
 	size := 64 / kernel.Width[F]()
 	kept := h.side.others
 	ws.whole = h.update != nil && kept*t*size <= panelKept
@@ -243,6 +261,9 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 	}
 	if h.side.list != nil {
 		return h.evaluateLists(ws, wantLoss, curved)
+	}
+	if h.side.masked(h.cells.steps.Loss) {
+		return h.evaluateMasked(ws, wantLoss)
 	}
 	t, k, ops, steps := kernel.TileRows[F](), ws.k, h.cells.ops, h.cells.steps
 	clear(ws.num)

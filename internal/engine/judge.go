@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/partsof/nmf/internal/kernel"
@@ -150,71 +151,6 @@ func Cancellation[F kernel.Float]() float64 {
 	return 1e-6
 }
 
-// finish ends a run with a half-step for W, to tolerance, for the H of its
-// accepted pair. A run that was thought to have converged and is found not to
-// goes on with that W and a smaller tolerance.
-func (f *fitter[F]) finish(s *slot[F], status Status) bool {
-	r := s.run
-	w, h := f.stack.take(s.off, s.k)
-	if f.cfg.Unfinished {
-		r.W, r.H, r.Loss, r.Status = w, h, s.loss, status
-		if n := len(r.Trace); n > 0 {
-			r.RelativeError = r.Trace[n-1].RelativeError
-		}
-		return true
-	}
-	if !f.cfg.asks() {
-		s.balancePair(f.x.grid, w, h)
-	}
-	p, ok := f.x.project(f.pool, w, h, f.cfg.PenaltyW, f.cfg.PenaltyH, f.cfg.RowTol, true)
-	if !ok {
-		return false
-	}
-	s.g = p.gramH
-	f.complete(s, p.before)
-	if f.cfg.asks() {
-		// Half of a component does nothing but cost its penalty.
-		if !f.cfg.PenaltyH.FixesScale() {
-			h.clearColumns(func(j int) bool { return p.gramW.Diag(j) == 0 })
-		}
-		if !f.cfg.PenaltyW.FixesScale() {
-			w.clearColumns(func(j int) bool { return p.gramH.Diag(j) == 0 })
-		}
-	}
-	fit, ok := f.loss(w, h, 0, s.k, p.dot)
-	if !ok {
-		return false
-	}
-	loss := fit + f.penalties(w, h, 0, s.k)
-	for j := range s.normW {
-		s.normW[j] = p.gramW.Diag(j)
-	}
-	bw, bh := balance(s.normW, p.gramH.Diag)
-	r.W, r.H, r.Loss, r.RelativeError = w, h, loss, f.relative(fit)
-	r.KKTW, r.KKTH = p.after.residual(bw), p.columns.residual(bh)
-	r.KKT = max(r.KKTW, r.KKTH)
-	byTarget := f.close(r.RelativeError)
-	if status == Converged && r.KKT > f.cfg.Tol && !byTarget && r.Iterations < f.cfg.MaxIter && s.tol > f.cfg.Tol/64 {
-		s.tol /= 2
-		s.loss, s.columns = min(s.loss, loss), p.columns
-		f.stack.place(s.off, w, h)
-		return true
-	}
-	switch {
-	case r.KKT <= f.cfg.Tol || byTarget:
-		status = Converged
-	case status == Converged && r.Iterations < f.cfg.MaxIter:
-		status = Stalled
-	case status == Converged:
-		status = IterationLimit
-	}
-	r.Status = status
-	if f.cfg.BestOnly {
-		keepBest(f.runs)
-	}
-	return true
-}
-
 // keepBest drops the factors and the trace of all ended runs but the best.
 func keepBest[F kernel.Float](runs []*Run[F]) {
 	best := Best(runs)
@@ -237,10 +173,10 @@ func Best[F kernel.Float](runs []*Run[F]) int {
 	return best
 }
 
-// cancel ends all runs with the pairs that they have. A run without an
-// accepted pair is dropped.
+// cancel ends all runs that have not ended with the pairs that they have. One
+// without an accepted pair is dropped.
 func (f *fitter[F]) cancel() {
-	for _, s := range f.slots {
+	for _, s := range slices.Concat(f.ended, f.slots) {
 		r := s.run
 		if r.Status != "" {
 			continue
@@ -256,7 +192,9 @@ func (f *fitter[F]) cancel() {
 			_, h := balance(s.normW, s.g.Diag)
 			last.KKT = s.columns.residual(h)
 		}
-		r.W, r.H = f.stack.take(s.off, s.k)
+		if r.W, r.H = s.w, s.h; s.w == nil {
+			r.W, r.H = f.stack.take(s.off, s.k)
+		}
 		r.Status, r.Loss, r.RelativeError, r.KKT = Cancelled, last.Loss, last.RelativeError, last.KKT
 	}
 }

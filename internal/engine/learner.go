@@ -270,7 +270,7 @@ func (l *Learner[F]) updateSquares(x *Data[F]) {
 	s, k, t := l.gram(1), l.H.K, kernel.TileRows[F]()
 	_, column := x.cells()
 	f := fitter[F]{cfg: Config{InnerSweeps: l.sweeps}}
-	sweeps := f.sweeps(k, column)
+	sweeps := f.cfg.sweeps(k, column)
 	l.pool.run(tiles[F](l.H.Rows), func(wi, i int) {
 		tile := l.workers[wi].tile
 		a, b := i*t, min((i+1)*t, l.H.Rows)

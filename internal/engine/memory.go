@@ -35,7 +35,11 @@ func (s Size) Bytes(element int) float64 {
 // SideBySide is the number of runs of rank k that Minimize iterates at a time
 // unless Config.SideBySide says less.
 func SideBySide[F kernel.Float](s Size, k, runs int) int {
-	return min(runs, max(1, stackWidth[F](s.Cols)/k))
+	width := stackWidth[F](s.Cols)
+	if s.Streamed {
+		width = max(width, streamWidth(s.Rows, s.Cols))
+	}
+	return min(runs, max(1, width/k))
 }
 
 // Memory estimates the most bytes that Minimize holds at a time for runs of
@@ -51,6 +55,10 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 		stackRows += s.Rows + s.Cols
 	}
 	padded := float64(kernel.Pad[F](k))
+	if side > 1 {
+		kept = max(kept, side+side/2)
+		stackRows += s.Rows + 2*s.Cols
+	}
 	pairs := float64(kept+1) * float64(s.Rows+s.Cols) * padded
 	cells := float64(stackRows)*float64(width) + pairs + float64(s.Cols)*padded
 	gram := float64(k) * padded
@@ -66,8 +74,8 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 // CellsMemory estimates the most bytes that Alternate holds at a time for runs
 // of one rank, X included: what the cells are held in (weights, and a copy of a
 // dense X whose missing cells are cleared), the eight factors of each run that
-// is iterated, what a half-step makes of the fixed factor, the pair that is
-// kept, the sums of the tiles, and the panels and lines of every worker.
+// is iterated, what a half-step makes of the fixed factor, the panels of cells of
+// which some are missing, the pair that is kept, the sums of the tiles, and the panels and lines of every worker.
 func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing, listed bool) float64 {
 	element := float64(64 / kernel.Width[F]())
 	bytes := s.Bytes(int(element))
@@ -79,6 +87,11 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	}
 	if !s.Sparse && missing {
 		bytes += float64(s.Rows) * float64(s.Cols) * element
+		for _, side := range [][2]int{{s.Rows, s.Cols}, {s.Cols, s.Rows}} {
+			if panels := float64(tiles[F](side[0])*kernel.TileRows[F]()) * float64(side[1]) * element; !weighted && panels <= maskedPanels {
+				bytes += panels
+			}
+		}
 	}
 	atOnce := 1
 	if max(tiles[F](s.Rows), tiles[F](s.Cols)) < 2*workers {

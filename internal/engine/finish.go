@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"github.com/partsof/nmf/internal/solver"
+)
+
+// finish ends the iterations of a run with its accepted pair, which waits for its
+// final half-step.
+func (f *fitter[F]) finish(s *slot[F], status Status) bool {
+	r := s.run
+	w, h := f.stack.take(s.off, s.k)
+	if f.cfg.Unfinished {
+		r.W, r.H, r.Loss, r.Status = w, h, s.loss, status
+		if n := len(r.Trace); n > 0 {
+			r.RelativeError = r.Trace[n-1].RelativeError
+		}
+		return true
+	}
+	if !f.cfg.asks() {
+		s.balancePair(f.x.grid, w, h)
+	}
+	s.ending, s.w, s.h = status, w, h
+	f.ended = append(f.ended, s)
+	return true
+}
+
+// finals makes the final half-steps of the runs that wait for them, where they
+// are half as wide as the stack, or at once, and gives the runs that go on. When
+// each is made changes no run.
+func (f *fitter[F]) finals(atOnce bool) (on []*slot[F], ok bool) {
+	width := 0
+	for _, s := range f.ended {
+		width += s.k
+	}
+	most := f.stack.w.K
+	if len(f.ended) == 0 || 2*width < most && !atOnce {
+		return nil, true
+	}
+	for len(f.ended) > 0 {
+		n := 1
+		for width := f.ended[0].k; n < len(f.ended) && width+f.ended[n].k <= most; n++ {
+			width += f.ended[n].k
+		}
+		group := f.ended[:n]
+		projections, ok := f.project(group)
+		for i, s := range group {
+			if !ok || !f.conclude(s, projections[i]) {
+				f.ended = append(f.ended, on...)
+				return nil, false
+			}
+			if s.run.Status == "" {
+				on = append(on, s)
+			}
+		}
+		f.ended = f.ended[n:]
+	}
+	return on, true
+}
+
+// concludeKept makes the final half-steps at once where states are kept: those
+// know runs that are under way and runs that are done.
+func (f *fitter[F]) concludeKept() bool {
+	if f.keep == nil {
+		return true
+	}
+	on, ok := f.finals(true)
+	for _, s := range on {
+		f.stack.place(s.off, s.w, s.h)
+		s.w, s.h = nil, nil
+	}
+	return ok
+}
+
+// project makes the final half-steps of runs: where nothing is asked of the
+// factors, and X is whole here with both products made block by block, all in one
+// pass.
+func (f *fitter[F]) project(group []*slot[F]) ([]*projection[F], bool) {
+	switch f.x.operand.(type) {
+	case *denseOperand[F], *streamOperand[F], *sparseOperand[F]:
+		if len(group) > 1 && !f.cfg.asks() && f.x.grid == nil {
+			return f.projectTogether(group)
+		}
+	}
+	all := make([]*projection[F], len(group))
+	for i, s := range group {
+		var ok bool
+		s.solved = s.w.clone()
+		if all[i], ok = f.x.project(f.pool, s.solved, s.h, f.cfg.PenaltyW, f.cfg.PenaltyH, f.cfg.RowTol, true); !ok {
+			return nil, false
+		}
+	}
+	return all, true
+}
+
+// projectTogether does for pairs side by side what Data.project does for each,
+// to the bit.
+func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
+	width, maxK := 0, 0
+	offs := make([]int, len(group))
+	for i, s := range group {
+		offs[i] = width
+		width += s.k
+		maxK = max(maxK, s.k)
+	}
+	d, p := f.x, f.pool
+	w, h, q := NewTall[F](d.Rows, width), NewTall[F](d.Cols, width), NewTall[F](d.Cols, width)
+	all := make([]*projection[F], len(group))
+	for i, s := range group {
+		w.copyColumns(offs[i], s.w, 0, s.k)
+		h.copyColumns(offs[i], s.h, 0, s.k)
+		all[i] = &projection[F]{gramH: solver.NewGram[F](s.k), gramW: solver.NewGram[F](s.k),
+			before: newGradientSums(s.k), after: newGradientSums(s.k), columns: newGradientSums(s.k)}
+		if !gramOf(p, d.ops, all[i].gramH, h, offs[i], 0, h.Rows) {
+			return nil, false
+		}
+	}
+	if !d.beforeLeft(p, h) {
+		return nil, false
+	}
+	ws := newWorkers(d.ops, p.workers, maxK, width)
+	before, after := make([]tileSums, len(group)), make([]tileSums, len(group))
+	for r0 := 0; r0 < d.Rows; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
+			return nil, false
+		}
+		n := tiles[F](r1 - r0)
+		for i, s := range group {
+			before[i].reset(n, s.k)
+			after[i].reset(n, s.k)
+		}
+		ok := p.run(n, func(wi, tile int) {
+			t := ws[wi].tile
+			a := r0 + tile*f.tile
+			b := min(a+f.tile, r1)
+			cross := ws[wi].c[:(b-a)*h.Ld]
+			clear(cross)
+			d.left(a, b, 0, h.Ld, h, cross, h.Ld)
+			for i, s := range group {
+				at := a*w.Ld + offs[i]
+				t.Load(b-a, s.k, w.Data[at:], w.Ld, cross[offs[i]:], h.Ld)
+				t.Gradient(all[i].gramH)
+				t.Residual(before[i].each[tile].pg, before[i].each[tile].cc)
+				solver.Solve(all[i].gramH, t, f.cfg.RowTol)
+				t.Residual(after[i].each[tile].pg, after[i].each[tile].cc)
+				t.Store(w.Data[at:], w.Ld)
+			}
+		})
+		if !ok {
+			return nil, false
+		}
+		for i, r := range all {
+			before[i].addTo(r.before)
+			after[i].addTo(r.after)
+			if !gramOf(p, d.ops, r.gramW, w, offs[i], r0, r1) {
+				return nil, false
+			}
+		}
+		if !d.crossBlock(p, w, q, r0, r1) {
+			return nil, false
+		}
+	}
+	n := tiles[F](d.Cols)
+	columns := make([]tileSums, len(group))
+	for i, s := range group {
+		columns[i].reset(n, s.k)
+		s.solved = NewTall[F](d.Rows, s.k)
+		s.solved.copyColumns(0, w, offs[i], s.k)
+	}
+	ok := p.run(n*len(group), func(wi, task int) {
+		i, tile := task/n, task%n
+		t, sums := ws[wi].tile, &columns[i]
+		a, b := tile*f.tile, min((tile+1)*f.tile, d.Cols)
+		t.Load(b-a, group[i].k, h.Data[a*h.Ld+offs[i]:], h.Ld, q.Data[a*q.Ld+offs[i]:], q.Ld)
+		t.Gradient(all[i].gramW)
+		sums.dot[tile] = t.Residual(sums.each[tile].pg, sums.each[tile].cc)
+	})
+	for i, r := range all {
+		r.dot = columns[i].addTo(r.columns)
+	}
+	return all, ok
+}
+
+// conclude ends a run with what its final half-step, to tolerance, for the H of its
+// accepted pair has shown. A run that was thought to have converged and is found
+// not to goes on with that W and a smaller tolerance.
+func (f *fitter[F]) conclude(s *slot[F], p *projection[F]) bool {
+	r, w, h, status := s.run, s.solved, s.h, s.ending
+	s.g = p.gramH
+	f.complete(s, p.before)
+	if f.cfg.asks() {
+		// Half of a component does nothing but cost its penalty.
+		h = h.clone()
+		if !f.cfg.PenaltyH.FixesScale() {
+			h.clearColumns(func(j int) bool { return p.gramW.Diag(j) == 0 })
+		}
+		if !f.cfg.PenaltyW.FixesScale() {
+			w.clearColumns(func(j int) bool { return p.gramH.Diag(j) == 0 })
+		}
+	}
+	fit, ok := f.loss(w, h, 0, s.k, p.dot)
+	if !ok {
+		return false
+	}
+	loss := fit + f.penalties(w, h, 0, s.k)
+	for j := range s.normW {
+		s.normW[j] = p.gramW.Diag(j)
+	}
+	bw, bh := balance(s.normW, p.gramH.Diag)
+	r.W, r.H, r.Loss, r.RelativeError = w, h, loss, f.relative(fit)
+	r.KKTW, r.KKTH = p.after.residual(bw), p.columns.residual(bh)
+	r.KKT = max(r.KKTW, r.KKTH)
+	byTarget := f.close(r.RelativeError)
+	if status == Converged && r.KKT > f.cfg.Tol && !byTarget && r.Iterations < f.cfg.MaxIter && s.tol > f.cfg.Tol/64 {
+		s.tol /= 2
+		s.loss, s.columns = min(s.loss, loss), p.columns
+		s.ending, s.w, s.h, s.solved, r.W, r.H = "", w, h, nil, nil, nil
+		return true
+	}
+	switch {
+	case r.KKT <= f.cfg.Tol || byTarget:
+		status = Converged
+	case status == Converged && r.Iterations < f.cfg.MaxIter:
+		status = Stalled
+	case status == Converged:
+		status = IterationLimit
+	}
+	r.Status, s.w, s.h, s.solved = status, nil, nil, nil
+	if f.cfg.BestOnly {
+		keepBest(f.runs)
+	}
+	return true
+}

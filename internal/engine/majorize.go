@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/internal/solver"
+)
+
+// mostFilling is the number of iterations in which missing cells are taken for
+// what the pair makes of them. Nearly all fits are done by then; where one
+// creeps, because hardly any cell says what some entries are, the rows' own Gram
+// matrices end it.
+const mostFilling = 500
+
+// few reports whether the cells that do not count are so few that a half-step
+// may take them for what the pair makes of them: at most a quarter of all cells,
+// and half of a row or a column, and what counts, counts once. Then
+//
+//	½Σ_observed (x − wh)² ≤ ½Σ_observed (x − wh)² + ½Σ_missing (w'h − wh)²,
+//
+// with equality at the w' that the half-step begins with. The right side is the
+// problem of complete data, with one Gram matrix for all rows (Zhang, Wang,
+// Ford & Makedon 2006), where the left one has a Gram matrix for each. What is
+// lost is a part of each step that is about the missing part of the cells.
+func (c *Cells[F]) few() bool {
+	if !c.steps.Frobenius() {
+		return false
+	}
+	for _, s := range []*side[F]{c.left, c.right} {
+		if s.weights != nil || s.own != nil || s.other != nil || s.list != nil && !s.rest {
+			return false
+		}
+		total := 0
+		for i := range s.rows {
+			missing := 0
+			switch {
+			case s.missing != nil:
+				missing = len(s.missing.Row(i))
+			case s.listWeights != nil:
+				for _, w := range s.listWeights[s.list.RowPtr[i]:s.list.RowPtr[i+1]] {
+					if w == 0 {
+						missing++
+					} else if w != 1 {
+						return false
+					}
+				}
+			}
+			if 2*missing > s.others {
+				return false
+			}
+			total += missing
+		}
+		if 4*total > s.rows*s.others {
+			return false
+		}
+	}
+	return true
+}
+
+// masked reports whether the side is held in panels of which some cells are
+// missing, and the loss is a square: then zeros in WH take the missing cells
+// out, X having zeros there, and no weights are needed.
+func (s *side[F]) masked(l *loss.Loss) bool {
+	return s.list == nil && s.missing != nil && s.weights == nil && s.own == nil && s.other == nil && l.Frobenius()
+}
+
+// mask takes the missing cells of a tile out of r, a panel of the columns p0 to
+// p1 of the side. Panels come in order: ws.reached is where each row has got to.
+func (h *halfStep[F]) mask(ws *tileScratch[F], p0, p1 int, r []F) {
+	t := kernel.TileRows[F]()
+	if p0 == 0 {
+		clear(ws.reached[:])
+	}
+	for i := range ws.rows {
+		idx, q := h.side.missing.Row(ws.first+i), ws.reached[i]
+		for ; q < len(idx) && int(idx[q]) < p1; q++ {
+			r[(int(idx[q])-p0)*t+i] = 0
+		}
+		ws.reached[i] = q
+	}
+}
+
+// maskedPanels bounds the bytes of the panels of a side that are kept.
+const maskedPanels = 64 << 20
+
+// panelCache keeps the cells of a side in panels, tile by tile, each made when
+// it is first asked for.
+type panelCache[F kernel.Float] struct {
+	once []sync.Once
+	x    [][]F
+}
+
+// newPanelCache is nil where the panels are too large to be kept.
+func newPanelCache[F kernel.Float](s *side[F]) *panelCache[F] {
+	n := tiles[F](s.rows)
+	size := 64 / kernel.Width[F]()
+	if n*kernel.TileRows[F]()*s.others > maskedPanels/size {
+		return nil
+	}
+	return &panelCache[F]{once: make([]sync.Once, n), x: make([][]F, n)}
+}
+
+// maskedPanel gives the cells of the tile of rows a to b, with zeros in the lanes
+// beyond b, so that those add nothing to a loss.
+func (h *halfStep[F]) maskedPanel(ws *tileScratch[F], a, b int) []F {
+	s, t := h.side, kernel.TileRows[F]()
+	fill := func(x []F) {
+		s.panel(h.cells.ops, a, b, 0, s.others, x, nil)
+		clearBeyond(x, b-a, s.others)
+	}
+	if c := s.kept; c != nil {
+		c.once[a/t].Do(func() {
+			c.x[a/t] = make([]F, s.others*t)
+			fill(c.x[a/t])
+		})
+		return c.x[a/t]
+	}
+	grow(&ws.x, s.others*t)
+	fill(ws.x)
+	return ws.x
+}
+
+// evaluateMasked is evaluate for panels of which cells are missing.
+func (h *halfStep[F]) evaluateMasked(ws *tileScratch[F], wantLoss bool) (sum float64) {
+	t, k, ops := kernel.TileRows[F](), ws.k, h.cells.ops
+	clear(ws.num)
+	clear(ws.den)
+	clearBeyond(ws.w, ws.rows, k)
+	for p0 := 0; p0 < h.side.others; p0 += panelRows {
+		p1 := min(p0+panelRows, h.side.others)
+		x, r := ws.panel[p0*t:p1*t], ws.r[:(p1-p0)*t]
+		clear(r)
+		f := h.fixed.Data[p0*h.fixed.Ld:]
+		ops.MulAdd(p1-p0, t, k, f, h.fixed.Ld, 1, ws.w, t, r, t)
+		h.mask(ws, p0, p1, r)
+		if wantLoss {
+			sum += h.cells.steps.Sum(x, r, nil, nil, &ws.loss)
+		}
+		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, x, t, ws.num, t)
+		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, r, t, ws.den, t)
+	}
+	return sum
+}
+
+// shareGram forms the Gram matrix of the fixed factor, the same for all rows.
+func (h *halfStep[F]) shareGram(p *pool) bool {
+	h.complete = solver.NewGram[F](h.fixed.K)
+	return gramOf(p, h.cells.ops, h.complete, h.fixed, 0, 0, h.fixed.Rows)
+}
+
+// majorized updates a tile as that of complete data: coordinate descent with
+// the Gram matrix that all rows share, up to `sweeps` times and while it still
+// gains (as solver hals does).
+func majorized[F kernel.Float](sweeps func(k int, cells float64) int) func(h *halfStep[F], ws *tileScratch[F]) {
+	hals, err := solver.New[F]("hals")
+	if err != nil {
+		panic(err)
+	}
+	return func(h *halfStep[F], ws *tileScratch[F]) {
+		t, k, ops, g := kernel.TileRows[F](), ws.k, h.cells.ops, h.complete
+		if ws.tile == nil {
+			ws.tile = solver.NewTile(ops, k)
+		}
+		tile := ws.tile
+		tile.K, tile.Rows = k, ws.rows
+		for i, v := range ws.num {
+			tile.C[i] = v - ws.den[i]
+		}
+		ops.MulAdd(k, t, k, g.G, g.Ld, 1, ws.w, t, tile.C, t)
+		copy(tile.W, ws.w)
+		hals.Update(g, tile, sweeps(k, float64(h.side.others)))
+		copy(ws.w, tile.W)
+	}
+}
