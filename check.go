@@ -15,25 +15,41 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 	if m == 0 || n == 0 {
 		return nil, 0, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
-	if err := checkLayout(x); err != nil {
+	if data, err = scanned(x, rowNames, columnNames, threads); err != nil {
 		return nil, 0, err
 	}
-	data = engine.NewData(x, threads)
-	if err := data.Failure(); err != nil {
+	if u, err = unitOf(data.Largest); err != nil {
 		return nil, 0, err
 	}
-	if data.BadRow >= 0 {
-		return nil, 0, badCell(x, data.BadRow, rowNames, columnNames)
-	}
-	if v := float64(data.Largest); v > largestValue || v > 0 && v < 1/largestValue {
-		return nil, 0, fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, v, 1/largestValue, largestValue)
-	}
-	u = unit(data.Largest)
 	if u != 1 {
 		data.Close()
 		data = engine.NewData(scaled(x, 1/u), threads)
 	}
 	return data, u, data.Failure()
+}
+
+// scanned makes x ready for passes over it where its cells can be factorized.
+func scanned[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string, threads int) (*engine.Data[F], error) {
+	if err := checkLayout(x); err != nil {
+		return nil, err
+	}
+	data := engine.NewData(x, threads)
+	if err := data.Failure(); err != nil {
+		return nil, err
+	}
+	if data.BadRow >= 0 {
+		return nil, badCell(x, data.BadRow, rowNames, columnNames)
+	}
+	return data, nil
+}
+
+// unitOf is the unit of an X whose largest value is given, unless that is
+// beyond the range of the arithmetic.
+func unitOf[F matrix.Float](largest F) (float64, error) {
+	if v := float64(largest); v > largestValue || v > 0 && v < 1/largestValue {
+		return 0, fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, v, 1/largestValue, largestValue)
+	}
+	return unit(largest), nil
 }
 
 // checkLayout refuses a matrix that is not one.

@@ -52,7 +52,7 @@ func (o *Options) decideCompression(x engine.Size, k int) {
 
 // compress iterates the starts of all runs on a compressed X. Their losses are
 // estimates.
-func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks []int, starter engine.Starter[F], cfg engine.Config, kept *keeper[F], startErr *error) ([]*engine.Run[F], *Compression, error) {
+func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], k int, ranks []int, starter engine.Starter[F], cfg engine.Config, kept *keeper[F], startErr *error) ([]*engine.Run[F], *Compression, error) {
 	if known, done := kept.beyond(sketchStage); done {
 		runs := make([]*engine.Run[F], len(ranks))
 		for i := range runs {
@@ -61,7 +61,7 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 		}
 		return runs, newCompression(int(known[0]), known[1], runs), nil
 	}
-	sketch, err := start.NewSketch(data, ranks[0]+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
+	sketch, err := start.NewSketch(data, k+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
 	if err != nil {
 		return nil, nil, err
 	}

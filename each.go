@@ -130,7 +130,7 @@ func eachOptions[F matrix.Float](x matrix.Matrix[F], starts []Start, o *Options)
 	options := make([]Options, len(starts))
 	for i, s := range starts {
 		single := common
-		single.Runs, single.Seed = 1, s.Seed
+		single.Runs, single.Seed, single.RunsOver = 1, s.Seed, nil
 		var err error
 		if options[i], err = single.resolve(m, n, s.K); err != nil {
 			return nil, err
@@ -187,7 +187,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if err := inMemory(x, &common); err != nil {
 		return nil, err
 	}
-	v, err := observe(x, &common)
+	v, err := observe(nil, x, &common)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,7 @@ func (g *fitsOf[F]) starter(cfg engine.Config, make func(i int) (w, h *engine.Ta
 func (g *fitsOf[F]) models(runs []*engine.Run[F]) []*Model[F] {
 	models := make([]*Model[F], len(runs))
 	for i, r := range runs {
-		models[i] = newModel(g.x, g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
+		models[i] = newModel(pairOf(r.W, r.H), sizeOf(g.x), g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
 		models[i].Info.Seconds = time.Since(g.began).Seconds()
 	}
 	return models

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/start"
@@ -31,40 +32,52 @@ import (
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()
 	m, n := x.Dims()
+	if err := o.agree(m, n, k); err != nil {
+		return nil, err
+	}
 	opt, err := o.resolve(m, n, k)
 	if err != nil {
 		return nil, err
 	}
+	return fit(ctx, nil, x, k, opt, o, began)
+}
+
+// fit is Fit with the options opt that o stands for, in this process or over
+// ranks.
+func fit[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	if !opt.plain() {
-		return fitCells(ctx, x, k, opt, o, began)
+		return fitCells(ctx, over, x, k, opt, o, began)
 	}
-	data, u, err := prepare(x, opt.RowNames, opt.ColumnNames, opt.Threads)
-	if err != nil {
+	own := shareOf[F](&opt)
+	m, n := x.Dims()
+	data, u, err := over.prepare(x, &opt)
+	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
 	defer data.Close()
+	if err := own.agree(comm.Fact{Name: "the sum of X", Value: exact(data.Sum)}, comm.Fact{Name: "the sum of squares of X", Value: exact(data.SumSq)}); err != nil {
+		return nil, err
+	}
 	if data.SumSq == 0 {
 		return nil, allZero[F]()
 	}
-	opt.decideCompression(sizeOf(x), k)
-	kept, err := keep(x, k, &opt, &began)
+	opt.decideCompression(over.size(x), k)
+	kept, err := keep(over, x, k, &opt, &began)
 	if err != nil {
 		return nil, err
 	}
 	defer kept.close()
-	ranks := make([]int, opt.Runs)
-	for i := range ranks {
-		ranks[i] = k
-	}
 	unitW, unitH, err := opt.units(u)
 	if err != nil {
 		return nil, err
 	}
-	cfg := opt.engineConfig(began, u*u)
+	mine := own.options(&opt)
+	cfg := mine.engineConfig(began, u*u)
+	cfg.Seeds = own.seeds(opt.Seed)
 	cfg.PenaltyW = opt.PenaltyW.factor(m, k, n, unitW, u*u, false)
-	cfg.PenaltyH = opt.PenaltyH.factor(n, k, m, unitH, u*u, true)
+	cfg.PenaltyH = opt.PenaltyH.factor(n, k, over.samples(m), unitH, u*u, true)
 	var startErr error
-	starter := func(i int) (w, h *engine.Tall[F]) {
+	starter := own.starter(func(i int) (w, h *engine.Tall[F]) {
 		w, h, err := starting(data, k, unitW, unitH, opt, opt.Seed+uint64(i))
 		if err != nil {
 			startErr = errors.Join(startErr, err)
@@ -73,36 +86,51 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		satisfy(cfg.PenaltyW, w)
 		satisfy(cfg.PenaltyH, h)
 		return w, h
-	}
-	if cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &opt); err != nil {
+	})
+	cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &mine)
+	err = own.outcome(err)
+	if cfg.SideBySide, err = over.fewest(cfg.SideBySide, err); err != nil {
 		return nil, err
 	}
 	var compression *Compression
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
-		runs, compression, err = compress(ctx, data, ranks, starter, cfg, kept, &startErr)
-		if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
+		runs, compression, err = compress(ctx, data, k, own.ranks(k), starter, cfg, kept, &startErr)
+		if err = over.outcome(own.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
+			return nil, err
+		}
+		if err := own.joinIterations(compression); err != nil {
 			return nil, err
 		}
 		starter = startAt(runs)
 	}
 	cfg.BestOnly = true
 	sketched := runs
-	runs, err = engine.MinimizeKept(ctx, data, ranks, starter, cfg, kept.onReal(sketched, compression, &startErr))
-	if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
+	runs, err = engine.MinimizeKept(ctx, data, own.ranks(k), starter, cfg, kept.onReal(sketched, compression, &startErr))
+	if err = over.outcome(own.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
+		return nil, err
+	}
+	if runs, err = own.join(runs, m, n, k); err != nil {
 		return nil, err
 	}
 	best := engine.Best(runs)
 	if best < 0 && compression != nil {
+		if sketched, err = own.join(sketched, m, n, k); err != nil {
+			return nil, err
+		}
 		if runs, err = uncompressed(ctx, data, sketched, opt.Threads); err != nil {
 			return nil, err
 		}
 		best = engine.Best(runs)
 	}
 	if best < 0 {
-		return nil, context.Cause(ctx)
+		return nil, over.cause(ctx)
 	}
-	model := newModel(x, k, u, unitW, unitH, u*u, runs, best, opt)
+	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
+	if err != nil {
+		return nil, err
+	}
+	model := newModel(pair, over.size(x), k, u, unitW, unitH, u*u, runs, best, opt)
 	model.options(o)
 	kept.warn(&model.Info)
 	model.Info.Compression = compression
@@ -153,17 +181,24 @@ func rowTol(tol float64) float64 {
 // starting makes the start of one run, of factors that are divided by unitW and
 // unitH.
 func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o Options, seed uint64) (w, h *engine.Tall[F], err error) {
-	if complete(o.W, x.Rows, k) && complete(o.H, k, x.Cols) {
+	if o.Init == givenInit {
 		w, h = engine.NewTall[F](x.Rows, k), engine.NewTall[F](x.Cols, k)
 	} else {
 		w, h, err = start.New(o.Init, x, k, seed, o.Threads)
 	}
-	given(&o, w, h, unitW, unitH)
+	row, _ := x.OwnRows()
+	_, col := x.First()
+	given(&o, w, h, row, col, unitW, unitH)
+	x.Share(w)
 	return w, h, err
 }
 
-// given puts the entries that are given in the place of a start's.
-func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float64) {
+// givenInit is Options.Init where a start is given whole.
+const givenInit = "given"
+
+// given puts the entries that are given in the place of a start's. The given W
+// begins at a row of w, and h at a column of the given H.
+func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW, unitH float64) {
 	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
 		if v == v {
 			t.Row(i)[j] = F(v / unit)
@@ -172,27 +207,27 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], unitW, unitH float6
 	if o.W != nil && w != nil {
 		for i := range o.W.Rows {
 			for j, v := range o.W.Row(i) {
-				put(w, i, j, v, unitW)
+				put(w, row+i, j, v, unitW)
 			}
 		}
 	}
 	if o.H != nil && h != nil {
 		for j := range o.H.Rows {
-			for i, v := range o.H.Row(j) {
+			for i, v := range o.H.Row(j)[col : col+h.Rows] {
 				put(h, i, j, v, unitH)
 			}
 		}
 	}
 }
 
-func newModel[F matrix.Float](x matrix.Matrix[F], k int, u, unitW, unitH, lossUnit float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
+func newModel[F matrix.Float](pair wholePair[F], size engine.Size, k int, u, unitW, unitH, lossUnit float64, runs []*engine.Run[F], best int, opt Options) *Model[F] {
 	r := runs[best]
 	model := &Model[F]{RowNames: opt.RowNames, ColumnNames: opt.ColumnNames}
 	var basisNorms []float64
 	if opt.PenaltyW.fixesScale() || opt.PenaltyH.fixesScale() {
-		model.W, model.H, model.Scales = asTheyAre(r.W, r.H, unitW, unitH)
+		model.W, model.H, model.Scales = asTheyAre(pair.w, pair.h, unitW, unitH)
 	} else {
-		model.W, model.H, model.Scales, basisNorms = normalize(r.W, r.H)
+		model.W, model.H, model.Scales, basisNorms = normalize(pair.w, pair.h, pair.sumW, pair.sumH)
 		for j := range model.Scales {
 			model.Scales[j] *= u
 			basisNorms[j] *= unitH
@@ -206,10 +241,10 @@ func newModel[F matrix.Float](x matrix.Matrix[F], k int, u, unitW, unitH, lossUn
 			}
 		}
 	}
-	m, n := x.Dims()
+	m, n := size.Rows, size.Cols
 	info := &model.Info
 	*info = Info{FormatVersion: formatVersion, Version: Version(), SIMD: kernel.For[F]().Tier,
-		Precision: precision[F](), Rows: m, Columns: n, StoredCells: sizeOf(x).Stored, K: k,
+		Precision: precision[F](), Rows: m, Columns: n, StoredCells: size.Stored, K: k,
 		LossName: "frobenius", Loss: r.Loss, RelativeError: r.RelativeError, KKT: r.KKT,
 		Iterations: r.Iterations, Status: r.Status, Resolved: opt, Trace: r.Trace}
 	if opt.PenaltyW.weighs() || opt.PenaltyH.weighs() {

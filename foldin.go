@@ -35,7 +35,7 @@ func (m *Model[F]) likeTheFit(rows, cols int, t *TransformOptions) (*Options, er
 // not Frobenius. It reports whether the data turned out to be whole and plain,
 // and then does nothing.
 func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *projection[F], o *Options, tol float64) (whole bool, err error) {
-	v, err := observe(x, o)
+	v, err := observe(nil, x, o)
 	if err != nil {
 		return false, err
 	}

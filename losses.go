@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/internal/start"
@@ -155,13 +156,14 @@ func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
 
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
-func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
+func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
 	}
-	v, err := observe(x, &opt)
-	if err != nil {
+	own := shareOf[F](&opt)
+	v, err := observe(over, x, &opt)
+	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
 	if v.whole && opt.Loss == frobenius {
@@ -175,15 +177,16 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		}
 		return model, err
 	}
-	if _, err := cellsMemory[F](sizeOf(x), k, &opt); err != nil {
+	_, err = cellsMemory[F](sizeOf(x), k, &opt)
+	if err := over.outcome(own.outcome(err)); err != nil {
 		return nil, err
 	}
-	kept, err := keep(x, k, &opt, &began)
+	kept, err := keep(over, x, k, &opt, &began)
 	if err != nil {
 		return nil, err
 	}
 	defer kept.close()
-	f := &cellsFit[F]{ctx: ctx, kept: kept, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
+	f := &cellsFit[F]{ctx: ctx, kept: kept, over: over, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
@@ -191,7 +194,10 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if err != nil {
 		return nil, err
 	}
-	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
+	f.cells = over.cells(engine.NewCells(v.x, v.observed, l, opt.Threads), opt.Threads)
+	if err := own.agree(comm.Fact{Name: "the mean of the cells that count", Value: exact(f.cells.Mean)}); err != nil {
+		return nil, err
+	}
 	if !(f.cells.Mean > 0) {
 		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
 	}
@@ -202,15 +208,19 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if err != nil {
 		return nil, err
 	}
-	runs, err := f.run(stage, opt.Runs, opt.MaxIter, opt.Progress)
+	runs, err := f.run(stage, own, opt.MaxIter, opt.Progress)
 	if err != nil {
 		return nil, err
 	}
 	best := engine.Best(runs)
 	if best < 0 {
-		return nil, context.Cause(ctx)
+		return nil, over.cause(ctx)
 	}
-	model := newModel(x, k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
+	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
+	if err != nil {
+		return nil, err
+	}
+	model := newModel(pair, over.size(x), k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
 	model.options(o)
 	kept.warn(&model.Info)
 	model.Info.LossName = opt.Loss
@@ -263,6 +273,7 @@ const (
 type cellsFit[F matrix.Float] struct {
 	ctx                context.Context
 	kept               *keeper[F]
+	over               *ranks[F]
 	opt                *Options
 	cells              *engine.Cells[F]
 	data               *engine.Data[F]
@@ -282,17 +293,15 @@ func (f *cellsFit[F]) lossUnit() float64 {
 	return math.Pow(f.unit, f.cells.Loss().Degree())
 }
 
-// run fits runs with the loss as it is, which is a stage of the fit.
-func (f *cellsFit[F]) run(stage, runs, maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
-	ranks := make([]int, runs)
-	for i := range ranks {
-		ranks[i] = f.k
-	}
-	o := *f.opt
+// run fits this rank's share of runs with the loss as it is, which is a stage of
+// the fit, and gives all.
+func (f *cellsFit[F]) run(stage int, own share[F], maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
+	o := own.options(f.opt)
 	o.Progress, o.MaxIter = progress, maxIter
 	cfg := o.engineConfig(f.began, f.lossUnit())
+	cfg.Seeds = own.seeds(o.Seed)
 	cfg.PenaltyW = o.PenaltyW.factor(f.m, f.k, f.n, f.unitW, f.lossUnit(), false)
-	cfg.PenaltyH = o.PenaltyH.factor(f.n, f.k, f.m, f.unitH, f.lossUnit(), true)
+	cfg.PenaltyH = o.PenaltyH.factor(f.n, f.k, f.over.samples(f.m), f.unitH, f.lossUnit(), true)
 	cfg.BestOnly = true
 	var startErr error
 	starter := func(i int) (w, h *engine.Tall[F]) {
@@ -302,14 +311,17 @@ func (f *cellsFit[F]) run(stage, runs, maxIter int, progress func(Progress)) ([]
 		satisfy(cfg.PenaltyH, h)
 		return w, h
 	}
-	out, err := engine.AlternateKept(f.ctx, f.cells, ranks, starter, cfg, f.kept.stage(stage, f.known, nil, &startErr))
-	return out, errors.Join(err, startErr)
+	out, err := engine.AlternateKept(f.ctx, f.cells, own.ranks(f.k), own.starter(starter), cfg, f.kept.stage(stage, f.known, nil, &startErr))
+	if err := own.outcome(errors.Join(err, startErr)); err != nil {
+		return out, err
+	}
+	return own.join(out, f.m, f.n, f.k)
 }
 
 // starting makes the start of one run. Random ones go by the mean of the cells
 // that count; others see missing cells as zeros.
 func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
-	w, h = start.Draw[F](f.m, f.n, f.cells.Mean, f.k, seed)
+	w, h = start.DrawPart[F](f.m, f.n, f.over.first(), 0, f.cells.Mean, f.k, seed)
 	if f.data != nil {
 		if w2, h2, err := start.New(f.opt.Init, f.data, f.k, seed, f.opt.Threads); err != nil {
 			return w, h, err
@@ -317,7 +329,7 @@ func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
 			w, h = w2, h2
 		}
 	}
-	given(f.opt, w, h, f.unitW, f.unitH)
+	given(f.opt, w, h, 0, 0, f.unitW, f.unitH)
 	return w, h, nil
 }
 
@@ -369,7 +381,7 @@ func (f *cellsFit[F]) pilot(stage int) error {
 	if stage > 0 {
 		f.known = f.dispersions
 	}
-	runs, err := f.run(stage, 1, min(pilotIterations, f.opt.MaxIter), nil)
+	runs, err := f.run(stage, share[F]{runs: 1, to: 1}, min(pilotIterations, f.opt.MaxIter), nil)
 	if err != nil {
 		return err
 	}

@@ -124,11 +124,11 @@ func (m *Model[F]) Shares() []float64 {
 }
 
 // normalize turns a pair of tall factors (W is m x k, H is n x k) into the
-// model's form: unit L1 norms, scales falling. basisNorms are the norms that
+// model's form: unit L1 norms, scales falling. The columns of W and H have the
+// sums sumW and sumH; w may be a part of the rows. basisNorms are the norms that
 // the rows of H had.
-func normalize[F matrix.Float](w, h *engine.Tall[F]) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
+func normalize[F matrix.Float](w, h *engine.Tall[F], sumW, sumH []float64) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
 	k := w.K
-	sumW, sumH := columnSums(w), columnSums(h)
 	order := make([]int, k)
 	scale := make([]float64, k)
 	for j := range k {

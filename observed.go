@@ -111,15 +111,17 @@ func (v *view[F]) mean() float64 {
 
 // observe sorts out which cells of x count, and refuses those that count and
 // cannot be fitted.
-func observe[F matrix.Float](x matrix.Matrix[F], o *Options) (*view[F], error) {
+//
+// Over ranks it is collective, and an error of one rank is one of all.
+func observe[F matrix.Float](over *ranks[F], x matrix.Matrix[F], o *Options) (*view[F], error) {
 	m, n := x.Dims()
-	if m == 0 || n == 0 {
+	if over == nil && (m == 0 || n == 0) {
 		return nil, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
-	if err := checkLayout(x); err != nil {
+	if err := over.outcome(checkLayout(x)); err != nil {
 		return nil, err
 	}
-	s := &sorter[F]{o: o, m: m, n: n, weights: weightsOf[F](o.Weights)}
+	s := &sorter[F]{over: over, o: o, m: m, n: n, weights: weightsOf[F](o.Weights)}
 	v := &view[F]{unit: 1}
 	v.observed.RowWeights, v.observed.ColumnWeights = rankOne[F](o.RowWeights), rankOne[F](o.ColumnWeights)
 	var err error
@@ -142,13 +144,14 @@ func (s *sorter[F]) finish(v *view[F]) error {
 	ob := &v.observed
 	v.whole = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil && ob.RowWeights == nil && ob.ColumnWeights == nil
 	largest, bad := engine.Largest(v.x, s.o.Threads)
+	var err error
 	if bad >= 0 {
-		return badCell(v.x, bad, s.o.RowNames, s.o.ColumnNames)
+		err = badCell(v.x, bad, s.o.RowNames, s.o.ColumnNames)
+	} else if s.o.engineLoss().NeedsPositive() {
+		err = s.refuseZeros(v)
 	}
-	if s.o.engineLoss().NeedsPositive() {
-		if err := s.refuseZeros(v); err != nil {
-			return err
-		}
+	if largest, err = s.over.largest(largest, err); err != nil {
+		return err
 	}
 	if t := float64(largest); t > largestValue || t > 0 && t < 1/largestValue {
 		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, t, 1/largestValue, largestValue)
@@ -201,6 +204,7 @@ func (s *sorter[F]) refuseZeros(v *view[F]) error {
 
 // sorter sorts the cells of one X.
 type sorter[F matrix.Float] struct {
+	over *ranks[F]
 	o    *Options
 	m, n int
 	// weights is nil or holds those of the cells.

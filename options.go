@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/solver"
 	"github.com/partsof/nmf/internal/start"
 	"github.com/partsof/nmf/matrix"
@@ -114,6 +115,16 @@ type Options struct {
 	// Threads bounds the goroutines. The result does not depend on it.
 	// Default GOMAXPROCS.
 	Threads int `json:"threads"`
+	// Grid is for FitRows, and says in how many parts it divides the rows and
+	// the columns of X: their product is the number of ranks. The zero value
+	// chooses the one that communicates least. Fit takes no notice of it.
+	Grid [2]int `json:"grid,omitzero"`
+
+	// RunsOver, unless nil, joins ranks (see package dist) that share the runs:
+	// each has the whole of X and makes a part of the runs, and all get the same
+	// model, which is the one that a single process makes. All of them call Fit
+	// with equal options, Threads and Memory aside.
+	RunsOver comm.Comm `json:"-"`
 
 	// W (m x k) and H (k x n) are a given start. They may have fewer components
 	// than k, and NaN for what is not given: the rest comes from Init. With all
@@ -189,7 +200,7 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 	given := complete(r.W, m, k) && complete(r.H, k, n)
 	switch {
 	case given:
-		r.Init = "given"
+		r.Init = givenInit
 	case r.Init == "" || r.Init == auto:
 		r.Init = "random"
 		if r.Runs == 1 && k <= min(m, n) && r.Solver != "mu" && r.PenaltyW.Held == nil && r.PenaltyH.Held == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/comm"
 )
 
 // Options says what Sweep measures. The zero value of a field is its default.
@@ -44,6 +45,11 @@ type Options struct {
 	// State is a folder that keeps what is done, so that a sweep can be stopped
 	// and go on; it is made where it is not there. "" keeps nothing.
 	State string
+	// Ranks, unless nil, joins ranks (see package dist) that share the sweep:
+	// each has the whole of X and does a part of the work, and all get the same
+	// result, which is the one of a single process. All of them call Sweep with
+	// equal options. Rank 0 alone uses State.
+	Ranks comm.Comm
 	// Progress, unless nil, is called after every part of the work.
 	Progress func(Progress)
 }

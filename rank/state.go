@@ -22,7 +22,12 @@ import (
 // state is the folder that keeps the parts of a sweep that are done: a file for
 // each, written whole or not at all, and one that says what the sweep is of. The
 // nil state keeps nothing.
-type state struct{ folder string }
+type state struct {
+	// folder is "" where ranks share the sweep and this one keeps nothing.
+	folder string
+	// parts are those that ranks have told each other of.
+	parts map[string]json.RawMessage
+}
 
 // identity is what a saved part depends on.
 type identity struct {
@@ -44,7 +49,7 @@ func openState(folder string, id identity) (*state, error) {
 	if folder == "" {
 		return nil, nil
 	}
-	s := &state{folder}
+	s := &state{folder: folder}
 	old := new(identity)
 	found, err := s.load("sweep", old)
 	if err != nil {
@@ -83,6 +88,12 @@ func (s *state) load(name string, v any) (bool, error) {
 	if s == nil {
 		return false, nil
 	}
+	if part, ok := s.parts[name]; ok {
+		return true, json.Unmarshal(part, v)
+	}
+	if s.folder == "" {
+		return false, nil
+	}
 	path := filepath.Join(s.folder, name+".json")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +129,7 @@ func sum(part []byte) string {
 }
 
 func (s *state) save(name string, v any) error {
-	if s == nil {
+	if s == nil || s.folder == "" {
 		return nil
 	}
 	part, err := json.Marshal(v)
@@ -137,7 +148,11 @@ func (s *state) save(name string, v any) error {
 
 // drop removes a part that is no longer needed.
 func (s *state) drop(name string) {
-	if s != nil {
+	if s == nil {
+		return
+	}
+	delete(s.parts, name)
+	if s.folder != "" {
 		os.Remove(filepath.Join(s.folder, name+".json"))
 	}
 }

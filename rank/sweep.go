@@ -33,16 +33,10 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	if o == nil {
 		o = new(Options)
 	}
-	if err := inMemory(x); err != nil {
-		return nil, err
-	}
 	m, n := x.Dims()
-	opt, err := o.resolve(m)
-	if err != nil {
+	opt, err := checked(x, o)
+	if err := o.outcome(err); err != nil {
 		return nil, err
-	}
-	if m == 0 || n == 0 {
-		return nil, fmt.Errorf("%w: the matrix is %d x %d", nmf.ErrEmpty, m, n)
 	}
 	s := &sweep[F]{x: x, o: opt, fit: fit, began: time.Now(), cells: newCells(x, &opt.Fit)}
 	s.consensus = sampleOf(m, opt.ConsensusSamples, opt.Fit.Seed)
@@ -51,13 +45,22 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	if err != nil {
 		return nil, err
 	}
-	if s.state, err = openState(opt.State, id); err != nil {
+	if s.state, err = s.open(id); err != nil {
 		return nil, err
 	}
 	if err := s.plan(); err != nil {
 		return nil, err
 	}
-	for _, p := range s.parts {
+	if err := s.tellParts(); err != nil {
+		return nil, err
+	}
+	for i, p := range s.parts {
+		if err := s.shareFrom(ctx, i); err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, err
+		}
 		if err := s.do(ctx, p); err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
@@ -67,6 +70,19 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	}
 	s.finish()
 	return s.result, nil
+}
+
+// checked resolves the options for x.
+func checked[F matrix.Float](x matrix.Matrix[F], o *Options) (Options, error) {
+	if err := inMemory(x); err != nil {
+		return Options{}, err
+	}
+	m, n := x.Dims()
+	opt, err := o.resolve(m)
+	if err == nil && (m == 0 || n == 0) {
+		err = fmt.Errorf("%w: the matrix is %d x %d", nmf.ErrEmpty, m, n)
+	}
+	return opt, err
 }
 
 // inMemory refuses an X that is read block by block: its rows and blocks are
@@ -96,6 +112,8 @@ type sweep[F matrix.Float] struct {
 	state     *state
 	result    *Result
 	parts     []part
+	// together is the most columns of the restarts of one part.
+	together int
 
 	// waiting holds the restarts of each k that is not complete, batches the
 	// starts of the batches that are kept for such a k.
@@ -110,6 +128,8 @@ type sweep[F matrix.Float] struct {
 	work, known, done float64
 	// made says that the part that is being done was not there yet.
 	made bool
+	// fresh are the parts that this call has made, or other ranks for it.
+	fresh map[string]bool
 }
 
 // part is a piece of the work that is kept when it is done.
@@ -117,6 +137,10 @@ type part struct {
 	name, what string
 	cost       float64
 	do         func(ctx context.Context, p part) error
+	// starts are those of a part of restarts; make makes a part of another kind
+	// without keeping it.
+	starts []nmf.Start
+	make   func(ctx context.Context) (repeatPart, error)
 }
 
 // columnsTogether bounds the columns, and the numbers in the factors, of the
@@ -135,7 +159,7 @@ func (s *sweep[F]) plan() error {
 	for _, k := range s.o.K {
 		perFit += float64(k)
 	}
-	most := max(s.o.K[len(s.o.K)-1], min(columnsTogether, numbersTogether/(m+n)))
+	s.together = max(s.o.K[len(s.o.K)-1], min(columnsTogether, numbersTogether/(m+n)))
 	var batch []nmf.Start
 	columns := 0
 	flush := func() {
@@ -148,12 +172,13 @@ func (s *sweep[F]) plan() error {
 		if last := starts[len(starts)-1].K; last != starts[0].K {
 			what += fmt.Sprintf(" to %d", last)
 		}
-		s.parts = append(s.parts, part{name, what, cost, func(ctx context.Context, p part) error { return s.restarts(ctx, p.name, starts) }})
+		s.parts = append(s.parts, part{name: name, what: what, cost: cost, starts: starts,
+			do: func(ctx context.Context, p part) error { return s.restarts(ctx, p.name, starts) }})
 		batch, columns = nil, 0
 	}
 	for _, k := range s.o.K {
 		for run := range s.o.Runs {
-			if columns+k > most {
+			if columns+k > s.together {
 				flush()
 			}
 			batch = append(batch, nmf.Start{K: k, Seed: s.o.Fit.Seed + uint64(run)})
@@ -164,10 +189,9 @@ func (s *sweep[F]) plan() error {
 	repeat := func(kind, title string, times int, cost float64, do func(ctx context.Context, index int) (map[int][]float64, error)) {
 		s.repeated[kind] = map[int][][]float64{}
 		for i := range times {
-			s.parts = append(s.parts, part{fmt.Sprintf("%s-%d", kind, i), fmt.Sprintf("%s %d of %d", title, i+1, times), cost * perFit,
-				func(ctx context.Context, p part) error {
-					return s.repeat(ctx, p.name, kind, func(ctx context.Context) (map[int][]float64, error) { return do(ctx, i) })
-				}})
+			s.parts = append(s.parts, part{name: fmt.Sprintf("%s-%d", kind, i), what: fmt.Sprintf("%s %d of %d", title, i+1, times), cost: cost * perFit,
+				do:   func(ctx context.Context, p part) error { return s.repeat(ctx, p, kind) },
+				make: func(ctx context.Context) (repeatPart, error) { return s.makeRepeat(ctx, i, do) }})
 		}
 	}
 	complete := s.o.Fit.Mask == nil && s.o.Fit.Weights == nil && (s.o.Fit.Missing == "" || s.o.Fit.Missing == "error")
@@ -261,7 +285,7 @@ func (s *sweep[F]) do(ctx context.Context, p part) error {
 	if err := p.do(ctx, p); err != nil {
 		return err
 	}
-	if s.made {
+	if s.made || s.fresh[p.name] {
 		s.done += p.cost
 	} else {
 		s.known += p.cost
@@ -472,6 +496,21 @@ func (s *sweep[F]) sumUp(k int) error {
 	if s.has(k) {
 		return nil
 	}
+	sum, failures := s.summary(k, runs)
+	if sum == nil {
+		s.result.Failures = append(s.result.Failures, failures...)
+		s.note("k = %d is left out: none of its restarts could be made", k)
+		return nil
+	}
+	if err := s.state.save(summaryName(k), sum); err != nil {
+		return err
+	}
+	s.accept(sum)
+	return nil
+}
+
+// summary is what the restarts of a k come to, nil where all of them failed.
+func (s *sweep[F]) summary(k int, runs []*restart) (*summary, []string) {
 	var failures []string
 	var good []*restart
 	for _, r := range runs {
@@ -482,17 +521,11 @@ func (s *sweep[F]) sumUp(k int) error {
 		good = append(good, r)
 	}
 	if len(good) == 0 {
-		s.result.Failures = append(s.result.Failures, failures...)
-		s.note("k = %d is left out: none of its restarts could be made", k)
-		return nil
+		return nil, failures
 	}
 	sum := s.summarize(k, good)
 	sum.Failures = failures
-	if err := s.state.save(summaryName(k), sum); err != nil {
-		return err
-	}
-	s.accept(sum)
-	return nil
+	return sum, failures
 }
 
 func (s *sweep[F]) summarize(k int, runs []*restart) *summary {
@@ -564,29 +597,36 @@ type repeatPart struct {
 	Failures []string
 }
 
-// repeat does one repeat of a kind, or takes it from the state.
-func (s *sweep[F]) repeat(ctx context.Context, name, kind string, do func(ctx context.Context) (map[int][]float64, error)) error {
+// makeRepeat does one repeat of a kind.
+func (s *sweep[F]) makeRepeat(ctx context.Context, index int, do func(ctx context.Context, index int) (map[int][]float64, error)) (repeatPart, error) {
+	before := len(s.result.Failures)
+	values, err := do(ctx, index)
+	if err != nil {
+		return repeatPart{}, err
+	}
+	made := repeatPart{Values: map[int][]Number{}, Failures: slices.Clone(s.result.Failures[before:])}
+	s.result.Failures = s.result.Failures[:before]
+	for k, v := range values {
+		for _, x := range v {
+			made.Values[k] = append(made.Values[k], Number(x))
+		}
+	}
+	return made, nil
+}
+
+// repeat does a repeat, or takes it from the state.
+func (s *sweep[F]) repeat(ctx context.Context, p part, kind string) error {
 	var kept repeatPart
-	found, err := s.state.load(name, &kept)
+	found, err := s.state.load(p.name, &kept)
 	if err != nil {
 		return err
 	}
 	if !found {
 		s.made = true
-		before := len(s.result.Failures)
-		values, err := do(ctx)
-		if err != nil {
+		if kept, err = p.make(ctx); err != nil {
 			return err
 		}
-		kept.Failures = slices.Clone(s.result.Failures[before:])
-		s.result.Failures = s.result.Failures[:before]
-		kept.Values = map[int][]Number{}
-		for k, v := range values {
-			for _, x := range v {
-				kept.Values[k] = append(kept.Values[k], Number(x))
-			}
-		}
-		if err := s.state.save(name, kept); err != nil {
+		if err := s.state.save(p.name, kept); err != nil {
 			return err
 		}
 	}

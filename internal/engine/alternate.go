@@ -31,20 +31,20 @@ func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, st
 
 // AlternateKept is Alternate whose state is kept, unless keep is nil.
 func AlternateKept[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
-	a := &alternation[F]{c: c, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
+	a := &alternation[F]{c: c, ctx: ctx, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
 	if err := a.choose(); err != nil {
 		return nil, err
 	}
-	a.takeUp(ctx, keep)
+	a.takeUp(keep)
 	workers := max(1, cfg.Workers)
-	if len(ranks) == 1 || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
+	if len(ranks) == 1 || c.grid != nil || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
 		for i := range ranks {
-			if ctx.Err() != nil {
+			if a.cancelled(ctx) {
 				break
 			}
-			a.fit(&pool{ctx: keep.work(ctx), workers: workers}, i, cfg.OnIteration)
+			a.fit(c.grid.pool(keep.work(ctx), workers), i, cfg.OnIteration)
 		}
-		return a.runs, nil
+		return a.runs, c.grid.Lost()
 	}
 	a.beside = true
 	type event struct {
@@ -77,6 +77,7 @@ func LossSolvers(l *loss.Loss) []string {
 
 type alternation[F kernel.Float] struct {
 	c     *Cells[F]
+	ctx   context.Context
 	cfg   Config
 	start Starter[F]
 
@@ -162,7 +163,8 @@ func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 		s.scratch = append(s.scratch, newTileScratch[F](s.w.K))
 	}
 	if resumed || s.begin() {
-		for s.iterate() && s.kept() {
+		for s.iterate() {
+			s.note()
 		}
 	}
 	a.mu.Lock()
@@ -187,7 +189,7 @@ func (s *pair[F]) begin() bool {
 		asked *penalty.Factor
 	}{{s.w, s.cfg.PenaltyW}, {s.h, s.cfg.PenaltyH}} {
 		if s.positive && (f.asked == nil || !f.asked.Simplex) {
-			fillZeros(f.t)
+			s.fillZeros(f.t)
 		}
 		restoreTall(f.asked, f.t)
 	}
@@ -203,15 +205,18 @@ func (s *pair[F]) begin() bool {
 
 // fillZeros lifts zeros to a small part of the mean: a multiplicative update
 // cannot.
-func fillZeros[F kernel.Float](t *Tall[F]) {
+func (s *pair[F]) fillZeros(t *Tall[F]) {
 	const part = 1e-4
-	sum := 0.0
+	sum := []float64{0, float64(t.Rows * t.K)}
 	for i := range t.Rows {
 		for _, v := range t.Row(i) {
-			sum += float64(v)
+			sum[0] += float64(v)
 		}
 	}
-	least := F(part * sum / float64(t.Rows*t.K))
+	if t == s.w {
+		s.c.grid.sum(OfRows, sum)
+	}
+	least := F(part * sum[0] / sum[1])
 	for i := range t.Rows {
 		row := t.Row(i)
 		for j, v := range row {
@@ -259,7 +264,11 @@ func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratc
 
 // objective adds what is asked of the pair to its loss.
 func (s *pair[F]) objective(data float64, w, h *Tall[F]) float64 {
-	return data + penaltyOf(s.cfg.PenaltyW, w) + penaltyOf(s.cfg.PenaltyH, h)
+	ofW := penaltyOf(s.cfg.PenaltyW, w)
+	if s.cfg.PenaltyW.Penalized() {
+		ofW = s.c.grid.total(ofW)
+	}
+	return data + ofW + penaltyOf(s.cfg.PenaltyH, h)
 }
 
 func penaltyOf[F kernel.Float](asked *penalty.Factor, t *Tall[F]) float64 {
@@ -410,7 +419,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 // balances gives the factors of balance for a pair.
 func (s *pair[F]) balances(w, h *Tall[F]) (bw, bh []float64) {
 	normH := h.columnNorms()
-	return balance(w.columnNorms(), func(j int) float64 { return normH[j] })
+	return balance(s.normsOfW(w), func(j int) float64 { return normH[j] })
 }
 
 func (s *pair[F]) relative(data float64) float64 {
@@ -480,7 +489,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		s.tol /= 2
 		copyTall(s.w, last)
 		if s.cfg.Solver == "mu" {
-			fillZeros(s.w)
+			s.fillZeros(s.w)
 		}
 		copyTall(s.wPlain, s.w)
 		copyTall(s.hPlain, s.h)
@@ -529,11 +538,11 @@ func (s *pair[F]) cancel() {
 // becomes the positive part of the residual of a badly fitted sample and W_j
 // zero, which leaves WH as it is. A multiplicative update could not lift that W.
 func (s *pair[F]) repair() bool {
-	if s.pool.ctx.Err() != nil {
+	if s.cancelled(s.ctx) {
 		return false
 	}
 	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()
-	normW, normH := s.w.columnNorms(), s.h.columnNorms()
+	normW, normH := s.normsOfW(s.w), s.h.columnNorms()
 	for j := range s.w.K {
 		a, b := normW[j], normH[j]
 		if e := skew(a, b); free && (e > maxSkew || e < -maxSkew) {
@@ -561,14 +570,19 @@ func (s *pair[F]) repair() bool {
 func (s *pair[F]) revive(j int) {
 	const draws = 8
 	rng := rand.New(rand.NewPCG(s.cfg.seed(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
-	best := make([]F, s.h.Rows)
-	ws, bestNorm := s.scratch[0], 0.0
-	for range draws {
-		i := rng.IntN(s.w.Rows)
+	ws, g := s.scratch[0], s.c.grid
+	var rows [draws]int
+	var residuals [draws][]float64
+	norms := make([]float64, draws)
+	for d := range draws {
+		rows[d] = rng.IntN(s.c.allRows())
+		i, ok := g.holds(rows[d], s.w.Rows)
+		if !ok {
+			continue
+		}
 		s.c.left.reach(&ws.lines, i, i+1)
 		l := s.c.left.line(&ws.lines, i)
-		norm := 0.0
-		residual := make([]F, s.h.Rows)
+		residuals[d] = make([]float64, s.h.Rows)
 		for q, p := range l.idx {
 			if l.w != nil && l.w[q] == 0 {
 				continue
@@ -578,20 +592,25 @@ func (s *pair[F]) revive(j int) {
 				e -= float64(v) * float64(s.w.Row(i)[c])
 			}
 			if e > 0 {
-				residual[p] = F(e)
-				norm += e * e
+				residuals[d][p] = e
+				norms[d] += e * e
 			}
 		}
-		if norm > bestNorm {
-			best, bestNorm = residual, norm
+	}
+	g.sumAll(norms)
+	worst := 0
+	for d, norm := range norms {
+		if norm > norms[worst] {
+			worst = d
 		}
 	}
-	if bestNorm == 0 {
+	if norms[worst] == 0 {
 		return
 	}
+	best := g.fromRow(rows[worst], residuals[worst], s.h.Rows)
 	s.run.Revived++
 	for i, v := range best {
-		s.h.Row(i)[j] = v
+		s.h.Row(i)[j] = F(v)
 	}
 	for i := range s.w.Rows {
 		s.w.Row(i)[j] = 0

@@ -34,7 +34,9 @@ func (ws *worker[F]) measure(p *solver.Problem[F], g *solver.Gram[F], first int,
 // made, of which something is asked. Where all of H is one problem it is made
 // here first, from the H that the pass started from.
 func (f *fitter[F]) measureColumns() bool {
-	st, n, whole := f.stack, tiles[F](f.x.Cols), f.cfg.PenaltyH.Whole()
+	st, whole := f.stack, f.cfg.PenaltyH.Whole()
+	from, to := f.x.grid.ownColumns(f.x.Cols)
+	n := tiles[F](to - from)
 	for _, s := range f.slots {
 		if whole && !sparsify(f.pool, s.problemH, st.hOut, st.q, s.off, s.k, sparsifyRounds(f.cfg.PenaltyH), s.columnTile.each[0].pg) {
 			return false
@@ -45,7 +47,8 @@ func (f *fitter[F]) measureColumns() bool {
 	}
 	return f.pool.run(n*len(f.slots), func(wi, t int) {
 		s, i := f.slots[t/n], t%n
-		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
+		a := from + i*f.tile
+		b := min(a+f.tile, to)
 		at := a*st.h.Ld + s.off
 		ws := &f.workers[wi]
 		ws.tile.Load(b-a, s.k, st.hOut.Data[at:], st.hOut.Ld, st.q.Data[at:], st.q.Ld)
@@ -102,6 +105,9 @@ func (c *Config) asks() bool { return !c.PenaltyW.None() || !c.PenaltyH.None() }
 // penalties is what the objective adds to the loss for a pair in k columns from
 // off.
 func (f *fitter[F]) penalties(w, h *Tall[F], off, k int) float64 {
-	return penalty.Value(f.cfg.PenaltyW, w.Data[off:], w.Ld, w.Rows, k) +
-		penalty.Value(f.cfg.PenaltyH, h.Data[off:], h.Ld, h.Rows, k)
+	ofW := penalty.Value(f.cfg.PenaltyW, w.Data[off:], w.Ld, w.Rows, k)
+	if f.cfg.PenaltyW.Penalized() {
+		ofW = f.x.grid.total(ofW)
+	}
+	return ofW + penalty.Value(f.cfg.PenaltyH, h.Data[off:], h.Ld, h.Rows, k)
 }

@@ -70,9 +70,15 @@ func (t *Tall[F]) scaleColumn(col, e int) {
 
 // balancePair brings every component of a pair taken from a slot to nearly
 // equal norms.
-func (s *slot[F]) balancePair(w, h *Tall[F]) {
+func (s *slot[F]) balancePair(g *Grid, w, h *Tall[F]) {
+	normW, normH := make([]float64, s.k), make([]float64, s.k)
 	for j := range s.k {
-		if e := skew(w.columnSumSq(j), h.columnSumSq(j)); e != 0 {
+		normW[j], normH[j] = w.columnSumSq(j), h.columnSumSq(j)
+	}
+	g.sum(OfRows, normW)
+	g.sum(OfColumns, normH)
+	for j := range s.k {
+		if e := skew(normW[j], normH[j]); e != 0 {
 			s.rescale(j, e)
 			w.scaleColumn(j, e)
 			h.scaleColumn(j, -e)

@@ -33,6 +33,8 @@ type Cells[F kernel.Float] struct {
 	steps       *loss.Steps[F]
 	ops         *kernel.Ops[F]
 	left, right *side[F]
+	// grid joins the ranks that have the other rows, nil for one process.
+	grid *Grid
 	// Mean is the weighted mean of the cells, Reference the loss that relative
 	// errors are relative to.
 	Mean, Reference float64
@@ -198,7 +200,7 @@ func (c *Cells[F]) setReference(p *pool) {
 		}
 		return lineSums{loss: sum}
 	})
-	c.Reference = sums.loss
+	c.Reference = c.grid.total(sums.loss)
 }
 
 // setTheta takes over the dispersion of the loss.

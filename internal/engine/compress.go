@@ -11,7 +11,7 @@ import (
 // of X: they differ by ⟨X − QQᵀX, WH⟩, which is small as the columns of W come
 // to lie in the range of Q.
 func Compress[F kernel.Float](x *Data[F], q, b *Tall[F]) *Data[F] {
-	return &Data[F]{Rows: x.Rows, Cols: x.Cols, Sum: x.Sum, SumSq: x.SumSq, BadRow: -1, ops: x.ops, block: x.Rows,
+	return &Data[F]{Rows: x.Rows, Cols: x.Cols, Sum: x.Sum, SumSq: x.SumSq, BadRow: -1, ops: x.ops, block: max(1, x.Rows), grid: x.grid,
 		operand: &compressedOperand[F]{q: q, b: b, x: x, small: NewTall[F](q.K, 1)}}
 }
 

@@ -26,6 +26,10 @@ type Data[F kernel.Float] struct {
 	// block is the number of rows that both products of a pass are done for
 	// before it goes on, so that the second finds X in cache.
 	block int
+	// grid joins the ranks whose parts of X make the whole, nil for one
+	// process; meanRow and meanColumn are then of the whole what cells gives.
+	grid                *Grid
+	meanRow, meanColumn float64
 }
 
 // operand is one way to hold X.
@@ -132,11 +136,14 @@ func (d *Data[F]) Failure() error { return d.failure() }
 // Close ends reading from X, where that goes on beside the passes.
 func (d *Data[F]) Close() { d.close() }
 
-// RowValues copies row i.
+// RowValues copies row i of the whole X, the columns of this part.
 func (d *Data[F]) RowValues(i int) []float64 {
-	row := make([]float64, d.Cols)
-	d.row(i, row)
-	return row
+	var row []float64
+	if local, ok := d.holds(i); ok {
+		row = make([]float64, d.Cols)
+		d.row(local, row)
+	}
+	return d.grid.fromRow(i, row, d.Cols)
 }
 
 // cause is why work was cancelled.
@@ -148,23 +155,26 @@ func (d *Data[F]) cause(ctx context.Context) error {
 }
 
 // Mean is the mean over all cells.
-func (d *Data[F]) Mean() float64 { return d.Sum / (float64(d.Rows) * float64(d.Cols)) }
+func (d *Data[F]) Mean() float64 { return d.Sum / (float64(d.AllRows()) * float64(d.AllCols())) }
 
 // RowSums gives the sum of every row and that of its squares, and false where X
 // could not be read.
 func (d *Data[F]) RowSums(workers int) (sums, squares []float64, ok bool) {
 	sums, squares = make([]float64, d.Rows), make([]float64, d.Rows)
 	p := &pool{ctx: context.Background(), workers: max(1, workers)}
-	for r0 := 0; r0 < d.Rows; r0 += d.block {
+	ok = true
+	for r0 := 0; r0 < d.Rows && ok; r0 += d.block {
 		r1 := min(r0+d.block, d.Rows)
-		if !d.hold(p, r0, r1) {
-			return nil, nil, false
+		if ok = d.hold(p, r0, r1); !ok {
+			break
 		}
 		p.run(r1-r0, func(_, i int) {
 			_, sums[r0+i], squares[r0+i], _ = d.ops.Scan(d.stored(r0 + i))
 		})
 	}
-	return sums, squares, true
+	d.grid.sum(OfColumns, sums)
+	d.grid.sum(OfColumns, squares)
+	return sums, squares, d.grid.agree(ok)
 }
 
 // Norm is the Frobenius norm of X.

@@ -116,20 +116,23 @@ func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, 
 		return nil, err
 	}
 	f := &fitter[F]{
-		x: x, cfg: cfg, solver: solve, ctx: ctx, keep: keep, resumed: keep.resumed(),
-		pool:  &pool{ctx: keep.work(ctx), workers: max(1, cfg.Workers)},
+		x: x, cfg: cfg, solver: solve, keep: keep, resumed: keep.resumed(),
+		ctx: ctx, pool: x.grid.pool(keep.work(ctx), cfg.Workers),
 		stack: newStack[F](cfg.Extrapolate),
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
-		widest: stackWidth[F](x.Cols), tile: kernel.TileRows[F](),
+		widest: stackWidth[F](x.widestCols()), tile: kernel.TileRows[F](),
 	}
 	f.takeUp()
+	if keep != nil && !x.grid.agree(ctx.Err() == nil) {
+		return f.runs, x.grid.Lost()
+	}
 	for f.refill(); len(f.slots) > 0; f.refill() {
 		if !f.iterate() || !f.kept() {
 			f.cancel()
 			break
 		}
 	}
-	return f.runs, nil
+	return f.runs, x.grid.Lost()
 }
 
 // stackWidth is the number of columns up to which pairs are put side by side:
@@ -171,7 +174,7 @@ type slot[F kernel.Float] struct {
 
 func (f *fitter[F]) newSlot(i, k int) *slot[F] {
 	f.runs[i] = &Run[F]{}
-	row, column := f.x.cells()
+	row, column := f.x.meanCells()
 	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
 		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
 		tol: f.cfg.Tol, momentum: newMomentum(f.cfg.Extrapolate), revivals: make([]int, k),
@@ -238,7 +241,7 @@ func (f *fitter[F]) refill() {
 	for _, s := range slots {
 		pairs = append(pairs, f.stack.moving(s.off, s.k))
 	}
-	for len(f.waiting) > 0 && f.ctx.Err() == nil && f.room(len(slots), width) {
+	for len(f.waiting) > 0 && f.pool.ctx.Err() == nil && f.room(len(slots), width) {
 		pair, s := f.begin(f.waiting[0])
 		pairs, slots = append(pairs, pair), append(slots, s)
 		width += s.k
@@ -246,7 +249,7 @@ func (f *fitter[F]) refill() {
 	}
 	f.slots = slots
 	f.stack.reshape(f.x.Rows, f.x.Cols, width)
-	if f.cfg.PenaltyW.Whole() {
+	if f.cfg.PenaltyW.Whole() || f.x.grid.divided() {
 		f.cross = NewTall[F](f.x.Rows, width)
 	}
 	off, maxK := 0, 0
@@ -310,7 +313,9 @@ func (f *fitter[F]) iterate() bool {
 			f.beta[s.off+j] = F(s.momentum.beta())
 		}
 	}
-	if !f.bothProducts() {
+	ok := f.bothProducts()
+	sumColumnShares(f.x.grid, f.stack.q)
+	if !sumGrams(f.x.grid, ok, f.slotGrams(func(s *slot[F]) *solver.Gram[F] { return s.s })...) {
 		return false
 	}
 	for _, s := range f.slots {
@@ -320,6 +325,7 @@ func (f *fitter[F]) iterate() bool {
 	if !f.updateColumns() {
 		return false
 	}
+	f.sumPass()
 	f.stack.flip()
 	for _, s := range f.slots {
 		if !f.judge(s) {
@@ -332,6 +338,9 @@ func (f *fitter[F]) iterate() bool {
 // bothProducts makes W and from it Q and S: block by block, or, where all of W
 // must be known at once, one after the other.
 func (f *fitter[F]) bothProducts() bool {
+	if f.x.grid.divided() {
+		return f.productsApart()
+	}
 	whole := f.cfg.PenaltyW.Whole()
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
@@ -359,13 +368,15 @@ func (f *fitter[F]) bothProducts() bool {
 // grams forms HHᵀ of every slot.
 func (f *fitter[F]) grams() bool {
 	h := f.stack.ahead()
+	from, to := f.x.grid.ownColumns(h.Rows)
 	for _, s := range f.slots {
 		clear(s.g.G)
 	}
 	ok := f.pool.run(len(f.gramParts), func(_, t int) {
 		s := f.gramParts[t].slot
-		addGram(f.x.ops, s.g, h, s.off, 0, h.Rows, f.gramParts[t].part)
+		addGram(f.x.ops, s.g, h, s.off, from, to, f.gramParts[t].part)
 	})
+	ok = sumGrams(f.x.grid, ok && (f.keep != nil || f.ctx.Err() == nil), f.slotGrams(func(s *slot[F]) *solver.Gram[F] { return s.g })...)
 	for _, s := range f.slots {
 		s.g.Ready()
 	}
@@ -486,10 +497,11 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	grams := f.gramParts
 	chunk := f.pool.columnChunk(f.x.Cols)
 	chunks := (f.x.Cols + chunk - 1) / chunk
+	from, to := f.x.grid.OwnRows(f.x.Rows)
 	return f.x.beforeRight(f.pool, w, r0, r1) && f.pool.run(len(grams)+chunks, func(_, t int) {
 		if t < len(grams) {
 			s := grams[t].slot
-			addGram(f.x.ops, s.s, w, s.off, r0, r1, grams[t].part)
+			addGram(f.x.ops, s.s, w, s.off, max(r0, from), min(r1, to), grams[t].part)
 			return
 		}
 		j0 := (t - len(grams)) * chunk
@@ -500,7 +512,9 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 
 // updateColumns makes H of every slot from Q and S.
 func (f *fitter[F]) updateColumns() bool {
-	st, n := f.stack, tiles[F](f.x.Cols)
+	st := f.stack
+	from, to := f.x.grid.ownColumns(f.x.Cols)
+	n := tiles[F](to - from)
 	ahead := st.ahead()
 	for _, s := range f.slots {
 		s.columnTile.reset(n, s.k)
@@ -508,7 +522,8 @@ func (f *fitter[F]) updateColumns() bool {
 	whole := f.cfg.PenaltyH.Whole()
 	ok := f.pool.run(n*len(f.slots), func(wi, t int) {
 		s, i := f.slots[t/n], t%n
-		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
+		a := from + i*f.tile
+		b := min(a+f.tile, to)
 		at := a*st.h.Ld + s.off
 		tile := f.workers[wi].tile
 		tile.Load(b-a, s.k, ahead.Data[at:], st.h.Ld, st.q.Data[at:], st.q.Ld)
@@ -522,11 +537,12 @@ func (f *fitter[F]) updateColumns() bool {
 		}
 		tile.Store(st.hOut.Data[at:], st.hOut.Ld)
 	})
+	shareColumns(f.x.grid, st.hOut)
 	ok = ok && (f.cfg.PenaltyH.None() || f.measureColumns())
 	if st.hAhead == nil {
 		return ok
 	}
-	return ok && f.pool.run(n, func(_, i int) {
+	return ok && f.pool.run(tiles[F](f.x.Cols), func(_, i int) {
 		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
 		f.x.ops.Extrapolate(b-a, st.h.Ld, f.beta, st.hOut.rows(a, b), st.h.rows(a, b), st.hAhead.rows(a, b))
 	})

@@ -53,6 +53,8 @@ type tileScratch[F kernel.Float] struct {
 	rowNum, rowDen, rowCurve []F
 	lines                    lineRoom[F]
 	rowSolver                rowSolver[F]
+	// await, unless nil, waits for terms and curvature that are made elsewhere.
+	await func(curved bool) bool
 	// worst is the largest KKT residual of a row that newton left.
 	worst float64
 }
@@ -91,7 +93,7 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 	l := h.cells.steps.Loss
 	switch {
 	case l.RestBySums() && (h.side.rest || h.side.list == nil && !h.side.byCell):
-		h.sums = columnSumsOf(h.fixed, h.side.other)
+		h.sums = h.columnSums()
 	case h.side.rest && l.RestByGram():
 		k := h.fixed.K
 		h.gram = make([]F, k*h.fixed.Ld)
@@ -112,9 +114,10 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 	return true
 }
 
-// columnSumsOf adds the rows of t, weighted unless weights is nil, padded as
-// its rows are.
-func columnSumsOf[F kernel.Float](t *Tall[F], weights []F) []F {
+// columnSums adds the rows of the fixed factor, weighted where the columns of the
+// side are, padded as its rows are.
+func (h *halfStep[F]) columnSums() []F {
+	t, weights := h.fixed, h.side.other
 	sums := make([]float64, t.K)
 	for i := range t.Rows {
 		w := 1.0
@@ -125,6 +128,7 @@ func columnSumsOf[F kernel.Float](t *Tall[F], weights []F) []F {
 			sums[j] += w * float64(v)
 		}
 	}
+	h.sumFixed(sums)
 	out := make([]F, t.Ld)
 	for j, v := range sums {
 		out[j] = F(v)
@@ -145,6 +149,9 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 	if !h.prepare(p) {
 		return res, false
 	}
+	if h.cells.grid != nil && h.side.turned {
+		return h.runOver(p, scratch)
+	}
 	var sums tileSums
 	n, t := tiles[F](h.side.rows), kernel.TileRows[F]()
 	sums.reset(n, h.from.K)
@@ -162,7 +169,7 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		}
 	})
 	res.loss = sums.addTo(res.sums)
-	return res, ok
+	return h.cells.grid.sumResult(res), ok
 }
 
 // load takes rows of the factor, and their cells where they are kept.
@@ -215,6 +222,10 @@ func grow[F kernel.Float](s *[]F, n int) {
 //
 // With curved it fills curve, too.
 func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum float64) {
+	if ws.await != nil {
+		ws.await(curved)
+		return 0
+	}
 	if curved {
 		grow(&ws.curve, ws.k*kernel.TileRows[F]())
 		clear(ws.curve)

@@ -136,7 +136,8 @@ func (f *fitter[F]) loss(w, h *Tall[F], off, k int, dot float64) (float64, bool)
 	if f.relative(loss) >= Cancellation[F]() {
 		return loss, true
 	}
-	return f.x.residualLoss(f.pool, w, h, off, k)
+	fit, ok := f.x.residualLoss(f.pool, w, h, off, k)
+	return f.x.grid.all64(fit, ok)
 }
 
 // Cancellation is the relative error below which the short formula for the
@@ -162,7 +163,7 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 		return true
 	}
 	if !f.cfg.asks() {
-		s.balancePair(w, h)
+		s.balancePair(f.x.grid, w, h)
 	}
 	p, ok := f.x.project(f.pool, w, h, f.cfg.PenaltyW, f.cfg.PenaltyH, f.cfg.RowTol, true)
 	if !ok {

@@ -27,10 +27,10 @@ const (
 
 // learnsOnline reports whether a run begins with passes over parts of X: KL,
 // the zeros of a sparse X in closed form, short rows and many of them, nothing
-// asked of the factors.
+// asked of the factors, in one process.
 func (s *pair[F]) learnsOnline() bool {
 	l := s.c.left
-	return s.scaled && s.c.steps.RestBySums() && l.rest && !l.byCell && !s.cfg.asks() &&
+	return s.c.grid == nil && s.scaled && s.c.steps.RestBySums() && l.rest && !l.byCell && !s.cfg.asks() &&
 		l.rows >= onlineRows && l.list.NNZ() < shortRow*s.w.K*l.rows
 }
 
@@ -54,8 +54,8 @@ func (s *pair[F]) learnOnline() bool {
 		}
 	}
 	w, h := o.result()
-	fillZeros(w)
-	fillZeros(h)
+	s.fillZeros(w)
+	s.fillZeros(h)
 	after, ok := s.left(w, h, nil, nil, false)
 	if ok && after.loss < before.loss {
 		s.w, s.h = w, h

@@ -103,6 +103,9 @@ const gramRows = 8
 // addGram adds the rows of task `task` of t[r0:r1]ᵀ·t[r0:r1], for the k
 // columns of t from off, to g.
 func addGram[F kernel.Float](ops *kernel.Ops[F], g *solver.Gram[F], t *Tall[F], off, r0, r1, task int) {
+	if r1 <= r0 {
+		return
+	}
 	i0, i1 := task*gramRows, min((task+1)*gramRows, g.K)
 	ops.MulAdd(i1-i0, g.Ld, r1-r0, t.Data[r0*t.Ld+off+i0:], 1, t.Ld, t.Data[r0*t.Ld+off:], t.Ld, g.G[i0*g.Ld:], g.Ld)
 }

@@ -29,8 +29,17 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 	k := w.K
 	r := &projection[F]{gramH: solver.NewGram[F](k), gramW: solver.NewGram[F](k),
 		before: newGradientSums(k), after: newGradientSums(k), columns: newGradientSums(k)}
-	if !gramOf(p, d.ops, r.gramH, h, 0, 0, h.Rows) || !d.beforeLeft(p, h) {
+	from, to := d.grid.ownColumns(h.Rows)
+	ok := gramOf(p, d.ops, r.gramH, h, 0, from, to)
+	if !sumGrams(d.grid, ok, r.gramH) || !d.beforeLeft(p, h) {
 		return nil, false
+	}
+	r.gramH.Ready()
+	// made is X·H where ranks have summed it.
+	var made *Tall[F]
+	if d.grid.divided() {
+		made = new(Tall[F])
+		ok = d.crossRows(p, h, made)
 	}
 	ws := newWorkers(d.ops, p.workers, k, k)
 	tile := kernel.TileRows[F]()
@@ -47,21 +56,27 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 		all = NewTall[F](d.Rows, k)
 	}
 	var before, after tileSums
-	for r0 := 0; r0 < d.Rows; r0 += d.block {
-		r1 := min(r0+d.block, d.Rows)
+	first, last := d.grid.OwnRows(d.Rows)
+	for r0 := first; r0 < last && ok; r0 += d.block {
+		r1 := min(r0+d.block, last)
 		if !d.hold(p, r0, r1) {
-			return nil, false
+			ok = false
+			break
 		}
 		n := tiles[F](r1 - r0)
 		before.reset(n, k)
 		after.reset(n, k)
 		worst := make([]float64, n)
-		ok := p.run(n, func(wi, i int) {
+		ok = p.run(n, func(wi, i int) {
 			t := ws[wi].tile
 			a, b := r0+i*tile, min(r0+(i+1)*tile, r1)
 			cross := ws[wi].c[:(b-a)*h.Ld]
-			clear(cross)
-			d.left(a, b, 0, h.Ld, h, cross, h.Ld)
+			if made != nil {
+				copy(cross, made.rows(a, b))
+			} else {
+				clear(cross)
+				d.left(a, b, 0, h.Ld, h, cross, h.Ld)
+			}
 			t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, cross, h.Ld)
 			if problem == nil {
 				t.Gradient(r.gramH)
@@ -82,17 +97,22 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 			}
 			ws[wi].measure(problem, r.gramH, a, whole, after.each[i])
 		})
-		if !ok {
-			return nil, false
-		}
 		before.addTo(r.before)
 		after.addTo(r.after)
 		for _, v := range worst {
 			r.worst = max(r.worst, v)
 		}
-		if cross && !(gramOf(p, d.ops, r.gramW, w, 0, r0, r1) && d.crossBlock(p, w, q, r0, r1)) {
-			return nil, false
+		if cross && ok {
+			ok = gramOf(p, d.ops, r.gramW, w, 0, r0, r1) && (made != nil || d.crossBlock(p, w, q, r0, r1))
 		}
+	}
+	shareRows(d.grid, w)
+	for r0 := 0; r0 < d.Rows && made != nil && cross; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		ok = ok && d.hold(p, r0, r1) && d.crossBlock(p, w, q, r0, r1)
+	}
+	if !d.grid.agree(ok) {
+		return nil, false
 	}
 	if whole {
 		if !sparsify(p, problem, w, all, 0, k, 0, r.before.pg) {
@@ -103,35 +123,61 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 	if !cross {
 		return r, true
 	}
+	sumColumnShares(d.grid, q)
+	sumGrams(d.grid, true, r.gramW)
+	r.gramW.Ready()
 	if !askedH.None() {
 		return r, d.projectColumns(p, r, ws, h, q, askedH)
 	}
 	var columns tileSums
-	n := tiles[F](d.Cols)
+	n := tiles[F](to - from)
 	columns.reset(n, k)
-	ok := p.run(n, func(wi, i int) {
+	ok = p.run(n, func(wi, i int) {
 		t := ws[wi].tile
-		a, b := i*tile, min((i+1)*tile, d.Cols)
+		a := from + i*tile
+		b := min(a+tile, to)
 		t.Load(b-a, k, h.Data[a*h.Ld:], h.Ld, q.Data[a*q.Ld:], q.Ld)
 		t.Gradient(r.gramW)
 		columns.dot[i] = t.Residual(columns.each[i].pg, columns.each[i].cc)
 	})
 	r.dot = columns.addTo(r.columns)
+	d.sumProjection(r)
 	return r, ok
+}
+
+// sumProjection adds what a projection has measured over all ranks.
+func (d *Data[F]) sumProjection(r *projection[F]) {
+	if d.grid == nil {
+		return
+	}
+	v := []float64{r.dot}
+	parts := [][]float64{r.before.pg, r.before.cc, r.after.pg, r.after.cc, r.columns.pg, r.columns.cc}
+	for _, part := range parts {
+		v = append(v, part...)
+	}
+	d.grid.sumAll(v)
+	r.dot, v = v[0], v[1:]
+	for _, part := range parts {
+		v = v[copy(part, v[:len(part)]):]
+	}
 }
 
 // projectColumns finds what concerns an h of which something is asked.
 func (d *Data[F]) projectColumns(p *pool, r *projection[F], ws []worker[F], h, q *Tall[F], asked *penalty.Factor) bool {
-	k, tile, n := h.K, kernel.TileRows[F](), tiles[F](d.Cols)
+	k, tile := h.K, kernel.TileRows[F]()
+	from, to := d.grid.ownColumns(d.Cols)
+	n := tiles[F](to - from)
 	problem := solver.NewProblem("hals", r.gramW, asked, penalty.At(asked, h.Data, h.Ld, h.Rows, k), h.Rows)
 	var columns tileSums
 	columns.reset(n, k)
 	ok := p.run(n, func(wi, i int) {
-		a, b := i*tile, min((i+1)*tile, d.Cols)
+		a := from + i*tile
+		b := min(a+tile, to)
 		ws[wi].tile.Load(b-a, k, h.Data[a*h.Ld:], h.Ld, q.Data[a*q.Ld:], q.Ld)
 		columns.dot[i] = ws[wi].measure(problem, r.gramW, a, asked.Whole(), columns.each[i])
 	})
 	r.dot = columns.addTo(r.columns)
+	d.sumProjection(r)
 	return ok && (!asked.Whole() || sparsify(p, problem, h, q, 0, k, 0, r.columns.pg))
 }
 
@@ -158,7 +204,7 @@ func gramOf[F kernel.Float](p *pool, ops *kernel.Ops[F], g *solver.Gram[F], t *T
 // it is not negative, where rows do not depend on each other for it. It returns
 // the largest residual of a row, or the context's error.
 func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], asked *penalty.Factor, tol float64, workers int) (float64, error) {
-	r, ok := d.project(&pool{ctx: ctx, workers: max(1, workers)}, w, h, asked, nil, tol, false)
+	r, ok := d.project(d.grid.pool(ctx, workers), w, h, asked, nil, tol, false)
 	if !ok {
 		return 0, d.cause(ctx)
 	}
@@ -167,7 +213,8 @@ func (d *Data[F]) Project(ctx context.Context, w, h *Tall[F], asked *penalty.Fac
 
 // Loss is ½‖X−WH‖², from the residual.
 func (d *Data[F]) Loss(ctx context.Context, w, h *Tall[F], workers int) (float64, error) {
-	loss, ok := d.residualLoss(&pool{ctx: ctx, workers: max(1, workers)}, w, h, 0, w.K)
+	loss, ok := d.residualLoss(d.grid.pool(ctx, workers), w, h, 0, w.K)
+	loss, ok = d.grid.all64(loss, ok)
 	if !ok {
 		return 0, d.cause(ctx)
 	}
@@ -178,20 +225,23 @@ func (d *Data[F]) Loss(ctx context.Context, w, h *Tall[F], workers int) (float64
 // Failure tells, the result is not whole.
 func (d *Data[F]) Times(h *Tall[F], workers int) *Tall[F] {
 	c := NewTall[F](d.Rows, h.K)
-	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	d.timesInto(&pool{ctx: context.Background(), workers: max(1, workers)}, h, c)
+	sumTall(d.grid, OfColumns, c)
+	return c
+}
+
+// timesInto adds X·h to c; it reports false when cancelled.
+func (d *Data[F]) timesInto(p *pool, h, c *Tall[F]) bool {
 	tile := kernel.TileRows[F]()
-	d.beforeLeft(p, h)
-	for r0 := 0; r0 < d.Rows; r0 += d.block {
+	ok := d.beforeLeft(p, h)
+	for r0 := 0; r0 < d.Rows && ok; r0 += d.block {
 		r1 := min(r0+d.block, d.Rows)
-		if !d.hold(p, r0, r1) {
-			break
-		}
-		p.run(tiles[F](r1-r0), func(_, t int) {
+		ok = d.hold(p, r0, r1) && p.run(tiles[F](r1-r0), func(_, t int) {
 			a, b := r0+t*tile, min(r0+(t+1)*tile, r1)
 			d.left(a, b, 0, h.Ld, h, c.Data[a*c.Ld:], c.Ld)
 		})
 	}
-	return c
+	return ok
 }
 
 // TransposeTimes gives Xᵀ·w (n x k) for a tall w (m x k), as Times does.
@@ -205,5 +255,6 @@ func (d *Data[F]) TransposeTimes(w *Tall[F], workers int) *Tall[F] {
 		}
 		d.crossBlock(p, w, q, r0, r1)
 	}
+	sumTall(d.grid, OfRows, q)
 	return q
 }

@@ -38,9 +38,11 @@ func (f *fitter[F]) repair() bool {
 			continue
 		}
 		clear(s.g.G)
-		if !gramOf(f.pool, f.x.ops, s.g, f.stack.ahead(), s.off, 0, f.x.Cols) {
+		from, to := f.x.grid.ownColumns(f.x.Cols)
+		if ok := gramOf(f.pool, f.x.ops, s.g, f.stack.ahead(), s.off, from, to); !sumGrams(f.x.grid, ok, s.g) {
 			return false
 		}
+		s.g.Ready()
 	}
 	return true
 }
@@ -52,12 +54,11 @@ func (f *fitter[F]) overshot(s *slot[F], j int) bool {
 	if f.stack.hAhead == nil {
 		return false
 	}
+	found := false
 	for i := range f.x.Cols {
-		if columns(f.stack.h, i, s.off, s.k)[j] > 0 {
-			return true
-		}
+		found = found || columns(f.stack.h, i, s.off, s.k)[j] > 0
 	}
-	return false
+	return !f.x.grid.agree(!found)
 }
 
 // revive gives component j of a slot the residual of the worst fitted of some
@@ -66,22 +67,30 @@ func (f *fitter[F]) overshot(s *slot[F], j int) bool {
 func (f *fitter[F]) revive(s *slot[F], j int) bool {
 	const draws = 8
 	rng := rand.New(rand.NewPCG(f.cfg.seed(s.index), uint64(j)<<20^uint64(s.run.Iterations)))
-	var best []float64
-	// Rounding is not worth a component.
-	bestNorm := 1e-9 * f.x.SumSq / float64(f.x.Rows)
-	for range draws {
-		r := f.positiveResidual(s, rng.IntN(f.x.Rows))
-		norm := 0.0
-		for _, v := range r {
-			norm += v * v
-		}
-		if norm > bestNorm {
-			best, bestNorm = r, norm
+	var rows [draws]int
+	var residuals [draws][]float64
+	norms := make([]float64, draws)
+	for d := range draws {
+		rows[d] = rng.IntN(f.x.AllRows())
+		if i, ok := f.x.holds(rows[d]); ok {
+			residuals[d] = f.positiveResidual(s, i)
+			for _, v := range residuals[d] {
+				norms[d] += v * v
+			}
 		}
 	}
-	if best == nil {
+	f.x.grid.sumAll(norms)
+	// Rounding is not worth a component.
+	worst, bestNorm := -1, 1e-9*f.x.SumSq/float64(f.x.AllRows())
+	for d, norm := range norms {
+		if norm > bestNorm {
+			worst, bestNorm = d, norm
+		}
+	}
+	if worst < 0 {
 		return false
 	}
+	best := f.x.grid.fromRow(rows[worst], residuals[worst], f.x.Cols)
 	s.run.Revived++
 	st := f.stack
 	for i, v := range best {

@@ -41,12 +41,13 @@ func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 	}) {
 		return nil, false
 	}
-	if !p.run(gramTasks(k), func(_, task int) {
+	if f.Rows > 0 && !p.run(gramTasks(k), func(_, task int) {
 		i0, i1 := task*gramRows, min((task+1)*gramRows, k)
 		h.cells.ops.MulAdd(i1-i0, f.Ld, f.Rows, f.Data[i0:], 1, f.Ld, scaled.Data, f.Ld, m.c[i0*f.Ld:], f.Ld)
 	}) {
 		return nil, false
 	}
+	h.sumFixedGram(m.c, k, f.Ld)
 	root := make([]float64, k)
 	for j := range root {
 		if d := float64(m.c[j*f.Ld+j]); d > 0 {
@@ -109,8 +110,13 @@ func (c *Cells[F]) columnMeans(s *side[F], p *pool) []float64 {
 			}
 		})
 	}
+	rows := s.rows
+	if c.grid != nil && !s.turned {
+		c.grid.sum(OfRows, sum)
+		rows = c.grid.Rows
+	}
 	for j := range sum {
-		sum[j] /= float64(s.rows)
+		sum[j] /= float64(rows)
 	}
 	return sum
 }

@@ -15,14 +15,15 @@ import (
 // hundredth of it. Components beyond the rank of X become zero; the engine
 // revives them.
 func nndsvd[F kernel.Float](name string, x *engine.Data[F], k int, seed uint64, workers int) (w, h *engine.Tall[F], err error) {
-	u, s, v, err := svd(x, min(k, x.Rows, x.Cols), seed, workers)
+	u, s, v, err := svd(x, min(k, x.AllRows(), x.AllCols()), seed, workers)
 	if err != nil {
 		return nil, nil, err
 	}
 	w, h = engine.NewTall[F](x.Rows, k), engine.NewTall[F](x.Cols, k)
+	ofU, ofV := partNorms(x, engine.OfRows, u), partNorms(x, engine.OfColumns, v)
 	for j, sigma := range s {
-		up, un := partNorms(u, j)
-		vp, vn := partNorms(v, j)
+		up, un := ofU[2*j], ofU[2*j+1]
+		vp, vn := ofV[2*j], ofV[2*j+1]
 		sign, uNorm, vNorm := 1.0, up, vp
 		if un*vn > up*vp {
 			sign, uNorm, vNorm = -1, un, vn
@@ -42,8 +43,9 @@ func nndsvd[F kernel.Float](name string, x *engine.Data[F], k int, seed uint64, 
 	if name == "nndsvdar" {
 		value = func(rng *rand.Rand) float64 { return mean / 100 * math.Abs(rng.NormFloat64()) }
 	}
+	row, col := x.First()
 	for i, t := range []*engine.Tall[F]{w, h} {
-		eachRow(t, seed, streamFill+uint64(i), func(row []F, rng *rand.Rand) {
+		eachRow(t, []int{row, col}[i], seed, streamFill+uint64(i), func(row []F, rng *rand.Rand) {
 			for j, z := range row {
 				if z == 0 {
 					row[j] = F(value(rng))
@@ -54,17 +56,24 @@ func nndsvd[F kernel.Float](name string, x *engine.Data[F], k int, seed uint64, 
 	return w, h, nil
 }
 
-// partNorms gives the norms of the positive and of the negative part of a
-// column.
-func partNorms[F kernel.Float](t *engine.Tall[F], j int) (pos, neg float64) {
+// partNorms gives the norms of the positive and of the negative part of every
+// column of t, whose rows are the rows or the columns of x.
+func partNorms[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Tall[F]) []float64 {
+	norms := make([]float64, 2*t.K)
 	for i := range t.Rows {
-		if z := float64(t.Row(i)[j]); z > 0 {
-			pos += z * z
-		} else {
-			neg += z * z
+		for j, v := range t.Row(i) {
+			if z := float64(v); z > 0 {
+				norms[2*j] += z * z
+			} else {
+				norms[2*j+1] += z * z
+			}
 		}
 	}
-	return math.Sqrt(pos), math.Sqrt(neg)
+	x.SumOver(side, norms)
+	for i, v := range norms {
+		norms[i] = math.Sqrt(v)
+	}
+	return norms
 }
 
 // keepPart writes the positive part of scale times column j; norm is what the

@@ -55,19 +55,14 @@ func extremeRows[F kernel.Float](x *engine.Data[F], k, workers int) []int {
 	var basis [][]float64
 	retries := 0
 	direction := engine.NewTall[F](x.Cols, 1)
-	for len(chosen) < min(k, x.Rows, x.Cols) {
-		best := 0
-		for i, v := range left {
-			if v > left[best] {
-				best = i
-			}
-		}
-		if left[best] <= 0 {
+	for len(chosen) < min(k, x.AllRows(), x.AllCols()) {
+		best, most := x.Top(left)
+		if !(most > 0) {
 			break
 		}
-		u, ok := remainder(x, best, sums[best], basis)
+		u, ok := remainder(x, best, x.OfRow(sums, best), basis)
 		if !ok {
-			left[best] = 0
+			x.SetRow(left, best, 0)
 			if retries++; retries > spaRetries {
 				break
 			}
@@ -85,7 +80,7 @@ func extremeRows[F kernel.Float](x *engine.Data[F], k, workers int) []int {
 				left[i] -= d * d
 			}
 		}
-		left[best] = 0
+		x.SetRow(left, best, 0)
 	}
 	return chosen
 }
@@ -97,19 +92,20 @@ func remainder[F kernel.Float](x *engine.Data[F], i int, sum float64, basis [][]
 	for j := range u {
 		u[j] /= sum
 	}
-	before := norm(u)
+	before := normOver(x, u)
 	for range 2 { // once more for what rounding left
 		for _, b := range basis {
-			d := 0.0
+			d := []float64{0}
 			for j, v := range b {
-				d += v * u[j]
+				d[0] += v * u[j]
 			}
+			x.SumOver(engine.OfColumns, d)
 			for j, v := range b {
-				u[j] -= d * v
+				u[j] -= d[0] * v
 			}
 		}
 	}
-	after := norm(u)
+	after := normOver(x, u)
 	if after <= before*math.Sqrt(kernel.Epsilon[F]()) {
 		return nil, false
 	}
@@ -119,10 +115,12 @@ func remainder[F kernel.Float](x *engine.Data[F], i int, sum float64, basis [][]
 	return u, true
 }
 
-func norm(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x * x
+// normOver is that of a vector with a number for each column of x.
+func normOver[F kernel.Float](x *engine.Data[F], v []float64) float64 {
+	sum := []float64{0}
+	for _, z := range v {
+		sum[0] += z * z
 	}
-	return math.Sqrt(sum)
+	x.SumOver(engine.OfColumns, sum)
+	return math.Sqrt(sum[0])
 }

@@ -12,6 +12,14 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
+func norm(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x * x
+	}
+	return math.Sqrt(sum)
+}
+
 // plainSPA follows Gillis & Vavasis (2014), Algorithm 1, on the rows of X
 // divided by their sums: project everything, every time.
 func plainSPA(x *matrix.Dense[float64], k int) []int {

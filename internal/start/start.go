@@ -40,33 +40,41 @@ const (
 
 // Random draws both factors as scikit-learn does: |N(0,1)|·√(mean(X)/k).
 func Random[F kernel.Float](x *engine.Data[F], k int, seed uint64) (w, h *engine.Tall[F]) {
-	return Draw[F](x.Rows, x.Cols, x.Mean(), k, seed)
+	row, col := x.First()
+	return DrawPart[F](x.Rows, x.Cols, row, col, x.Mean(), k, seed)
 }
 
 // Draw is Random for an m x n matrix whose mean over the cells that count is
 // given.
 func Draw[F kernel.Float](m, n int, mean float64, k int, seed uint64) (w, h *engine.Tall[F]) {
+	return DrawPart[F](m, n, 0, 0, mean, k, seed)
+}
+
+// DrawPart is Draw for an m x n part, that begins at a row and a column of a
+// whole matrix, of which the mean is: the numbers are those of the whole.
+func DrawPart[F kernel.Float](m, n, row, col int, mean float64, k int, seed uint64) (w, h *engine.Tall[F]) {
 	scale := math.Sqrt(mean / float64(k))
 	w, h = engine.NewTall[F](m, k), engine.NewTall[F](n, k)
-	fill := func(t *engine.Tall[F], stream uint64) {
-		eachRow(t, seed, stream, func(row []F, rng *rand.Rand) {
+	fill := func(t *engine.Tall[F], first int, stream uint64) {
+		eachRow(t, first, seed, stream, func(row []F, rng *rand.Rand) {
 			for j := range row {
 				row[j] = F(scale * math.Abs(rng.NormFloat64()))
 			}
 		})
 	}
-	fill(w, streamW)
-	fill(h, streamH)
+	fill(w, row, streamW)
+	fill(h, col, streamH)
 	return w, h
 }
 
 // eachRow gives every row its own generator, split by index: a row's numbers
-// do not depend on which rows were drawn before.
-func eachRow[F kernel.Float](t *engine.Tall[F], seed, stream uint64, fn func(row []F, rng *rand.Rand)) {
+// do not depend on which rows were drawn before. The first row of t is row
+// `first` of a whole factor.
+func eachRow[F kernel.Float](t *engine.Tall[F], first int, seed, stream uint64, fn func(row []F, rng *rand.Rand)) {
 	var pcg rand.PCG
 	rng := rand.New(&pcg)
 	for i := range t.Rows {
-		pcg.Seed(seed, mix(stream<<56|uint64(i)))
+		pcg.Seed(seed, mix(stream<<56|uint64(first+i)))
 		fn(t.Row(i), rng)
 	}
 }

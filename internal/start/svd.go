@@ -27,23 +27,24 @@ type Sketch[F kernel.Float] struct{ Q, B *engine.Tall[F] }
 // needs many, and drops directions beyond the numerical rank: the sketch can
 // have fewer than l.
 func NewSketch[F kernel.Float](x *engine.Data[F], l, q int, seed uint64, workers int) (*Sketch[F], error) {
-	omega := engine.NewTall[F](x.Cols, min(l, x.Rows, x.Cols))
-	eachRow(omega, seed, streamSketch, func(row []F, rng *rand.Rand) {
+	omega := engine.NewTall[F](x.Cols, min(l, x.AllRows(), x.AllCols()))
+	_, col := x.First()
+	eachRow(omega, col, seed, streamSketch, func(row []F, rng *rand.Rand) {
 		for j := range row {
 			row[j] = F(rng.NormFloat64())
 		}
 	})
-	basis, err := orthonormal(x.Times(omega, workers), workers)
+	basis, err := orthonormal(x, engine.OfRows, x.Times(omega, workers), workers)
 	for i := 0; i < q && err == nil; i++ {
 		var z *engine.Tall[F]
-		if z, err = orthonormal(x.TransposeTimes(basis, workers), workers); err == nil {
-			basis, err = orthonormal(x.Times(z, workers), workers)
+		if z, err = orthonormal(x, engine.OfColumns, x.TransposeTimes(basis, workers), workers); err == nil {
+			basis, err = orthonormal(x, engine.OfRows, x.Times(z, workers), workers)
 		}
 	}
 	if err == nil {
 		// Once more: the Gram matrix squares the condition number, so one
 		// pass leaves the weakest directions short of orthogonal.
-		basis, err = orthonormal(basis, workers)
+		basis, err = orthonormal(x, engine.OfRows, basis, workers)
 	}
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u 
 		return nil, nil, nil, err
 	}
 	q, b := sketch.Q, sketch.B // b = V Σ Uqᵀ
-	lambda, vec, err := gramEigen(b, workers)
+	lambda, vec, err := gramEigen(x, engine.OfColumns, b, workers)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -76,9 +77,10 @@ func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u 
 	return q.Times(uq, workers), s, b.Times(scaled, workers), nil
 }
 
-// orthonormal gives an orthonormal basis of the columns of t.
-func orthonormal[F kernel.Float](t *engine.Tall[F], workers int) (*engine.Tall[F], error) {
-	lambda, vec, err := gramEigen(t, workers)
+// orthonormal gives an orthonormal basis of the columns of t, whose rows are the
+// rows or the columns of x.
+func orthonormal[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Tall[F], workers int) (*engine.Tall[F], error) {
+	lambda, vec, err := gramEigen(x, side, t, workers)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +97,9 @@ var errEigen = errors.New("the eigendecomposition for the SVD-based init did not
 
 // gramEigen gives the eigenvalues of tᵀt above rounding, falling, and the
 // vectors of all.
-func gramEigen[F kernel.Float](t *engine.Tall[F], workers int) ([]float64, *mat.Dense, error) {
+func gramEigen[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Tall[F], workers int) ([]float64, *mat.Dense, error) {
 	g := t.Gram(workers)
+	x.SumOver(side, g)
 	sym := mat.NewSymDense(t.K, nil)
 	for i := range t.K {
 		for j := range i + 1 {
