@@ -118,12 +118,10 @@ func keep[F matrix.Float](over *ranks[F], x matrix.Matrix[F], k int, opt *Option
 }
 
 // open opens the folder.
-func (c *keeper[F]) open(opt *Options) (err error) {
+func (c *keeper[F]) open() (err error) {
 	switch {
 	case c.Dir == "":
 		return fmt.Errorf("%w: a checkpoint without a folder", ErrOption)
-	case opt.RunsOver != nil && opt.RunsOver.Size() > 1 && opt.Runs > 1:
-		return fmt.Errorf("%w: a checkpoint is not there where ranks share the runs of a fit", ErrOption)
 	case !c.over.first0():
 		return nil
 	}
@@ -137,7 +135,7 @@ func (c *keeper[F]) open(opt *Options) (err error) {
 }
 
 func (c *keeper[F]) begin(x matrix.Matrix[F], k int, opt *Options, began *time.Time) (err error) {
-	if err := c.over.outcome(c.open(opt)); err != nil {
+	if err := c.over.outcome(c.open()); err != nil {
 		return err
 	}
 	c.fit, err = identityOf(c.over, x, k, opt)

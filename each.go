@@ -130,7 +130,7 @@ func eachOptions[F matrix.Float](x matrix.Matrix[F], starts []Start, o *Options)
 	options := make([]Options, len(starts))
 	for i, s := range starts {
 		single := common
-		single.Runs, single.Seed, single.RunsOver = 1, s.Seed, nil
+		single.Runs, single.Seed = 1, s.Seed
 		var err error
 		if options[i], err = single.resolve(m, n, s.K); err != nil {
 			return nil, err

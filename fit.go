@@ -32,23 +32,19 @@ import (
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()
 	m, n := x.Dims()
-	if err := o.agree(m, n, k); err != nil {
-		return nil, err
-	}
 	opt, err := o.resolve(m, n, k)
 	if err != nil {
 		return nil, err
 	}
-	return fit(ctx, nil, x, k, opt, o, began)
+	return fit(ctx, nil, allRuns[F](&opt), x, k, opt, o, began)
 }
 
 // fit is Fit with the options opt that o stands for, in this process or over
-// ranks.
-func fit[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
+// ranks: those that have parts of the rows, or of the runs.
+func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	if !opt.plain() {
-		return fitCells(ctx, over, x, k, opt, o, began)
+		return fitCells(ctx, over, own, x, k, opt, o, began)
 	}
-	own := shareOf[F](&opt)
 	m, n := x.Dims()
 	data, u, err := over.prepare(x, &opt)
 	if err := own.outcome(err); err != nil {
@@ -88,15 +84,14 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F]
 		return w, h
 	})
 	cfg.SideBySide, err = sideBySide[F](sizeOf(x), k, &mine)
-	err = own.outcome(err)
-	if cfg.SideBySide, err = over.fewest(cfg.SideBySide, err); err != nil {
+	if cfg.SideBySide, err = over.fewest(cfg.SideBySide, own.outcome(err)); err != nil {
 		return nil, err
 	}
 	var compression *Compression
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
 		runs, compression, err = compress(ctx, data, k, own.ranks(k), starter, cfg, kept, &startErr)
-		if err = over.outcome(own.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
+		if err = own.outcome(over.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
 			return nil, err
 		}
 		if err := own.joinIterations(compression); err != nil {
@@ -107,7 +102,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F]
 	cfg.BestOnly = true
 	sketched := runs
 	runs, err = engine.MinimizeKept(ctx, data, own.ranks(k), starter, cfg, kept.onReal(sketched, compression, &startErr))
-	if err = over.outcome(own.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
+	if err = own.outcome(over.outcome(cmp.Or(data.Failure(), errors.Join(err, startErr)))); err != nil {
 		return nil, err
 	}
 	if runs, err = own.join(runs, m, n, k); err != nil {

@@ -156,12 +156,11 @@ func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
 
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
-func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
+func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
 	if err := inMemory(x, &opt); err != nil {
 		return nil, err
 	}
-	own := shareOf[F](&opt)
 	v, err := observe(over, x, &opt)
 	if err := own.outcome(err); err != nil {
 		return nil, err
@@ -170,7 +169,11 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], x matrix.Matr
 		// Every cell counts once: the same bits as without weights.
 		simple := *o
 		simple.Missing, simple.Mask, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil
-		model, err := Fit(ctx, x, k, &simple)
+		resolved, err := simple.resolve(m, n, k)
+		if err != nil {
+			return nil, err
+		}
+		model, err := fit(ctx, over, own, x, k, resolved, &simple, began)
 		if err == nil {
 			model.options(o)
 			model.Info.Resolved.Missing = opt.Missing

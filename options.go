@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/solver"
 	"github.com/partsof/nmf/internal/start"
 	"github.com/partsof/nmf/matrix"
@@ -119,12 +118,6 @@ type Options struct {
 	// the columns of X: their product is the number of ranks. The zero value
 	// chooses the one that communicates least. Fit takes no notice of it.
 	Grid [2]int `json:"grid,omitzero"`
-
-	// RunsOver, unless nil, joins ranks (see package dist) that share the runs:
-	// each has the whole of X and makes a part of the runs, and all get the same
-	// model, which is the one that a single process makes. All of them call Fit
-	// with equal options, Threads and Memory aside.
-	RunsOver comm.Comm `json:"-"`
 
 	// W (m x k) and H (k x n) are a given start. They may have fewer components
 	// than k, and NaN for what is not given: the rest comes from Init. With all

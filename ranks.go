@@ -66,7 +66,7 @@ func FitRows[F matrix.Float](ctx context.Context, c Comm, x matrix.Matrix[F], k 
 	if err != nil {
 		return nil, err
 	}
-	return fit(ctx, over, x, k, opt, o, began)
+	return fit(ctx, over, allRuns[F](&opt), x, k, opt, o, began)
 }
 
 // ranks are those of a fit, as one of them sees them. Nil is one process.
@@ -95,16 +95,10 @@ func join[F matrix.Float](c comm.Comm, x matrix.Matrix[F], k int, o *Options) (*
 	}
 	own, n := x.Dims()
 	opt2, failed := opt.resolve(own, n, k)
-	if failed == nil && opt.RunsOver != nil {
-		failed = fmt.Errorf("%w: RunsOver is for Fit; FitRows divides X, not the runs", ErrOption)
-	}
 	if err := comm.Outcome(c, failed); err != nil {
 		return nil, opt, err
 	}
-	facts := []comm.Fact{{Name: "the version", Value: Version()}, {Name: "the SIMD tier", Value: kernel.For[F]().Tier + " (NMF_SIMD sets it)"},
-		{Name: "the precision", Value: precision[F]()}, {Name: "the kind of matrix", Value: kindOf(x)},
-		{Name: "the number of columns", Value: fmt.Sprint(n)}, {Name: "k", Value: fmt.Sprint(k)}}
-	facts = append(facts, optionFacts(&opt)...)
+	facts := append(whoWeAre(x, k), optionFacts(&opt)...)
 	if err := comm.Agree(c, facts); err != nil {
 		return nil, opt, err
 	}
@@ -156,6 +150,15 @@ func join[F matrix.Float](c comm.Comm, x matrix.Matrix[F], k int, o *Options) (*
 		return nil, opt, err
 	}
 	return r, opt2, nil
+}
+
+// whoWeAre are the facts of ranks that fit one X together, beside its rows and
+// the options.
+func whoWeAre[F matrix.Float](x matrix.Matrix[F], k int) []comm.Fact {
+	_, n := x.Dims()
+	return []comm.Fact{{Name: "the version", Value: Version()}, {Name: "the SIMD tier", Value: kernel.For[F]().Tier + " (NMF_SIMD sets it)"},
+		{Name: "the precision", Value: precision[F]()}, {Name: "the kind of matrix", Value: kindOf(x)},
+		{Name: "the number of columns", Value: fmt.Sprint(n)}, {Name: "k", Value: fmt.Sprint(k)}}
 }
 
 func kindOf[F matrix.Float](x matrix.Matrix[F]) string {

@@ -2,17 +2,51 @@ package nmf
 
 import (
 	"bytes"
+	"context"
 	"encoding/gob"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
+	"time"
 
 	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/matrix"
 )
+
+// FitRuns is Fit over several ranks that share the runs: every rank has all of x
+// and makes a part of Options.Runs. All of them get the same model, which has
+// the bits of Fit's. Every rank calls it, with equal k and options; Threads,
+// Memory and Progress, which hears of a rank's own runs, may differ.
+//
+// An error of one rank is an error on all: a *RankError on the others, that names
+// it. Other errors are those of Fit, and ErrDisagree. Cancelling ctx on a rank
+// ends that rank's runs; so it should be cancelled on all.
+func FitRuns[F matrix.Float](ctx context.Context, c Comm, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
+	if c.Size() == 1 {
+		return Fit(ctx, x, k, o)
+	}
+	began := time.Now()
+	m, n := x.Dims()
+	opt, err := o.resolve(m, n, k)
+	if err == nil && opt.Checkpoint != nil {
+		err = fmt.Errorf("%w: a checkpoint is not there where ranks share the runs; let them share the rows (FitRows)", ErrOption)
+	}
+	if err := comm.Outcome(c, err); err != nil {
+		return nil, err
+	}
+	facts := append(whoWeAre[F](x, k), comm.Fact{Name: "the number of rows", Value: fmt.Sprint(m)})
+	if o != nil {
+		facts = append(facts, optionFacts(o)...)
+	}
+	if err := comm.Agree(c, facts); err != nil {
+		return nil, err
+	}
+	own := share[F]{c: c, runs: opt.Runs}
+	own.from, own.to = comm.Part(opt.Runs, c.Size(), c.Rank())
+	return fit(ctx, nil, own, x, k, opt, o, began)
+}
 
 // share is the part of the runs of a fit that this rank makes, those from, and
 // before to: all of them where no ranks share them.
@@ -22,14 +56,8 @@ type share[F kernel.Float] struct {
 	from, to int
 }
 
-func shareOf[F kernel.Float](o *Options) share[F] {
-	if o.RunsOver == nil || o.RunsOver.Size() == 1 || o.Runs == 1 {
-		return share[F]{runs: o.Runs, to: o.Runs}
-	}
-	s := share[F]{c: o.RunsOver, runs: o.Runs}
-	s.from, s.to = comm.Part(o.Runs, s.c.Size(), s.c.Rank())
-	return s
-}
+// allRuns is the share where no ranks share the runs.
+func allRuns[F kernel.Float](o *Options) share[F] { return share[F]{runs: o.Runs, to: o.Runs} }
 
 // options are those of the runs of this rank.
 func (s share[F]) options(o *Options) Options {
@@ -177,28 +205,6 @@ func (s share[F]) agree(facts ...comm.Fact) error {
 		return nil
 	}
 	return comm.Agree(s.c, facts)
-}
-
-// agree refuses ranks that differ in what makes the result: the version and the
-// kernels, the shape of X, k and the options.
-func (o *Options) agree(m, n, k int) error {
-	if o == nil || o.RunsOver == nil {
-		return nil
-	}
-	comparable := *o
-	comparable.Threads, comparable.Memory = 0, 0
-	text, err := json.Marshal(comparable)
-	if err != nil {
-		text = []byte(err.Error()) // a NaN, which resolve names
-	}
-	return comm.Agree(o.RunsOver, []comm.Fact{
-		{Name: "the version of nmf", Value: Version()},
-		{Name: "the kind of kernels (NMF_SIMD chooses one)", Value: SIMD()},
-		{Name: "the processor's architecture", Value: runtime.GOARCH},
-		{Name: "the shape of X", Value: fmt.Sprintf("%d x %d", m, n)},
-		{Name: "k", Value: fmt.Sprint(k)},
-		{Name: "the options", Value: string(text)},
-	})
 }
 
 // exact writes a number with all its bits.

@@ -35,9 +35,8 @@ func TestRunsOverRanks(t *testing.T) {
 		for _, ranks := range []int{1, 2, 3, 6} {
 			err := comm.Run(ranks, func(c comm.Comm) error {
 				over := o
-				over.RunsOver = c
 				over.Threads = 1 + c.Rank()
-				m, err := nmf.Fit(context.Background(), x, 4, &over)
+				m, err := nmf.FitRuns(context.Background(), c, x, 4, &over)
 				if err != nil {
 					return err
 				}
@@ -77,16 +76,16 @@ func TestRanksThatDisagree(t *testing.T) {
 		{"a value", "the sum of X of rank 0 is ", func(x *matrix.Dense[float64], _ *int, _ *nmf.Options) { x.Set(3, 3, 0.5) }},
 		{"a bad value", "rank 1: row 4, column 4: -1 is negative", func(x *matrix.Dense[float64], _ *int, _ *nmf.Options) { x.Set(3, 3, -1) }},
 		{"memory", "rank 1: not enough memory allowed", func(_ *matrix.Dense[float64], _ *int, o *nmf.Options) { o.Memory = 10 }},
-		{"an option that cannot be", "the options of rank 0 is ", func(_ *matrix.Dense[float64], _ *int, o *nmf.Options) { o.Tol = math.NaN() }},
+		{"an option that cannot be", "rank 1: bad option: tol is NaN; it must be", func(_ *matrix.Dense[float64], _ *int, o *nmf.Options) { o.Tol = math.NaN() }},
 	} {
 		errs := make([]error, 3)
 		if err := comm.Run(3, func(c comm.Comm) error {
 			x, k := lowRank[float64](20, 10, 3, 0.1, 1), 3
-			o := &nmf.Options{Runs: 3, RunsOver: c}
+			o := &nmf.Options{Runs: 3}
 			if c.Rank() == 1 {
 				test.change(x, &k, o)
 			}
-			_, errs[c.Rank()] = nmf.Fit(context.Background(), x, k, o)
+			_, errs[c.Rank()] = nmf.FitRuns(context.Background(), c, x, k, o)
 			return nil
 		}); err != nil {
 			t.Fatalf("%s: %v", test.name, err)
@@ -107,13 +106,13 @@ func TestCancelledOverRanks(t *testing.T) {
 	err := comm.Run(3, func(c comm.Comm) error {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		o := &nmf.Options{Runs: 6, Tol: -1, LossTol: -1, MaxIter: 1e6, RunsOver: c,
+		o := &nmf.Options{Runs: 6, Tol: -1, LossTol: -1, MaxIter: 1e6,
 			Progress: func(p nmf.Progress) {
 				if p.Iteration.Iteration >= 5 {
 					cancel()
 				}
 			}}
-		m, err := nmf.Fit(ctx, x, 4, o)
+		m, err := nmf.FitRuns(ctx, c, x, 4, o)
 		if err != nil {
 			return err
 		}

@@ -46,6 +46,12 @@ func (c *compressedParts[F]) csr() (x *matrix.CSR[F], repeats int, err error) {
 			}
 		}
 	}
+	return sorted(x)
+}
+
+// sorted puts the cells of each row in order, and sums those that are given more
+// than once; repeats is how many were.
+func sorted[F matrix.Float](x *matrix.CSR[F]) (_ *matrix.CSR[F], repeats int, err error) {
 	if x.Check() == nil {
 		return x, 0, nil
 	}

@@ -75,6 +75,7 @@ func launched(env func(string) string) (Launch, bool, error) {
 		return l, l.Size != 1, nil
 	}
 	if size := number("PMI_SIZE"); size > 1 {
+		l.Rank = number("PMI_RANK")
 		return l, false, fmt.Errorf("%w: PMI_SIZE is %d, so that this is a job of MPICH, Intel MPI or Slurm's PMI-2; "+
 			"start it with Open MPI's mpirun, or with srun --mpi=pmix; %s=off makes every process work by itself", ErrOther, size, Environment)
 	}

@@ -17,6 +17,10 @@ type app struct {
 	interrupts *interrupts
 	// checkpoint is that of the fit whose model is not saved yet; nil is none.
 	checkpoint *nmf.Checkpoint
+	// ranks joins this process with others that mpirun has started; nil for one
+	// process. silent says that another of them speaks and writes.
+	ranks  *job
+	silent bool
 }
 
 func newApp() *app {

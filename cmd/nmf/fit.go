@@ -127,6 +127,7 @@ type fitCmd struct {
 	inputFlags
 	machineFlags
 	checkpointFlags
+	overFlags
 	outputFlags
 }
 
@@ -141,6 +142,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
 		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
 		{"nmf fit X.npy -k 50 --checkpoint state --resume", "goes on after a kill"},
+		{"mpirun -n 8 nmf fit X.npy -k 50 -o model.npz", "8 processes, on many machines"},
 	}
 }
 
@@ -149,6 +151,7 @@ func (c *fitCmd) notes() string {
 }
 
 func (c *fitCmd) Run(a *app) error {
+	c.Threads = a.threads(c.Threads)
 	in, err := c.source("fit", c.Input, "the matrix to factorize", c.Threads)
 	if err != nil {
 		return err
@@ -175,7 +178,10 @@ func (c *fitCmd) Run(a *app) error {
 	if c.Output == "" {
 		c.Output = defaultModelPath(c.Input)
 	}
-	out, err := newModelOutput("fit", c.Output)
+	if err := c.checkRanks(a); err != nil {
+		return err
+	}
+	out, err := a.modelOutput("fit", c.Output)
 	if err != nil {
 		return err
 	}
@@ -190,12 +196,15 @@ func (c *fitCmd) Run(a *app) error {
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
 	o := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, max(1, c.K), o, c.Quiet)
+	t, done, err := openFit[F](a, c, in, o)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if err := c.solveFlags.load(a, o, c.Quiet); err != nil {
+		return err
+	}
+	if err := a.ranks.ownRows(o); err != nil {
 		return err
 	}
 	if err := c.cellFlags.into(a, o, c.Transpose, c.Quiet); err != nil {
@@ -240,7 +249,11 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return inFile(in.name(), err)
 	}
-	if err := saveModel(a, model, out, c.Quiet); err != nil {
+	traffic, err := a.traffic()
+	if err != nil {
+		return err
+	}
+	if err := saveModel(a, model, out, c.Quiet); err != nil || a.silent {
 		return err
 	}
 	var agreed *rank.Agreement
@@ -252,9 +265,12 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	if c.JSON {
-		err = a.printJSON(fitResult{withoutTrace(model.Info), chosen, agreed})
+		err = a.printJSON(fitResult{withoutTrace(model.Info), chosen, agreed, traffic})
 	} else if !c.Quiet {
-		a.summarize(in.name(), describe(t.X), &model.Info)
+		a.summarize(in.name(), a.describeRows(describe(t.X)), &model.Info)
+		if traffic != nil {
+			a.printf("ranks   %s\n", traffic.text())
+		}
 		if chosen != nil {
 			a.printf("chosen  %s\n", strings.Join(wrap(chosen.Why, min(helpWidth, terminalWidth())-8), "\n        "))
 		}
@@ -274,6 +290,7 @@ type fitResult struct {
 	nmf.Info
 	Recommended *rank.Recommendation `json:"recommended,omitempty"`
 	Agreement   *rank.Agreement      `json:"agreement,omitempty"`
+	Traffic     *rankTraffic         `json:"traffic,omitempty"`
 }
 
 // given reads a factor to start at.
@@ -298,10 +315,10 @@ func given(a *app, path string, threads int, quiet bool) (*matrix.Dense[float64]
 // fitTable fits with progress. Ctrl-C gives the best model so far.
 func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, quiet bool) (*nmf.Model[F], error) {
 	o.RowNames, o.ColumnNames = t.RowNames, t.ColumnNames
-	if err := boundMemory(t.X, k, o); err != nil {
+	if err := a.together(boundMemory(t.X, k, o, a.memory())); err != nil {
 		return nil, err
 	}
-	p := newProgress(quiet)
+	p := newProgress(quiet || a.silent)
 	if p != nil {
 		o.Progress = p.report
 	}
@@ -313,7 +330,7 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 	}
 	err := a.interrupts.during(notice,
 		func(ctx context.Context) (err error) {
-			model, err = nmf.Fit(ctx, t.X, k, o)
+			model, err = fitOver(ctx, a, t.X, k, o)
 			return err
 		})
 	p.clear()
@@ -325,6 +342,9 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 
 // saveModel writes a model and passes its warnings on.
 func saveModel[F matrix.Float](a *app, m *nmf.Model[F], out modelOutput, quiet bool) error {
+	if a.silent {
+		return nil
+	}
 	for _, w := range m.Info.Warnings {
 		a.warn(quiet, "%s", w)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/dist"
 	"github.com/partsof/nmf/recipe"
 	"github.com/partsof/nmf/recipe/topics"
 )
@@ -59,6 +60,9 @@ func run(args []string) int {
 		args = []string{"help"}
 	}
 	a := newApp()
+	if launch, several, err := dist.Launched(); several || err != nil {
+		return runOverRanks(a, launch, args, err)
+	}
 	parser := newParser(a)
 	ctx, err := parser.Parse(args)
 	if err == nil {

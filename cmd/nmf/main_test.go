@@ -21,6 +21,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/internal/hdf5"
+	"github.com/partsof/nmf/internal/mpirun"
 	"github.com/partsof/nmf/internal/npy"
 )
 
@@ -39,13 +40,17 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "libhdf5" {
-				return false, fmt.Errorf("no condition %q", name)
+			switch name {
+			case "libhdf5":
+				return hdf5.Available() == nil, nil
+			case "mpirun":
+				return mpirun.Available() == nil, nil
 			}
-			return hdf5.Available() == nil, nil
+			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound,
+			"planted": writePlanted, "ranks": runRanks,
 		},
 	})
 }

@@ -10,12 +10,11 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// boundMemory keeps a fit within the memory that it was given, or else that of
-// the machine, and refuses one that cannot be: the system would end it
+// boundMemory keeps a fit within the memory that it was given, or else the limit,
+// where that is not 0, and refuses one that cannot be: the system would end it
 // half-way.
-func boundMemory[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options) error {
+func boundMemory[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options, limit float64) error {
 	need, err := nmf.MemoryOf(x, k, o)
-	limit := totalMemory()
 	if err == nil && o.Memory == 0 && limit > 0 && need > limit {
 		o.Memory = int(limit)
 		_, err = nmf.MemoryOf(x, k, o)

@@ -20,15 +20,15 @@ func TestParseBytes(t *testing.T) {
 
 func TestBoundMemory(t *testing.T) {
 	x := matrix.NewDense[float32](100, 100)
-	if err := boundMemory(x, 5, &nmf.Options{Memory: 1000}); !errors.Is(err, nmf.ErrMemory) {
+	if err := boundMemory(x, 5, &nmf.Options{Memory: 1000}, totalMemory()); !errors.Is(err, nmf.ErrMemory) {
 		t.Errorf("a fit in 1 kB: %v", err)
 	}
 	o := &nmf.Options{Memory: 10e6}
-	if err := boundMemory(x, 5, o); err != nil || o.Memory != 10e6 {
+	if err := boundMemory(x, 5, o, totalMemory()); err != nil || o.Memory != 10e6 {
 		t.Errorf("a fit in 10 MB: %v, %d", err, o.Memory)
 	}
 	o = new(nmf.Options)
-	if err := boundMemory(x, 5, o); err != nil || o.Memory != 0 {
+	if err := boundMemory(x, 5, o, totalMemory()); err != nil || o.Memory != 0 {
 		t.Errorf("a fit without a bound: %v, %d", err, o.Memory)
 	}
 }

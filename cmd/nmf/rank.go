@@ -80,6 +80,13 @@ func (c *rankCmd) notes() string {
 }
 
 func (c *rankCmd) Run(a *app) error {
+	c.Threads = a.threads(c.Threads)
+	if a.ranks != nil && c.Input == "-" {
+		return errStdinOverRanks("rank")
+	}
+	if a.silent {
+		c.Output, c.Report, c.Plot = "", "", ""
+	}
 	in, err := c.source("rank", c.Input, "the matrix to factorize", c.Threads)
 	if err != nil {
 		return err
@@ -209,11 +216,12 @@ func sweepTable[F matrix.Float](a *app, t *data.Table[F], o *rank.Options, quiet
 		fit.Init = "random"
 	}
 	fit.Compression = "off"
-	if err := boundMemory(t.X, o.K[len(o.K)-1], &fit); err != nil {
+	if err := a.together(boundMemory(t.X, o.K[len(o.K)-1], &fit, a.memory())); err != nil {
 		return nil, err
 	}
 	o.Fit.Memory = fit.Memory
-	p := newProgress(quiet)
+	o.Ranks = a.comm()
+	p := newProgress(quiet || a.silent)
 	if p != nil {
 		o.Progress = p.sweep
 	}

@@ -35,6 +35,8 @@ func choicesOf(name string) []string {
 		return []string{"global", "feature"}
 	case "init":
 		return nmf.Inits()
+	case "over":
+		return []string{"auto", "rows", "runs"}
 	case "compression":
 		return []string{"auto", "on", "off"}
 	case "precision":
