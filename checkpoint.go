@@ -31,6 +31,10 @@ import (
 //
 // A state that cannot be saved, because the disk is full, does not end the fit:
 // Note is told, the states before stay, and it is tried again.
+//
+// Over ranks (FitRows) rank 0 alone has the folder; the states are of the whole
+// fit, and another number of ranks, or one process with Fit, can go on from them.
+// Those end with other last bits than the first would have.
 type Checkpoint struct {
 	// Dir is the folder, which Fit makes where it is absent and which must hold
 	// nothing else. While a fit uses it no other process can.
@@ -67,6 +71,8 @@ func (c *Checkpoint) Remove() error {
 // keeper is the checkpoint of a fit under way; the nil keeper keeps nothing.
 type keeper[F matrix.Float] struct {
 	Checkpoint
+	over *ranks[F]
+	// folder is nil but on rank 0.
 	folder *checkpoint.Folder
 	fit    fitIdentity
 	header []byte
@@ -96,36 +102,57 @@ type fitIdentity struct {
 }
 
 // keep opens the checkpoint that the options ask for, nil for none. A fit that
-// goes on from a state began as much earlier as that took.
-func keep[F matrix.Float](x matrix.Matrix[F], k int, opt *Options, began *time.Time) (*keeper[F], error) {
+// goes on from a state began as much earlier as that took. Over ranks it is
+// collective.
+func keep[F matrix.Float](over *ranks[F], x matrix.Matrix[F], k int, opt *Options, began *time.Time) (*keeper[F], error) {
 	if opt.Checkpoint == nil {
 		return nil, nil
 	}
-	if opt.Checkpoint.Dir == "" {
-		return nil, fmt.Errorf("%w: a checkpoint without a folder", ErrOption)
-	}
-	folder, err := checkpoint.Open(opt.Checkpoint.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
-	}
-	c := &keeper[F]{Checkpoint: *opt.Checkpoint, folder: folder, saved: time.Now()}
+	c := &keeper[F]{Checkpoint: *opt.Checkpoint, over: over, saved: time.Now()}
 	c.Every = cmp.Or(c.Every, DefaultEvery)
 	if err := c.begin(x, k, opt, began); err != nil {
-		folder.Close()
+		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *keeper[F]) begin(x matrix.Matrix[F], k int, opt *Options, began *time.Time) (err error) {
+// open opens the folder.
+func (c *keeper[F]) open() (err error) {
+	switch {
+	case c.Dir == "":
+		return fmt.Errorf("%w: a checkpoint without a folder", ErrOption)
+	case !c.over.first0():
+		return nil
+	}
+	if c.folder, err = checkpoint.Open(c.Dir); err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
 	if !c.folder.Empty() && !c.Resume {
 		return fmt.Errorf("%w: %s holds the state of a fit: resume it (--resume), name another folder, or remove it to begin anew", ErrCheckpoint, c.Dir)
 	}
-	if c.fit, err = identityOf(x, k, opt); err != nil {
+	return nil
+}
+
+func (c *keeper[F]) begin(x matrix.Matrix[F], k int, opt *Options, began *time.Time) (err error) {
+	if err := c.over.outcome(c.open()); err != nil {
+		return err
+	}
+	c.fit, err = identityOf(c.over, x, k, opt)
+	if err := c.over.outcome(err); err != nil {
+		return err
+	}
+	if err := c.over.joinIdentity(&c.fit); err != nil {
 		return err
 	}
 	if c.Resume {
-		if err := c.load(opt); err != nil {
+		if c.folder != nil {
+			err = c.load(opt)
+		}
+		if err = c.over.outcome(err); err == nil {
+			c.state, c.fit.SIMD, err = c.over.partOfState(c.state, c.fit.SIMD)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -224,11 +251,12 @@ func names(a, b map[string]string) []string {
 }
 
 // identityOf says what the states of a fit are of.
-func identityOf[F matrix.Float](x matrix.Matrix[F], k int, opt *Options) (fitIdentity, error) {
-	m, n := x.Dims()
+func identityOf[F matrix.Float](over *ranks[F], x matrix.Matrix[F], k int, opt *Options) (fitIdentity, error) {
+	size, first := over.size(x), over.first()
+	m, n := size.Rows, size.Cols
 	id := fitIdentity{Version: Version(), Precision: precision[F](), Rows: m, Columns: n, K: k,
 		SIMD: []string{kernel.For[F]().Tier + " on " + runtime.GOARCH}, Options: map[string]string{}, Given: map[string]string{}}
-	data, err := fingerprint.Rows(x, 0)
+	data, err := fingerprint.Rows(x, first)
 	if err != nil {
 		return id, err
 	}
@@ -246,8 +274,15 @@ func identityOf[F matrix.Float](x matrix.Matrix[F], k int, opt *Options) (fitIde
 		return id, err
 	}
 	flatten("", options, id.Options)
+	delete(id.Options, "grid") // of these ranks alone
+	for name, w := range map[string]*matrix.Dense[float64]{givenW: opt.W, heldW: opt.PenaltyW.Held} {
+		if w != nil {
+			sum, failed := fingerprint.Rows(w, first)
+			id.Given[name], err = sum.String(), errors.Join(err, failed)
+		}
+	}
 	given := map[string]any{}
-	for name, m := range map[string]*matrix.Dense[float64]{"the given W": opt.W, "the given H": opt.H, "what is held of W": opt.PenaltyW.Held, "what is held of H": opt.PenaltyH.Held} {
+	for name, m := range map[string]*matrix.Dense[float64]{"the given H": opt.H, "what is held of H": opt.PenaltyH.Held} {
 		if m != nil {
 			given[name] = m
 		}
@@ -279,6 +314,12 @@ func identityOf[F matrix.Float](x matrix.Matrix[F], k int, opt *Options) (fitIde
 	}
 	return id, err
 }
+
+// What is given of W over ranks is of each rank's rows.
+const (
+	givenW = "the given W"
+	heldW  = "what is held of W"
+)
 
 // flatten lists the options within options by names such as penalty_w.l1.
 func flatten(prefix string, from map[string]any, to map[string]string) {
@@ -349,12 +390,12 @@ func (c *keeper[F]) stage(n int, known []float64, before func(now *engine.Snapsh
 	if c == nil {
 		return nil
 	}
-	k := &engine.Keeper[F]{Due: func() bool { return time.Since(c.saved) >= c.Every }}
+	k := &engine.Keeper[F]{Due: func() bool { return c.over.decides(time.Since(c.saved) >= c.Every) }}
 	if c.state != nil && c.state.Stage == n {
 		k.Resume, c.state = c.state.Now, nil
 	}
 	k.Save = func(now *engine.Snapshot[F]) {
-		if *failed != nil {
+		if c.over.any(*failed != nil) {
 			return
 		}
 		s := &checkpoint.State[F]{Stage: n, Seconds: time.Since(c.began).Seconds(), Known: known, Now: now}
@@ -376,6 +417,10 @@ func (c *keeper[F]) beyond(n int) ([]float64, bool) {
 }
 
 func (c *keeper[F]) save(s *checkpoint.State[F]) {
+	s, err := c.over.wholeState(s)
+	if err != nil || c.folder == nil {
+		return // where the ranks have lost each other the fit ends by that
+	}
 	path, err := c.folder.Save(func(w io.Writer) error { return checkpoint.Write(w, c.header, s) })
 	c.saved = time.Now()
 	switch {
@@ -397,7 +442,7 @@ func (c *keeper[F]) tell(format string, args ...any) {
 }
 
 func (c *keeper[F]) close() {
-	if c != nil {
+	if c != nil && c.folder != nil {
 		c.folder.Close()
 	}
 }

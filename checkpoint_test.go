@@ -210,7 +210,7 @@ func TestResumeCancelled(t *testing.T) {
 				t.Fatal("it does not come to an end")
 			}
 		}
-		if stops < 4 || got != want {
+		if stops < 2 || got != want {
 			t.Errorf("%s, stopped %d times:\n%s\n%s", o.Loss, stops, got, want)
 		}
 	}

@@ -61,7 +61,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		return nil, allZero[F]()
 	}
 	opt.decideCompression(over.size(x), k)
-	kept, err := keep(x, k, &opt, &began)
+	kept, err := keep(over, x, k, &opt, &began)
 	if err != nil {
 		return nil, err
 	}

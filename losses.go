@@ -184,12 +184,12 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	if err := over.outcome(own.outcome(err)); err != nil {
 		return nil, err
 	}
-	kept, err := keep(x, k, &opt, &began)
+	kept, err := keep(over, x, k, &opt, &began)
 	if err != nil {
 		return nil, err
 	}
 	defer kept.close()
-	f := &cellsFit[F]{ctx: ctx, over: over, kept: kept, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
+	f := &cellsFit[F]{ctx: ctx, kept: kept, over: over, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}

@@ -480,7 +480,7 @@ func TestCancelledLoss(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	o := &nmf.Options{Loss: "kl", Tol: -1, LossTol: -1, MaxIter: 100000}
 	o.Progress = func(p nmf.Progress) {
-		if p.Iteration.Iteration == 3 {
+		if p.Iteration.Iteration >= 3 {
 			cancel()
 		}
 	}

@@ -207,7 +207,7 @@ func optionFacts(o *Options) []comm.Fact {
 	}
 	return []comm.Fact{{Name: "the options", Value: string(text)}, {Name: "the given W", Value: given(o.W != nil)}, {Name: "the given H", Value: digest(o.H)},
 		{Name: "the held entries of W", Value: given(o.PenaltyW.Held != nil)}, {Name: "the held entries of H", Value: digest(o.PenaltyH.Held)},
-		{Name: "the names of rows", Value: given(o.RowNames != nil)}, {Name: "the column names", Value: names}}
+		{Name: "a checkpoint", Value: given(o.Checkpoint != nil)}, {Name: "resuming", Value: fmt.Sprint(o.Checkpoint != nil && o.Checkpoint.Resume)}, {Name: "the names of rows", Value: given(o.RowNames != nil)}, {Name: "the column names", Value: names}}
 }
 
 // refuseOverRanks refuses what cannot be fitted over ranks.

@@ -30,6 +30,9 @@ func FitRuns[F matrix.Float](ctx context.Context, c Comm, x matrix.Matrix[F], k 
 	began := time.Now()
 	m, n := x.Dims()
 	opt, err := o.resolve(m, n, k)
+	if err == nil && opt.Checkpoint != nil {
+		err = fmt.Errorf("%w: a checkpoint is not there where ranks share the runs; let them share the rows (FitRows)", ErrOption)
+	}
 	if err := comm.Outcome(c, err); err != nil {
 		return nil, err
 	}

@@ -231,6 +231,12 @@ func (c *fitCmd) checkRanks(a *app) error {
 	if c.Input == "-" {
 		return errStdinOverRanks("fit")
 	}
+	switch {
+	case c.Checkpoint != "" && c.Over == "auto":
+		c.Over = "rows"
+	case c.Checkpoint != "" && c.Over == "runs":
+		return usagef("fit", "--checkpoint is not there where ranks divide the runs; say --over rows")
+	}
 	if !c.overRuns(a, c.Runs, c.K == kAuto) {
 		if err := c.checkRows(); err != nil {
 			return err

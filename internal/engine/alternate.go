@@ -31,11 +31,11 @@ func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, st
 
 // AlternateKept is Alternate whose state is kept, unless keep is nil.
 func AlternateKept[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
-	a := &alternation[F]{c: c, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
+	a := &alternation[F]{c: c, ctx: ctx, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
 	if err := a.choose(); err != nil {
 		return nil, err
 	}
-	a.takeUp(ctx, keep)
+	a.takeUp(keep)
 	workers := max(1, cfg.Workers)
 	if len(ranks) == 1 || c.grid != nil || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
 		for i := range ranks {
@@ -77,6 +77,7 @@ func LossSolvers(l *loss.Loss) []string {
 
 type alternation[F kernel.Float] struct {
 	c     *Cells[F]
+	ctx   context.Context
 	cfg   Config
 	start Starter[F]
 
@@ -192,7 +193,8 @@ func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 		s.scratch = append(s.scratch, newTileScratch[F](s.w.K))
 	}
 	if resumed || s.begin() {
-		for s.iterate() && s.kept() {
+		for s.iterate() {
+			s.note()
 		}
 	}
 	a.mu.Lock()

@@ -127,6 +127,9 @@ func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, 
 		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
 	}
 	f.takeUp()
+	if keep != nil && !x.grid.agree(ctx.Err() == nil) {
+		return f.runs, x.grid.Lost()
+	}
 	for f.refill() && len(f.slots) > 0 {
 		if !f.iterate() || !f.concludeKept() || !f.kept() {
 			break
@@ -463,7 +466,7 @@ func (f *fitter[F]) grams() bool {
 		s := f.gramParts[t].slot
 		addGram(f.x.ops, s.g, h, s.off, from, to, f.gramParts[t].part)
 	})
-	ok = sumGrams(f.x.grid, ok && (f.x.grid == nil || f.ctx.Err() == nil), f.slotGrams(func(s *slot[F]) *solver.Gram[F] { return s.g })...)
+	ok = sumGrams(f.x.grid, ok && (f.x.grid == nil || f.keep != nil || f.ctx.Err() == nil), f.slotGrams(func(s *slot[F]) *solver.Gram[F] { return s.g })...)
 	for _, s := range f.slots {
 		s.g.Ready()
 	}

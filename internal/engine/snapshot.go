@@ -188,13 +188,18 @@ func (f *fitter[F]) snapshot() *Snapshot[F] {
 	return sortRuns(runs)
 }
 
+// Factors lists where the factors of a state are, those of W and those of H.
+func (s *RunState[F]) Factors() (w, h []**Tall[F]) {
+	return []**Tall[F]{&s.Run.W, &s.WPlain, &s.WAhead}, []**Tall[F]{&s.Run.H, &s.HPlain, &s.HAhead}
+}
+
 // kept saves the state where it is time to; it reports false where the call is
 // to end.
 func (f *fitter[F]) kept() bool {
 	if f.keep == nil {
 		return true
 	}
-	stop := f.ctx.Err() != nil
+	stop := !f.x.grid.agree(f.ctx.Err() == nil)
 	if stop || f.keep.Due() {
 		f.keep.Save(f.snapshot())
 	}
@@ -254,8 +259,7 @@ func (s *RunState[F]) clone() *RunState[F] {
 // Its mutex is that of the alternation.
 type underWay[F kernel.Float] struct {
 	keep *Keeper[F]
-	// ctx ends the call, and beside says that several runs are fitted at a time.
-	ctx    context.Context
+	// beside says that several runs are fitted at a time.
 	beside bool
 	// states are those of the runs under way after their last iterations,
 	// running counts the runs that are being fitted, and unsaved says that states
@@ -263,11 +267,13 @@ type underWay[F kernel.Float] struct {
 	states  map[int]*RunState[F]
 	running int
 	unsaved bool
+	// stopped says that the call is to end, with runs under way.
+	stopped bool
 }
 
 // takeUp takes over the runs of a state: those that have ended are done.
-func (a *alternation[F]) takeUp(ctx context.Context, keep *Keeper[F]) {
-	a.underWay = underWay[F]{keep: keep, ctx: ctx, states: keep.resumed()}
+func (a *alternation[F]) takeUp(keep *Keeper[F]) {
+	a.underWay = underWay[F]{keep: keep, states: keep.resumed()}
 	for i, state := range a.states {
 		if state.ended() {
 			a.runs[i] = &state.Run
@@ -276,11 +282,11 @@ func (a *alternation[F]) takeUp(ctx context.Context, keep *Keeper[F]) {
 	}
 }
 
-// kept notes the state of the run after an iteration, and saves that of all
-// runs where it is time to; it reports false where the call is to end.
-func (s *pair[F]) kept() bool {
+// note notes the state of the run after an iteration, and saves that of all runs
+// where it is time to. Whether the call is to end is asked before the next one.
+func (s *pair[F]) note() {
 	if s.keep == nil {
-		return true
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -289,13 +295,9 @@ func (s *pair[F]) kept() bool {
 		state = state.clone()
 	}
 	s.states[s.index], s.unsaved = state, true
-	if s.ctx.Err() != nil {
-		return false
-	}
 	if s.keep.Due() {
 		s.save()
 	}
-	return true
 }
 
 // save saves the state of all runs.
@@ -321,11 +323,13 @@ func (s *pair[F]) leave() (stopped bool) {
 	}
 	s.running--
 	stopped = s.run.Status == ""
-	if !stopped {
+	if stopped {
+		s.stopped = true
+	} else {
 		s.runs[s.index], s.unsaved = s.run, true
 		delete(s.states, s.index)
 	}
-	if s.ctx.Err() != nil && s.running == 0 && s.unsaved {
+	if s.stopped && s.running == 0 && s.unsaved {
 		s.save()
 	}
 	return stopped
