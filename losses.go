@@ -147,7 +147,7 @@ func (o *Options) engineLoss() *loss.Loss {
 // inMemory refuses an X that is read block by block where a fit is not of
 // complete data with the Frobenius loss.
 func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
-	if _, streamed := x.(*matrix.Streamed[F]); !streamed {
+	if !sizeOf(x).Streamed {
 		return nil
 	}
 	return fmt.Errorf("%w: %s needs X in memory; only the Frobenius loss of complete data is fitted block by block", ErrOption, o.fitKind())

@@ -90,7 +90,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 		for _, v := range worst {
 			r.worst = max(r.worst, v)
 		}
-		if cross && !(gramOf(p, d.ops, r.gramW, w, 0, r0, r1) && d.crossBlock(p, w, q, r0, r1)) {
+		if cross && d.apart == nil && !(gramOf(p, d.ops, r.gramW, w, 0, r0, r1) && d.crossBlock(p, w, q, r0, r1)) {
 			return nil, false
 		}
 	}
@@ -102,6 +102,9 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 	}
 	if !cross {
 		return r, true
+	}
+	if d.apart != nil && !(gramOf(p, d.ops, r.gramW, w, 0, 0, d.Rows) && d.crossBlock(p, w, q, 0, d.Rows)) {
+		return nil, false
 	}
 	if !askedH.None() {
 		return r, d.projectColumns(p, r, ws, h, q, askedH)
@@ -137,11 +140,13 @@ func (d *Data[F]) projectColumns(p *pool, r *projection[F], ws []worker[F], h, q
 
 // crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
 func (d *Data[F]) crossBlock(p *pool, w, q *Tall[F], r0, r1 int) bool {
-	chunk := p.columnChunk(d.Cols)
-	chunks := (d.Cols + chunk - 1) / chunk
-	return d.beforeRight(p, w, r0, r1) && p.run(chunks, func(_, t int) {
-		j0 := t * chunk
-		d.right(r0, r1, j0, min(j0+chunk, d.Cols), w, q)
+	return d.beforeRight(p, w, r0, r1) && d.eachColumns(p, func(from, to int) bool {
+		chunk := p.columnChunk(to - from)
+		chunks := (to - from + chunk - 1) / chunk
+		return p.run(chunks, func(_, t int) {
+			j0 := from + t*chunk
+			d.right(r0, r1, j0, min(j0+chunk, to), w, q)
+		})
 	})
 }
 
@@ -198,6 +203,10 @@ func (d *Data[F]) Times(h *Tall[F], workers int) *Tall[F] {
 func (d *Data[F]) TransposeTimes(w *Tall[F], workers int) *Tall[F] {
 	q := NewTall[F](d.Cols, w.K)
 	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	if d.apart != nil {
+		d.crossBlock(p, w, q, 0, d.Rows)
+		return q
+	}
 	for r0 := 0; r0 < d.Rows; r0 += d.block {
 		r1 := min(r0+d.block, d.Rows)
 		if !d.hold(p, r0, r1) {
