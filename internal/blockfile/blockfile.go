@@ -55,6 +55,17 @@ var (
 	ErrVersion = errors.New("block file of another version")
 )
 
+// WriteError is a write that failed, of a block file or of what is put aside while
+// one is built.
+type WriteError struct {
+	// Folder is where the file is.
+	Folder string
+	Err    error
+}
+
+func (e *WriteError) Error() string { return fmt.Sprintf("write in %s: %v", e.Folder, e.Err) }
+func (e *WriteError) Unwrap() error { return e.Err }
+
 // Part is one of the files that a block file was made of.
 type Part struct {
 	Path     string    `json:"path"`

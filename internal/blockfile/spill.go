@@ -10,18 +10,19 @@ import (
 // has no name where the system allows that, so that nothing is left of it when
 // the program is killed.
 type spill struct {
-	f  *os.File
-	at int64
+	f      *os.File
+	at     int64
+	folder string
 }
 
 func newSpill(dir string) (*spill, error) {
 	f, err := os.CreateTemp(dir, ".nmf-*.tmp")
 	if err != nil {
-		return nil, err
+		return nil, &WriteError{dir, err}
 	}
 	// Where an open file cannot be removed, close does it.
 	_ = os.Remove(f.Name())
-	return &spill{f: f}, nil
+	return &spill{f: f, folder: dir}, nil
 }
 
 func (s *spill) close() {
@@ -36,7 +37,7 @@ func (s *spill) append(pieces ...[]byte) (at int64, err error) {
 		n, err := s.f.WriteAt(b, s.at)
 		s.at += int64(n)
 		if err != nil {
-			return at, err
+			return at, &WriteError{s.folder, err}
 		}
 	}
 	return at, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -23,6 +24,7 @@ type Writer[F matrix.Float] struct {
 	RowNames, ColumnNames []string
 
 	out      io.Writer
+	folder   string
 	at       int64
 	zstd     *zstd.Encoder
 	packed   []byte
@@ -45,7 +47,7 @@ type side[F matrix.Float] struct {
 // frame where that makes it smaller by a third or more.
 func Create[F matrix.Float](path string, compress bool, fill func(w *Writer[F]) error) error {
 	return atomicfile.Write(path, func(out io.Writer) error {
-		w := &Writer[F]{out: out}
+		w := &Writer[F]{out: out, folder: filepath.Dir(path)}
 		w.Version, w.Precision = Version, precisionOf[F]()
 		if compress {
 			var err error
@@ -67,7 +69,10 @@ func Create[F matrix.Float](path string, compress bool, fill func(w *Writer[F]) 
 func (w *Writer[F]) write(b []byte) error {
 	n, err := w.out.Write(b)
 	w.at += int64(n)
-	return err
+	if err != nil {
+		return &WriteError{w.folder, err}
+	}
+	return nil
 }
 
 func index(columns bool) int {
