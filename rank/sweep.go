@@ -72,7 +72,8 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 // inMemory refuses an X that is read block by block: its rows and blocks are
 // drawn anew again and again.
 func inMemory[F matrix.Float](x matrix.Matrix[F]) error {
-	if _, streamed := x.(*matrix.Streamed[F]); streamed {
+	switch x.(type) {
+	case *matrix.Streamed[F], *matrix.StreamedCSR[F]:
 		return fmt.Errorf("%w: X is read block by block, and its samples and blocks must be drawn anew again and again; take a part of the samples that fits in memory", ErrInput)
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return hdf5.Available() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound,
+			"status": runStatus, "npy": writeArray, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound, "table": writeDigits,
 		},
 	})
 }
@@ -88,6 +88,23 @@ func writeArray(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(npy.WriteHeader(&file, "<f8", shape))
 	file.Write(elements)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file.Bytes(), 0o644))
+}
+
+// writeDigits writes a text table of digits: table FILE ROWS COLUMNS.
+func writeDigits(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cols, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	text, state := make([]byte, 0, 2*rows*cols), uint32(1)
+	for range rows {
+		for range cols {
+			state = state*1664525 + 1013904223
+			text = append(text, '0'+byte(state>>16%10), ',')
+		}
+		text[len(text)-1] = '\n'
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o644))
 }
 
 // compressFile makes FILE.gz of a file.
