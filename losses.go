@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,22 +145,10 @@ func (o *Options) engineLoss() *loss.Loss {
 	return &loss.Loss{Kind: loss.Beta, Beta: 2}
 }
 
-// inMemory refuses an X that is read block by block where a fit is not of
-// complete data with the Frobenius loss.
-func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
-	if !sizeOf(x).Streamed {
-		return nil
-	}
-	return fmt.Errorf("%w: %s needs X in memory; only the Frobenius loss of complete data is fitted block by block", ErrOption, o.fitKind())
-}
-
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
 func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
-	if err := inMemory(x, &opt); err != nil {
-		return nil, err
-	}
 	v, err := observe(x, &opt)
 	if err != nil {
 		return nil, err
@@ -186,13 +175,17 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		return nil, err
 	}
 	f.cells = engine.NewCells(v.x, v.observed, l, opt.Threads)
+	defer f.close()
+	if err := f.cells.Failure(); err != nil {
+		return nil, err
+	}
 	if !(f.cells.Mean > 0) {
 		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
 	}
 	if opt.Init != "random" && opt.Init != "given" {
 		f.data = engine.NewData(v.x, opt.Threads)
 	}
-	if err := f.settle(l); err != nil {
+	if err := cmp.Or(f.settle(l), f.failure()); err != nil {
 		return nil, err
 	}
 	runs, err := f.run(opt.Runs, opt.MaxIter, opt.Progress)
@@ -294,7 +287,23 @@ func (f *cellsFit[F]) run(runs, maxIter int, progress func(Progress)) ([]*engine
 		return w, h
 	}
 	out, err := engine.Alternate(f.ctx, f.cells, ranks, starter, cfg)
-	return out, errors.Join(err, startErr)
+	return out, cmp.Or(f.failure(), errors.Join(err, startErr))
+}
+
+// failure is why X could not be read, nil where it could.
+func (f *cellsFit[F]) failure() error {
+	if err := f.cells.Failure(); err != nil || f.data == nil {
+		return err
+	}
+	return f.data.Failure()
+}
+
+// close ends reading.
+func (f *cellsFit[F]) close() {
+	f.cells.Close()
+	if f.data != nil {
+		f.data.Close()
+	}
 }
 
 // starting makes the start of one run. Random ones go by the mean of the cells

@@ -5,7 +5,7 @@ package matrix
 type Streamed[F Float] struct {
 	Rows, Cols int
 	// Read fills dst, whole rows, with those from row `first` on. It may be
-	// called by two goroutines at a time, and must give the same numbers each
+	// called by several goroutines at a time, and must give the same numbers each
 	// time.
 	Read func(first int, dst []F) error
 	// ReadColumns does the same for columns, one after the other. Only losses
@@ -38,7 +38,7 @@ type Blocks[F Float] struct {
 	Most int
 	// Read sets dst to the block that begins with row `first`, a multiple of
 	// Step, in the memory that dst has, where that is enough. It may be called by
-	// two goroutines at a time, and must give the same numbers each time.
+	// several goroutines at a time, and must give the same numbers each time.
 	Read func(first int, dst *CSR[F]) error
 }
 

@@ -31,7 +31,8 @@ func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, st
 		return nil, err
 	}
 	workers := max(1, cfg.Workers)
-	if len(ranks) == 1 || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
+	// Runs share what is in memory of an X that is read block by block.
+	if len(ranks) == 1 || c.left.window != nil || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
 		for i := range ranks {
 			if ctx.Err() != nil {
 				break
@@ -548,6 +549,9 @@ func (s *pair[F]) revive(j int) {
 	ws, bestNorm := s.scratch[0], 0.0
 	for range draws {
 		i := rng.IntN(s.w.Rows)
+		if !s.c.left.holdLine(i) {
+			return
+		}
 		s.c.left.reach(&ws.lines, i, i+1)
 		l := s.c.left.line(&ws.lines, i)
 		norm := 0.0

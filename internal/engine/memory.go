@@ -82,6 +82,10 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	case weighted:
 		bytes += float64(s.Rows) * float64(s.Cols) * element
 	}
+	if s.Streamed && !s.Sparse {
+		// Its rows and its columns, two windows of each.
+		bytes = 2 * element * float64(min(windowLines[F](s.Cols), s.Rows)*s.Cols+min(windowLines[F](s.Rows), s.Cols)*s.Rows)
+	}
 	if !s.Sparse && missing {
 		bytes += float64(s.Rows) * float64(s.Cols) * element
 	}

@@ -31,7 +31,7 @@ const (
 func (s *pair[F]) learnsOnline() bool {
 	l := s.c.left
 	return s.scaled && s.c.steps.RestBySums() && l.rest && !l.byCell && !s.cfg.asks() &&
-		l.rows >= onlineRows && l.list.NNZ() < shortRow*s.w.K*l.rows
+		l.rows >= onlineRows && l.nnz() < shortRow*s.w.K*l.rows
 }
 
 // learnOnline improves a start by stochastic multiplicative updates: for each
@@ -77,13 +77,26 @@ type online[F kernel.Float] struct {
 	last  []int
 	next  []int
 	parts int
+
+	// streamed is nil but for an X that is read block by block: x and turned are
+	// then the rows of the part that is learned from, and of some that follow, in
+	// waiting, which begin with part `from`.
+	streamed *side[F]
+	waiting  []*matrix.CSR[F]
+	from     int
 }
 
 func (s *pair[F]) newOnline() *online[F] {
 	x := s.c.left.list
-	k := s.w.K
-	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, w: NewTall[F](x.Rows, k), h: s.h.clone(), n: NewTall[F](x.Cols, k),
-		denom: make([]float64, k), sum: make([]float64, k), share: make([]float64, x.Cols), last: make([]int, x.Cols)}
+	k, rows, cols := s.w.K, s.c.Rows, s.c.Cols
+	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, w: NewTall[F](rows, k), h: s.h.clone(), n: NewTall[F](cols, k),
+		denom: make([]float64, k), sum: make([]float64, k), share: make([]float64, cols), last: make([]int, cols)}
+	if s.c.left.window != nil {
+		o.streamed = s.c.left
+		o.begin(s.w)
+		o.setStart()
+		return o
+	}
 	ordered := &matrix.CSR[F]{Rows: x.Rows, Cols: x.Cols, RowPtr: make([]int, 1, x.Rows+1), ColIdx: make([]int32, 0, x.NNZ()), Val: make([]F, 0, x.NNZ())}
 	total := 0.0
 	for b := range onlineBlocks {
@@ -104,29 +117,44 @@ func (s *pair[F]) newOnline() *online[F] {
 	for j := range o.share {
 		o.share[j] /= total
 	}
+	o.setStart()
+	return o
+}
+
+// setStart fills the sums with the start.
+func (o *online[F]) setStart() {
 	// The start counts as a tenth of a part.
-	for i := range x.Rows {
+	for i := range o.w.Rows {
 		for j, v := range o.w.Row(i) {
 			o.denom[j] += 0.1 / onlineBlocks * float64(v)
 		}
 	}
-	for i := range x.Cols {
+	for i := range o.h.Rows {
 		from, to := o.h.Row(i), o.n.Row(i)
 		for j, v := range from {
 			to[j] = F(float64(v) * o.denom[j])
 			o.sum[j] += float64(to[j])
 		}
 	}
-	return o
 }
 
 // rewind begins a pass.
-func (o *online[F]) rewind() { o.next = append(o.next[:0], o.turned.RowPtr[:o.turned.Rows]...) }
+func (o *online[F]) rewind() {
+	if o.streamed == nil {
+		o.next = append(o.next[:0], o.turned.RowPtr[:o.turned.Rows]...)
+	}
+}
 
 // part learns from the rows of part b.
 func (o *online[F]) part(p *pool, b int) bool {
 	k, ld, t := o.w.K, o.w.Ld, kernel.TileRows[F]()
 	r0, r1 := o.first[b], o.first[b+1]
+	base := 0
+	if o.streamed != nil {
+		if base = r0; !o.load(p, b) {
+			return false
+		}
+	}
 	sums := make([]F, k)
 	for j := range sums {
 		sums[j] = F(o.sum[j] / o.denom[j])
@@ -136,7 +164,7 @@ func (o *online[F]) part(p *pool, b int) bool {
 		c, room := make([]F, ld), []F(nil)
 		total := make([]float64, k)
 		for i := r0 + tile*t; i < min(r0+(tile+1)*t, r1); i++ {
-			idx, vals := o.x.Row(i)
+			idx, vals := o.x.Row(i - base)
 			grow(&room, len(idx))
 			row := o.w.rows(i, i+1)
 			for step := range onlineSteps {
