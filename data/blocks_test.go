@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/partsof/nmf/internal/hdf5"
 	"github.com/partsof/nmf/internal/npy"
 	"github.com/partsof/nmf/matrix"
 )
@@ -183,6 +186,41 @@ func blocksAsRead[F matrix.Float](t *testing.T) {
 		t.Fatal(err)
 	}
 	asRead[F](t, "10x", tenX, nil)
+	for _, options := range [][]parquet.WriterOption{nil, {parquet.MaxRowsPerRowGroup(7)}} {
+		var rows []struct {
+			Name string
+			A    float64
+			B    *int32
+			C    uint64
+		}
+		for i := range 50 {
+			rows = append(rows, struct {
+				Name string
+				A    float64
+				B    *int32
+				C    uint64
+			}{fmt.Sprint("row ", i), float64(i) / 3, pointer(int32(i % 5)), uint64(i * i)})
+		}
+		asRead[F](t, "parquet", writeTemp(t, "x.parquet", parquetFile(t, rows, options...)), nil)
+	}
+	if hdf5.Available() != nil {
+		t.Log("without libhdf5, HDF5 is left out")
+		return
+	}
+	files, err := filepath.Glob(hdf5File("*.h5*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, path := range files {
+		o := &ReadOptions{}
+		switch filepath.Base(path) {
+		case "10x-2-two.h5", "several.h5":
+			continue // several matrices
+		case "csr.h5ad":
+			asRead[F](t, path, path, &ReadOptions{Key: "layers/counts"})
+		}
+		asRead[F](t, path, path, o)
+	}
 }
 
 func asRead[F matrix.Float](t *testing.T, name, path string, options *ReadOptions) {

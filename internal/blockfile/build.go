@@ -132,6 +132,13 @@ func (b *Builder[F]) Dense(columns bool, length int) (add func(vals []F) error) 
 	}
 }
 
+// Lot takes some rows, n of them, column by column: add takes whole columns in
+// order, and done hands their rows to what Dense gave.
+func (b *Builder[F]) Lot(n, columns int, rows func(vals []F) error) (add func(vals []F) error, done func() error) {
+	t := newTurner[F](b.spill, n, b.o.Room)
+	return t.add, func() error { return t.run(columns, rows) }
+}
+
 // Sparse takes a sparse matrix of the rows and columns that Header has: what it
 // gives takes rows in order, indices rising within each, or with columns
 // columns. pointers says where the cells of each line end, at most: pointers[i+1] −
