@@ -95,9 +95,10 @@ func openTable[F matrix.Float](a *app, in source, cache string, cells *cellFlags
 		about = "about "
 	}
 	if o.Memory > 0 {
-		// Garbage counts, too: the collector is to keep within what is allowed.
-		const part = 0.9
-		debug.SetMemoryLimit(int64(part * r.limit))
+		// Garbage counts, too: the collector is to keep within what is allowed, the
+		// program itself and what the collector does not know of left aside.
+		const part, program = 0.9, 24e6
+		debug.SetMemoryLimit(int64(max(r.limit/2, part*r.limit-program)))
 	}
 	a.note(quiet, "%s takes %s%s, and a fit in memory %s%s, more than the %s there are to use: it is read block by block in every pass", in.name(), about, byteText(r.bytes), about, byteText(r.need), byteText(r.limit))
 	s, err := openBlocks[F](a, in, cache, o, r, quiet)
