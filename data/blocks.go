@@ -27,6 +27,9 @@ type BlockOptions struct {
 	// Columns wants the columns of a dense matrix, which other losses than the
 	// plain Frobenius loss need.
 	Columns bool
+	// Compress stores those blocks as zstd frames that become smaller by a third or
+	// more. It pays where the file does not stay in the system's cache.
+	Compress bool
 	// Making, unless nil, is called before a block file is made, with why and its
 	// path.
 	Making func(why, path string)
@@ -290,7 +293,7 @@ func makeBlocks[F matrix.Float](path, blocks, reading string, o *ReadOptions, pa
 	}()
 	var t *Table[F]
 	var to elsewhere[F]
-	err := blockfile.Build(blocks, blockfile.Options{Room: room, Columns: b.Columns, Transpose: o.Transpose}, func(builder *blockfile.Builder[F]) (err error) {
+	err := blockfile.Build(blocks, blockfile.Options{Room: room, Columns: b.Columns, Compress: b.Compress, Transpose: o.Transpose}, func(builder *blockfile.Builder[F]) (err error) {
 		to.b = builder
 		if t, err = spool(path, o, &to); err != nil {
 			return err

@@ -235,7 +235,7 @@ func asRead[F matrix.Float](t *testing.T, name, path string, options *ReadOption
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := BlockOptions{Folder: t.TempDir(), Columns: true, Memory: 1 << 20}
+		b := BlockOptions{Folder: t.TempDir(), Columns: true, Compress: transpose, Memory: 1 << 20}
 		for run := range 2 {
 			got, err := OpenBlocks[F](path, o, b)
 			if err != nil {

@@ -114,10 +114,14 @@ func openTable[F matrix.Float](a *app, in source, cache string, cells *cellFlags
 // openBlocks opens the file itself, or its block file.
 func openBlocks[F matrix.Float](a *app, in source, cache string, o *nmf.Options, r *reading, quiet bool) (*data.Stream[F], error) {
 	columns := o.Loss != "" && o.Loss != "frobenius"
+	// What is more than half of the machine's memory is read from the disk in every
+	// pass, and less of it is faster.
+	const part = 0.5
+	total := totalMemory()
 	if r.direct && !columns {
 		return data.OpenStream[F](in.path)
 	}
-	return data.OpenBlocks[F](in.path, in.options, data.BlockOptions{Folder: cache, Memory: r.limit, Columns: columns, Making: func(why, path string) {
+	return data.OpenBlocks[F](in.path, in.options, data.BlockOptions{Folder: cache, Memory: r.limit, Columns: columns, Compress: total > 0 && r.bytes > part*total, Making: func(why, path string) {
 		a.note(quiet, "%s: %s: its blocks are written to %s, once", in.name(), why, path)
 	}})
 }
