@@ -115,7 +115,7 @@ func Consensus[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	if o == nil {
 		o = new(ConsensusOptions)
 	}
-	if err := inMemory(x); err != nil {
+	if err := inMemory(x); o.Bootstrap && err != nil {
 		return nil, err
 	}
 	m, _ := x.Dims()

@@ -69,8 +69,8 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 	return s.result, nil
 }
 
-// inMemory refuses an X that is read block by block: its rows and blocks are
-// drawn anew again and again.
+// inMemory refuses an X that is read block by block, whose rows and blocks are to
+// be drawn anew again and again.
 func inMemory[F matrix.Float](x matrix.Matrix[F]) error {
 	switch x.(type) {
 	case *matrix.Streamed[F], *matrix.StreamedCSR[F]:
