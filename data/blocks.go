@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/partsof/nmf/internal/blockfile"
@@ -271,8 +272,21 @@ func blockError(path string, err error) error {
 	return &Error{File: path, Found: err.Error(), Err: err}
 }
 
+// removeStale removes what programs that were killed have left unfinished in a
+// folder of block files.
+func removeStale(folder string) {
+	const age = 24 * time.Hour
+	names, _ := filepath.Glob(filepath.Join(folder, ".nmf-*.tmp"))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > age {
+			_ = os.Remove(name)
+		}
+	}
+}
+
 // makeBlocks makes the block file of a source.
 func makeBlocks[F matrix.Float](path, blocks, reading string, o *ReadOptions, parts []blockfile.Part, b BlockOptions) error {
+	removeStale(filepath.Dir(blocks))
 	const least, most, part = 8 << 20, 256 << 20, 10
 	room := most
 	if b.Memory > 0 {

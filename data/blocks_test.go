@@ -339,10 +339,27 @@ func TestBlocksAgain(t *testing.T) {
 	}
 	expect(open(), "changed", 5)
 	blocks := open().Blocks
+	var left []string
+	for i, age := range []time.Duration{0, 30 * time.Hour} {
+		name := filepath.Join(b.Folder, fmt.Sprintf(".nmf-0000000%d.tmp", i))
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name, time.Now().Add(-age), time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, name)
+	}
 	if err := os.Truncate(blocks, 100); err != nil {
 		t.Fatal(err)
 	}
 	expect(open(), "damaged", 5)
+	if _, err := os.Stat(left[0]); err != nil {
+		t.Errorf("what another program is at: %v", err)
+	}
+	if _, err := os.Stat(left[1]); err == nil {
+		t.Error("what was left a day ago is still there")
+	}
 	b.Columns = true
 	expect(open(), "columns", 5)
 	b.Columns = false

@@ -90,6 +90,9 @@ func openTable[F matrix.Float](a *app, in source, cache string, cells *cellFlags
 		return nil, nil, fmt.Errorf("%w: %s takes %s, and a fit about %s, more than the %s there are to use; weighted and missing cells need it in memory",
 			nmf.ErrMemory, in.name(), byteText(r.bytes), byteText(r.need), byteText(r.limit))
 	}
+	if r.streamed > r.limit {
+		return nil, nil, inFile(in.name(), tooMuch(k, r.streamed, r.limit))
+	}
 	about := ""
 	if r.shape.Estimated {
 		about = "about "
