@@ -3,6 +3,7 @@ package nmf
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/start"
@@ -51,7 +52,15 @@ func (o *Options) decideCompression(x engine.Size, k int) {
 
 // compress iterates the starts of all runs on a compressed X. Their losses are
 // estimates.
-func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks []int, starter engine.Starter[F], cfg engine.Config) ([]*engine.Run[F], *Compression, error) {
+func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks []int, starter engine.Starter[F], cfg engine.Config, kept *keeper[F], startErr *error) ([]*engine.Run[F], *Compression, error) {
+	if known, done := kept.beyond(sketchStage); done {
+		runs := make([]*engine.Run[F], len(ranks))
+		for i := range runs {
+			r := kept.state.Before.Runs[i].Run
+			runs[i] = &r
+		}
+		return runs, newCompression(int(known[0]), known[1], runs), nil
+	}
 	sketch, err := start.NewSketch(data, ranks[0]+sketchExtra, sketchPower, cfg.Seed, cfg.Workers)
 	if err != nil {
 		return nil, nil, err
@@ -63,11 +72,15 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 	cfg.LossTol = max(cfg.LossTol, sketchLossTol)
 	// Closer than this the loss cannot be told without passes over X.
 	cfg.TargetError = max(cfg.TargetError, engine.Cancellation[F]())
-	runs, err := engine.Minimize(ctx, small, ranks, starter, cfg)
+	runs, err := engine.MinimizeKept(ctx, small, ranks, starter, cfg, kept.stage(sketchStage, nil, nil, startErr))
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &Compression{Directions: sketch.Q.K, Captured: sketch.B.SumSq() / data.SumSq}
+	return runs, newCompression(sketch.Q.K, sketch.B.SumSq()/data.SumSq, runs), nil
+}
+
+func newCompression[F matrix.Float](directions int, captured float64, runs []*engine.Run[F]) *Compression {
+	c := &Compression{Directions: directions, Captured: captured}
 	for _, r := range runs {
 		n := 0
 		if r != nil {
@@ -75,7 +88,40 @@ func compress[F matrix.Float](ctx context.Context, data *engine.Data[F], ranks [
 		}
 		c.Iterations = append(c.Iterations, n)
 	}
-	return runs, c, nil
+	return c
+}
+
+// Stages of a fit for its checkpoints: without a sketch there is the first alone.
+const (
+	sketchStage = iota
+	realStage
+)
+
+// onReal keeps the passes over X itself, which start where the runs on the sketch
+// have ended. Those that have not started wait in the state; the best is kept
+// until there is a pair of X's own.
+func (c *keeper[F]) onReal(sketched []*engine.Run[F], compression *Compression, startErr *error) *engine.Keeper[F] {
+	if compression == nil {
+		return c.stage(sketchStage, nil, nil, startErr)
+	}
+	before := func(now *engine.Snapshot[F]) *engine.Snapshot[F] {
+		waiting := map[int]bool{}
+		for _, i := range notStarted(now, len(sketched)) {
+			waiting[i] = true
+		}
+		begun := slices.ContainsFunc(now.Runs, func(r engine.RunState[F]) bool { return r.Run.Iterations > 0 })
+		s := new(engine.Snapshot[F])
+		for i, r := range sketched {
+			run := *r
+			run.Trace = nil
+			if begun && !waiting[i] {
+				run.W, run.H = nil, nil
+			}
+			s.Runs = append(s.Runs, engine.RunState[F]{Index: i, Run: run})
+		}
+		return s
+	}
+	return c.stage(realStage, []float64{float64(compression.Directions), compression.Captured}, before, startErr)
 }
 
 // uncompressed makes the best of the runs on a compressed X a cancelled run on

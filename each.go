@@ -123,6 +123,9 @@ func eachOptions[F matrix.Float](x matrix.Matrix[F], starts []Start, o *Options)
 	if common.Compression != off {
 		return nil, fmt.Errorf("%w: compression is %s; fits of several numbers of components share no sketch", ErrOption, common.Compression)
 	}
+	if common.Checkpoint != nil {
+		return nil, fmt.Errorf("%w: a checkpoint is of one fit, not of many", ErrOption)
+	}
 	m, n := x.Dims()
 	options := make([]Options, len(starts))
 	for i, s := range starts {

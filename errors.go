@@ -24,6 +24,9 @@ var (
 	ErrShape = errors.New("shapes do not fit")
 	// ErrOption: an option has a value that it cannot have.
 	ErrOption = errors.New("bad option")
+	// ErrCheckpoint: a folder of checkpoints cannot be used, or holds the state of
+	// another fit.
+	ErrCheckpoint = errors.New("checkpoint")
 	// ErrNames: the features of new data are not those of the model.
 	ErrNames = errors.New("feature names do not match the model")
 	// ErrModelFormat: a file is not a model, or is a damaged one.

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/matrix"
@@ -170,6 +171,27 @@ func ExampleProgress() {
 	// Output:
 	// good enough
 	// cancelled
+}
+
+// A fit keeps its state in a folder. The same program, started again after it was
+// killed, goes on from there and ends with the same model.
+func ExampleCheckpoint() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	state := &nmf.Checkpoint{Dir: filepath.Join(dir, "state"), Every: 10 * time.Minute, Resume: true}
+	model, err := nmf.Fit(context.Background(), meals, 2, &nmf.Options{Checkpoint: state})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := model.Save(filepath.Join(dir, "model.npz")); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(model.Info.Status, state.Remove())
+	// Output:
+	// converged <nil>
 }
 
 // Errors name the cell, and wrap a sentinel.

@@ -23,10 +23,11 @@ import (
 // Transform does.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
-// first iteration is done there is none, and the error is ctx's.
+// first iteration is done there is none, and the error is ctx's. With
+// Options.Checkpoint a fit that was stopped, or killed, can go on.
 //
 // Errors wrap ErrNegative, ErrNotFinite or ErrZero in a *CellError, ErrEmpty, ErrRange,
-// ErrShape or ErrOption.
+// ErrShape, ErrOption or ErrCheckpoint.
 func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Options) (*Model[F], error) {
 	began := time.Now()
 	m, n := x.Dims()
@@ -46,6 +47,11 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		return nil, allZero[F]()
 	}
 	opt.decideCompression(sizeOf(x), k)
+	kept, err := keep(x, k, &opt, &began)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.close()
 	ranks := make([]int, opt.Runs)
 	for i := range ranks {
 		ranks[i] = k
@@ -74,7 +80,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	var compression *Compression
 	var runs []*engine.Run[F]
 	if opt.Compression == on {
-		runs, compression, err = compress(ctx, data, ranks, starter, cfg)
+		runs, compression, err = compress(ctx, data, ranks, starter, cfg, kept, &startErr)
 		if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
 			return nil, err
 		}
@@ -82,7 +88,7 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	}
 	cfg.BestOnly = true
 	sketched := runs
-	runs, err = engine.Minimize(ctx, data, ranks, starter, cfg)
+	runs, err = engine.MinimizeKept(ctx, data, ranks, starter, cfg, kept.onReal(sketched, compression, &startErr))
 	if err = cmp.Or(data.Failure(), errors.Join(err, startErr)); err != nil {
 		return nil, err
 	}
@@ -97,12 +103,20 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 		return nil, context.Cause(ctx)
 	}
 	model := newModel(x, k, u, unitW, unitH, u*u, runs, best, opt)
-	if o != nil {
-		model.Info.Options = *o
-	}
+	model.options(o)
+	kept.warn(&model.Info)
 	model.Info.Compression = compression
 	model.Info.Seconds = time.Since(began).Seconds()
 	return model, nil
+}
+
+// options notes the options as they were given, nil as none, and drops what is
+// not the model's.
+func (m *Model[F]) options(o *Options) {
+	if o != nil {
+		m.Info.Options = *o
+	}
+	m.Info.Options.Checkpoint, m.Info.Resolved.Checkpoint = nil, nil
 }
 
 // engineConfig is for losses that were divided by lossUnit.

@@ -159,14 +159,20 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		simple.Missing, simple.Mask, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil
 		model, err := Fit(ctx, x, k, &simple)
 		if err == nil {
-			model.Info.Options, model.Info.Resolved.Missing = *o, opt.Missing
+			model.options(o)
+			model.Info.Resolved.Missing = opt.Missing
 		}
 		return model, err
 	}
 	if _, err := cellsMemory[F](sizeOf(x), k, &opt); err != nil {
 		return nil, err
 	}
-	f := &cellsFit[F]{ctx: ctx, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
+	kept, err := keep(x, k, &opt, &began)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.close()
+	f := &cellsFit[F]{ctx: ctx, kept: kept, opt: &opt, k: k, m: m, n: n, unit: v.unit, began: began}
 	if f.unitW, f.unitH, err = opt.units(v.unit); err != nil {
 		return nil, err
 	}
@@ -185,10 +191,11 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 	if opt.Init != "random" && opt.Init != "given" {
 		f.data = engine.NewData(v.x, opt.Threads)
 	}
-	if err := cmp.Or(f.settle(l), f.failure()); err != nil {
+	stage, err := f.settle(l)
+	if err = cmp.Or(f.failure(), err); err != nil {
 		return nil, err
 	}
-	runs, err := f.run(opt.Runs, opt.MaxIter, opt.Progress)
+	runs, err := f.run(stage, opt.Runs, opt.MaxIter, opt.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +204,8 @@ func fitCells[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, op
 		return nil, context.Cause(ctx)
 	}
 	model := newModel(x, k, v.unit, f.unitW, f.unitH, f.lossUnit(), runs, best, opt)
-	if o != nil {
-		model.Info.Options = *o
-	}
+	model.options(o)
+	kept.warn(&model.Info)
 	model.Info.LossName = opt.Loss
 	model.Info.Dispersions = f.dispersions
 	model.Info.Seconds = time.Since(began).Seconds()
@@ -249,6 +255,7 @@ const (
 // cellsFit is a fit under way.
 type cellsFit[F matrix.Float] struct {
 	ctx                context.Context
+	kept               *keeper[F]
 	opt                *Options
 	cells              *engine.Cells[F]
 	data               *engine.Data[F]
@@ -256,6 +263,8 @@ type cellsFit[F matrix.Float] struct {
 	unit, unitW, unitH float64
 	began              time.Time
 	dispersions        []float64
+	// known is what the pilots have found.
+	known []float64
 }
 
 // lossUnit is what losses are multiplied by for an X that was divided by unit.
@@ -266,8 +275,8 @@ func (f *cellsFit[F]) lossUnit() float64 {
 	return math.Pow(f.unit, f.cells.Loss().Degree())
 }
 
-// run fits runs with the loss as it is.
-func (f *cellsFit[F]) run(runs, maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
+// run fits runs with the loss as it is, which is a stage of the fit.
+func (f *cellsFit[F]) run(stage, runs, maxIter int, progress func(Progress)) ([]*engine.Run[F], error) {
 	ranks := make([]int, runs)
 	for i := range ranks {
 		ranks[i] = f.k
@@ -286,7 +295,7 @@ func (f *cellsFit[F]) run(runs, maxIter int, progress func(Progress)) ([]*engine
 		satisfy(cfg.PenaltyH, h)
 		return w, h
 	}
-	out, err := engine.Alternate(f.ctx, f.cells, ranks, starter, cfg)
+	out, err := engine.AlternateKept(f.ctx, f.cells, ranks, starter, cfg, f.kept.stage(stage, f.known, nil, &startErr))
 	return out, cmp.Or(f.failure(), errors.Join(err, startErr))
 }
 
@@ -321,53 +330,84 @@ func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
 	return w, h, nil
 }
 
-// settle gives the loss the parameters that come from X: one fit, or two, of a
-// few iterations go ahead.
-func (f *cellsFit[F]) settle(l *loss.Loss) error {
+// pilots lists the fits of a few iterations that go ahead where the loss has
+// parameters that are estimated: each is a stage, and gives what is known to the
+// next.
+func (o *Options) pilots() []int {
 	switch {
-	case f.opt.Loss == huber && f.opt.Delta == 0:
-		spread, err := f.pilot(func(r *engine.Run[F]) float64 { return f.cells.Spread(r.W, r.H, f.opt.Threads) })
-		if err != nil {
-			return err
-		}
-		delta := max(huberWidth*spread, absoluteWidth*f.cells.Mean)
-		f.opt.Delta = delta * f.unit
-		f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.Huber, Delta: delta}, f.opt.Threads)
-	case f.opt.Loss == absolute:
-		f.opt.Delta = l.Delta * f.unit
-	case f.opt.Loss == negBinomial && f.opt.Dispersion == 0:
-		f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.NegBinomial, Theta: []float64{1 / leastDispersion}}, f.opt.Threads)
-		for range 2 {
-			_, err := f.pilot(func(r *engine.Run[F]) float64 {
-				f.dispersions = f.cells.Dispersions(r.W, r.H, f.opt.DispersionBy == "feature", f.opt.Threads)
-				return 0
-			})
-			if err != nil {
-				return err
-			}
-			theta := make([]float64, len(f.dispersions))
-			for j, a := range f.dispersions {
-				f.dispersions[j] = max(a, leastDispersion)
-				theta[j] = 1 / f.dispersions[j]
-			}
-			f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.NegBinomial, Theta: theta}, f.opt.Threads)
-		}
-		if len(f.dispersions) == 1 {
-			f.opt.Dispersion = f.dispersions[0]
-			f.dispersions = nil
-		}
+	case o.Loss == huber && o.Delta == 0:
+		return []int{0}
+	case o.Loss == negBinomial && o.Dispersion == 0:
+		return []int{0, 1}
 	}
 	return nil
 }
 
+// settle gives the loss the parameters that come from X: one fit, or two, of a
+// few iterations go ahead. It gives the stage that comes next.
+func (f *cellsFit[F]) settle(l *loss.Loss) (stage int, err error) {
+	pilots := f.opt.pilots()
+	switch {
+	case f.opt.Loss == absolute:
+		f.opt.Delta = l.Delta * f.unit
+	case len(pilots) > 0 && f.opt.Loss == negBinomial:
+		f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.NegBinomial, Theta: []float64{1 / leastDispersion}}, f.opt.Threads)
+	}
+	for _, stage := range pilots {
+		if _, done := f.kept.beyond(stage + 1); done {
+			continue
+		}
+		var done bool
+		if f.known, done = f.kept.beyond(stage); !done {
+			if err := f.pilot(stage); err != nil {
+				return 0, err
+			}
+		}
+		f.learn()
+	}
+	if len(f.dispersions) == 1 {
+		f.opt.Dispersion = f.dispersions[0]
+		f.dispersions = nil
+	}
+	return len(pilots), nil
+}
+
 // pilot fits one run of a few iterations and measures it.
-func (f *cellsFit[F]) pilot(measure func(r *engine.Run[F]) float64) (float64, error) {
-	runs, err := f.run(1, min(pilotIterations, f.opt.MaxIter), nil)
+func (f *cellsFit[F]) pilot(stage int) error {
+	f.known = nil
+	if stage > 0 {
+		f.known = f.dispersions
+	}
+	runs, err := f.run(stage, 1, min(pilotIterations, f.opt.MaxIter), nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if runs[0] == nil {
-		return 0, context.Cause(f.ctx)
+	r := runs[0]
+	if r == nil {
+		return context.Cause(f.ctx)
 	}
-	return measure(runs[0]), nil
+	if f.opt.Loss == huber {
+		f.known = []float64{max(huberWidth*f.cells.Spread(r.W, r.H, f.opt.Threads), absoluteWidth*f.cells.Mean)}
+		return nil
+	}
+	f.known = f.cells.Dispersions(r.W, r.H, f.opt.DispersionBy == "feature", f.opt.Threads)
+	for j, a := range f.known {
+		f.known[j] = max(a, leastDispersion)
+	}
+	return nil
+}
+
+// learn puts what is known into the loss.
+func (f *cellsFit[F]) learn() {
+	if f.opt.Loss == huber {
+		f.opt.Delta = f.known[0] * f.unit
+		f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.Huber, Delta: f.known[0]}, f.opt.Threads)
+		return
+	}
+	f.dispersions = f.known
+	theta := make([]float64, len(f.known))
+	for j, a := range f.known {
+		theta[j] = 1 / a
+	}
+	f.cells = f.cells.WithLoss(&loss.Loss{Kind: loss.NegBinomial, Theta: theta}, f.opt.Threads)
 }

@@ -217,7 +217,7 @@ func TestProgressAndCancel(t *testing.T) {
 			var seen []nmf.Progress
 			m, err := nmf.Fit(ctx, x, 4, &nmf.Options{Solver: solver, Runs: runs, Init: "random", Tol: -1, LossTol: -1, Progress: func(p nmf.Progress) {
 				seen = append(seen, p)
-				if p.Iteration.Iteration == 5 {
+				if p.Iteration.Iteration >= 5 {
 					cancel()
 				}
 			}})

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"math"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/internal/atomicfile"
+	"github.com/partsof/nmf/internal/fingerprint"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -34,7 +34,7 @@ type identity struct {
 }
 
 const (
-	stateFormat  = 1
+	stateFormat  = 2
 	identityFile = "sweep.json"
 )
 
@@ -144,8 +144,10 @@ func (s *state) drop(name string) {
 
 // identify says what a sweep is of.
 func identify[F matrix.Float](x matrix.Matrix[F], o *Options) (identity, error) {
-	d := digest{sha256.New()}
-	d.matrix(x)
+	data := fingerprint.New()
+	if err := data.Matrix(x); err != nil {
+		return identity{}, err
+	}
 	options := *o
 	options.Fit.Threads, options.Fit.Memory, options.State = 0, 0, ""
 	text, err := json.Marshal(struct {
@@ -158,77 +160,24 @@ func identify[F matrix.Float](x matrix.Matrix[F], o *Options) (identity, error) 
 	if err != nil {
 		return identity{}, err
 	}
-	p := digest{sha256.New()}
-	p.h.Write(text)
-	p.side(o.Fit.Mask, o.Fit.Weights, o.Fit.RowWeights, o.Fit.ColumnWeights)
-	for _, penalty := range []*nmf.Penalty{&o.Fit.PenaltyW, &o.Fit.PenaltyH} {
-		if penalty.GraphWeights != nil {
-			p.matrix(matrix.Matrix[float64](penalty.GraphWeights))
-		}
-		if penalty.Held != nil {
-			p.matrix(matrix.Matrix[float64](penalty.Held))
-		}
+	fit := fingerprint.New()
+	fit.Bytes(text)
+	fit.Mask(o.Fit.Mask)
+	fit.Floats(o.Fit.RowWeights)
+	fit.Floats(o.Fit.ColumnWeights)
+	err = fit.Matrix(o.Fit.Weights)
+	for _, p := range []*nmf.Penalty{&o.Fit.PenaltyW, &o.Fit.PenaltyH} {
+		err = errors.Join(err, fit.Matrix(orNil(p.GraphWeights)), fit.Matrix(orNil(p.Held)))
 	}
-	return identity{Format: stateFormat, Version: nmf.Version(), SIMD: nmf.SIMD(), Data: d.text(), Options: p.text()}, nil
+	return identity{Format: stateFormat, Version: nmf.Version(), SIMD: nmf.SIMD(), Data: data.String(), Options: fit.String()}, err
 }
 
-// digest hashes matrices.
-type digest struct{ h hash.Hash }
-
-func (d digest) text() string { return hex.EncodeToString(d.h.Sum(nil)) }
-
-func (d digest) numbers(v ...int) {
-	for _, n := range v {
-		binary.Write(d.h, binary.LittleEndian, int64(n))
+// orNil makes a nil pointer a nil matrix.
+func orNil[T any](p *T) any {
+	if p == nil {
+		return nil
 	}
-}
-
-func (d digest) side(mask *matrix.Mask, weights nmf.Weights, rows, columns []float64) {
-	if mask != nil {
-		d.numbers(mask.RowPtr...)
-		binary.Write(d.h, binary.LittleEndian, mask.ColIdx)
-	}
-	switch w := weights.(type) {
-	case *matrix.Dense[float32]:
-		d.matrix(w)
-	case *matrix.Dense[float64]:
-		d.matrix(w)
-	case *matrix.CSR[float32]:
-		d.matrix(w)
-	case *matrix.CSR[float64]:
-		d.matrix(w)
-	}
-	d.numbers(len(rows), len(columns))
-	binary.Write(d.h, binary.LittleEndian, rows)
-	binary.Write(d.h, binary.LittleEndian, columns)
-}
-
-// matrix adds a *matrix.Dense or *matrix.CSR.
-func (d digest) matrix(x any) {
-	switch x := x.(type) {
-	case *matrix.Dense[float32]:
-		hashDense(d, x)
-	case *matrix.Dense[float64]:
-		hashDense(d, x)
-	case *matrix.CSR[float32]:
-		hashCSR(d, x)
-	case *matrix.CSR[float64]:
-		hashCSR(d, x)
-	}
-}
-
-func hashDense[F matrix.Float](d digest, x *matrix.Dense[F]) {
-	d.numbers(0, x.Rows, x.Cols)
-	for i := range x.Rows {
-		binary.Write(d.h, binary.LittleEndian, x.Row(i))
-	}
-}
-
-func hashCSR[F matrix.Float](d digest, x *matrix.CSR[F]) {
-	d.numbers(1, x.Rows, x.Cols)
-	d.numbers(x.RowPtr...)
-	binary.Write(d.h, binary.LittleEndian, x.ColIdx)
-	binary.Write(d.h, binary.LittleEndian, x.Val)
+	return p
 }
 
 // pack and unpack keep floats as bytes, which JSON takes as base64.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/partsof/nmf"
 )
 
 // app is what every command works with.
@@ -13,6 +15,8 @@ type app struct {
 	stdout     *bufio.Writer
 	stderr     io.Writer
 	interrupts *interrupts
+	// checkpoint is that of the fit whose model is not saved yet; nil is none.
+	checkpoint *nmf.Checkpoint
 }
 
 func newApp() *app {

@@ -31,6 +31,7 @@ type doorFlags struct {
 	cellFlags
 	reportFlags
 	machineFlags
+	checkpointFlags
 	outputFlags
 
 	// also holds flags of the preset that are no options of a fit, such as the
@@ -86,7 +87,7 @@ func (f *doorFlags) enter(ctx *kong.Context, preset *nmf.Options, k int, output 
 	if err := d.usePreset(ctx, preset); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.cellFlags.check(d.command), f.machineFlags.check(d.command)); err != nil {
+	if err := errors.Join(f.solveFlags.check(d.command, k), f.penaltyFlags.onePoint(d.command), f.cellFlags.check(d.command), f.machineFlags.check(d.command), f.checkpointFlags.check(d.command)); err != nil {
 		return nil, err
 	}
 	if f.SaveInput != "" {
@@ -248,6 +249,7 @@ func fitUnsaved[F matrix.Float](a *app, d *door, input string, t *data.Table[F],
 	for _, f := range tune {
 		f(o)
 	}
+	d.checkpointFlags.into(a, o, d.Quiet)
 	model, err := fitTable(a, t, d.k, o, d.Quiet)
 	if err != nil {
 		return nil, inFile(input, err)

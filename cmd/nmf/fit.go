@@ -127,6 +127,7 @@ type fitCmd struct {
 	inputFlags
 	machineFlags
 	cacheFlags
+	checkpointFlags
 	outputFlags
 }
 
@@ -140,6 +141,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
 		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
+		{"nmf fit X.npy -k 50 --checkpoint state --resume", "goes on after a kill"},
 	}
 }
 
@@ -167,7 +169,7 @@ func (c *fitCmd) Run(a *app) error {
 			return usagef("fit", "-k auto and --%s with several values exclude each other: say -k K", p.name)
 		}
 	}
-	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit"), c.cacheFlags.check()); err != nil {
+	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit"), c.checkpointFlags.check("fit"), c.cacheFlags.check()); err != nil {
 		return err
 	}
 	c.cellFlags.read(in)
@@ -217,6 +219,9 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 		return err
 	}
 	if along.values != nil {
+		if c.Checkpoint != "" {
+			return usagef("fit", "--checkpoint is of one fit, and a path of penalties makes several")
+		}
 		if c.Report != "" {
 			return usagef("fit", "--report is of one model, and a path of penalties makes several: run nmf report on those")
 		}
@@ -231,6 +236,7 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return err
 	}
+	c.checkpointFlags.into(a, o, c.Quiet)
 	model, err := fitTable(a, t, c.K, o, c.Quiet)
 	if err != nil {
 		return inFile(in.name(), err)
@@ -301,14 +307,19 @@ func fitTable[F matrix.Float](a *app, t *data.Table[F], k int, o *nmf.Options, q
 		o.Progress = p.report
 	}
 	var model *nmf.Model[F]
-	err := a.interrupts.during("nmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n",
+	notice, message := "nmf: stopping; the best model so far will be saved (Ctrl-C again quits at once)\n", "interrupted before the first iteration: there is no model to save"
+	if o.Checkpoint != nil {
+		notice = "nmf: stopping after this iteration; the state and the best model so far will be saved (Ctrl-C again quits at once)\n"
+		message = "interrupted before there is a model to save; " + goOn(o.Checkpoint)
+	}
+	err := a.interrupts.during(notice,
 		func(ctx context.Context) (err error) {
 			model, err = nmf.Fit(ctx, t.X, k, o)
 			return err
 		})
 	p.clear()
 	if errors.Is(err, context.Canceled) {
-		return nil, &statusError{1, "interrupted before the first iteration: there is no model to save"}
+		return nil, &statusError{1, message}
 	}
 	return model, err
 }
@@ -324,6 +335,7 @@ func saveModel[F matrix.Float](a *app, m *nmf.Model[F], out modelOutput, quiet b
 	if out.replaces {
 		a.note(quiet, "%s: the model that was there is replaced", out.path)
 	}
+	a.settleCheckpoint(&m.Info, quiet)
 	return nil
 }
 

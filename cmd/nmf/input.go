@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
 )
@@ -110,10 +111,10 @@ type fileError struct {
 func (e *fileError) Error() string { return fmt.Sprintf("%s: %v", e.file, e.err) }
 func (e *fileError) Unwrap() error { return e.err }
 
-// inFile names the file in an error that does not name one itself.
+// inFile names the file in an error that is about it and does not name it.
 func inFile(name string, err error) error {
 	var e *data.Error
-	if err == nil || errors.As(err, &e) {
+	if err == nil || errors.As(err, &e) || errors.Is(err, nmf.ErrCheckpoint) {
 		return err
 	}
 	return &fileError{name, err}

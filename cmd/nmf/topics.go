@@ -31,6 +31,7 @@ type topicsCmd struct {
 	solveFlags
 	reportFlags
 	machineFlags
+	checkpointFlags
 	outputFlags
 }
 
@@ -61,7 +62,7 @@ func (c *topicsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.solveFlags.check("topics", c.K), c.penaltyFlags.onePoint("topics"), c.machineFlags.check("topics")); err != nil {
+	if err := errors.Join(c.solveFlags.check("topics", c.K), c.penaltyFlags.onePoint("topics"), c.machineFlags.check("topics"), c.checkpointFlags.check("topics")); err != nil {
 		return err
 	}
 	out, err := newModelOutput("topics", c.Output)
@@ -114,6 +115,7 @@ func findTopics[F matrix.Float](a *app, c *topicsCmd, o *topics.VectorOptions, o
 	if err != nil {
 		return err
 	}
+	c.checkpointFlags.into(a, fit, c.Quiet)
 	model, err := fitTable(a, t, c.K, fit, c.Quiet)
 	if err != nil {
 		return inFile(c.Root, err)

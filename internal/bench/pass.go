@@ -31,6 +31,10 @@ type Dense struct {
 	Products       float64 `json:"products_gflops"`
 	ProductsPadded float64 `json:"products_padded_gflops"`
 	ProductsShare  float64 `json:"products_share"`
+	// BesidePeak is the products' rate as a part of the peak just before and
+	// just after them, the median of the repetitions: other programs, and a
+	// clock that changes, slow both.
+	BesidePeak float64 `json:"products_beside_peak"`
 	// Iteration is the same operations over the time of a whole iteration of
 	// "hals" with one sweep: Gram matrices, updates, KKT residual and loss
 	// are in its time and not in its operations.
@@ -112,8 +116,33 @@ func densePass[F matrix.Float](r *runner, x *engine.Data[F], k, threads int) Den
 	products, iteration := r.pass(newPass(x, k, threads))
 	d.Products = rate(flops, products)
 	d.ProductsPadded = d.Products * float64(d.Padded) / float64(k)
+	d.BesidePeak = besidePeak[F](r, flops, threads, newPass(x, k, threads).products(r.ctx))
 	d.Iteration, d.IterationSeconds = rate(flops, iteration), iteration
 	return d
+}
+
+// besidePeak takes turns between fn, of flops operations, and the peak of the
+// tier in use.
+func besidePeak[F matrix.Float](r *runner, flops float64, threads int, fn func()) float64 {
+	const rounds = 1 << 14
+	tier := kernel.For[F]().Tier
+	peak := func() float64 {
+		began := time.Now()
+		together(threads, func(int) { kernel.PeakFMA[F](tier, rounds) })
+		return time.Since(began).Seconds() / float64(threads*kernel.PeakFMA[F](tier, 1)*rounds)
+	}
+	peak()
+	shares := make([]float64, 0, 2*r.Repeats+1)
+	for range cap(shares) {
+		if r.ctx.Err() != nil {
+			return 0
+		}
+		before, began := peak(), time.Now()
+		fn()
+		took := time.Since(began).Seconds()
+		shares = append(shares, flops/took*(before+peak())/2)
+	}
+	return summarize(shares).median
 }
 
 // setShares sets the roofs of the passes and their shares, once the roofs are

@@ -37,10 +37,10 @@ func (r *Report) WriteTable(out io.Writer) error {
 	t.end()
 	if len(r.Dense) > 0 {
 		fmt.Fprint(out, "\nDense pass: useful GFLOP/s of the two products, alone and within an iteration with one sweep\n")
-		t = newTable(out, "type", "rows", "columns", "k", "padded", "threads", "roof", "products", "padded", "share", "iteration", "share", "ms")
+		t = newTable(out, "type", "rows", "columns", "k", "padded", "threads", "roof", "products", "padded", "share", "beside peak", "iteration", "share", "ms")
 		for _, d := range r.Dense {
 			t.row(d.Precision, d.Rows, d.Cols, d.K, d.Padded, d.Threads, rounded(d.Roof), rounded(d.Products), rounded(d.ProductsPadded),
-				percent(d.ProductsShare), rounded(d.Iteration), percent(d.IterationShare), milliseconds(d.IterationSeconds))
+				percent(d.ProductsShare), percent(d.BesidePeak), rounded(d.Iteration), percent(d.IterationShare), milliseconds(d.IterationSeconds))
 		}
 		t.end()
 	}

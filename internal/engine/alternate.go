@@ -26,10 +26,16 @@ import (
 // Runs are fitted one after the other, or where X is too small to occupy the
 // workers, each by one of them.
 func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
+	return AlternateKept(ctx, c, ranks, start, cfg, nil)
+}
+
+// AlternateKept is Alternate whose state is kept, unless keep is nil.
+func AlternateKept[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
 	a := &alternation[F]{c: c, cfg: cfg, start: start, runs: make([]*Run[F], len(ranks))}
 	if err := a.choose(); err != nil {
 		return nil, err
 	}
+	a.takeUp(ctx, keep)
 	workers := max(1, cfg.Workers)
 	// Runs share what is in memory of an X that is read block by block.
 	if len(ranks) == 1 || c.left.window != nil || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
@@ -37,10 +43,11 @@ func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, st
 			if ctx.Err() != nil {
 				break
 			}
-			a.fit(&pool{ctx: ctx, workers: workers}, i, cfg.OnIteration)
+			a.fit(&pool{ctx: keep.work(ctx), workers: workers}, i, cfg.OnIteration)
 		}
 		return a.runs, nil
 	}
+	a.beside = true
 	type event struct {
 		run int
 		it  Iteration
@@ -53,7 +60,7 @@ func Alternate[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int, st
 	go func() {
 		defer close(events)
 		all := &pool{ctx: ctx, workers: workers}
-		all.run(len(ranks), func(_, i int) { a.fit(&pool{ctx: ctx, workers: 1}, i, report) })
+		all.run(len(ranks), func(_, i int) { a.fit(&pool{ctx: keep.work(ctx), workers: 1}, i, report) })
 	}()
 	for e := range events {
 		cfg.OnIteration(e.run, e.it)
@@ -74,14 +81,16 @@ type alternation[F kernel.Float] struct {
 	cfg   Config
 	start Starter[F]
 
-	// mu guards runs.
+	// mu guards runs and underWay.
 	mu   sync.Mutex
 	runs []*Run[F]
+	underWay[F]
 
 	// update makes the half-steps, scaled says that it needs a metric; safe
 	// cannot raise the loss.
-	update, safe func(h *halfStep[F], ws *tileScratch[F])
-	scaled       bool
+	// where scaled steps have raised it, searching takes their place for a while.
+	update, searching, safe func(h *halfStep[F], ws *tileScratch[F])
+	scaled                  bool
 	// positive asks for starts without zeros, and extrapolations that make none.
 	positive bool
 }
@@ -97,7 +106,12 @@ func (a *alternation[F]) choose() error {
 	case "mu":
 		a.update = multiplicative[F](max(1, a.cfg.InnerSweeps))
 	case "newton":
-		a.update, a.scaled = scaledNewton[F](max(1, a.cfg.InnerSweeps)), true
+		a.update, a.scaled = scaledNewton[F](max(1, a.cfg.InnerSweeps), false), true
+		a.searching = scaledNewton[F](max(1, a.cfg.InnerSweeps), true)
+		if a.c.steps.Kind != loss.Beta {
+			// Its second derivatives are in part concave.
+			a.update = a.searching
+		}
 		if a.cfg.PenaltyW != nil && a.cfg.PenaltyW.Simplex || a.cfg.PenaltyH != nil && a.cfg.PenaltyH.Simplex {
 			a.update, a.scaled = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps)), false
 		}
@@ -107,8 +121,18 @@ func (a *alternation[F]) choose() error {
 	a.safe = a.update
 	if a.scaled {
 		a.safe = multiplicative[F](1)
+	} else {
+		a.searching = a.update
 	}
 	return nil
+}
+
+// pace is that of the momentum.
+func (a *alternation[F]) pace() pace {
+	if a.cfg.Extrapolate {
+		return careful
+	}
+	return still
 }
 
 // pair is the state of one run.
@@ -132,33 +156,47 @@ type pair[F kernel.Float] struct {
 	// plain asks for a step that cannot raise the loss, madePlain says that the
 	// pair was made by one.
 	plain, madePlain bool
-	revivals         []int
-	tol              float64
+	// searches is the number of coming steps that search.
+	searches int
+	revivals []int
+	tol      float64
 }
+
+// searchedSteps is how many steps search after one that raised the loss.
+const searchedSteps = 3
 
 // fit does run i.
 func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 	a.mu.Lock()
-	w, h := a.start(i)
-	s := &pair[F]{alternation: a, pool: p, run: &Run[F]{}, index: i, report: report, w: w, h: h, total: math.Inf(1),
-		momentum: newMomentum(a.cfg.Extrapolate), tol: a.cfg.Tol, revivals: make([]int, w.K)}
+	s := &pair[F]{alternation: a, pool: p, run: &Run[F]{}, index: i, report: report, total: math.Inf(1),
+		momentum: newMomentum(a.pace()), tol: a.cfg.Tol}
+	resumed := s.enter()
+	if s.run.Status != "" {
+		a.mu.Unlock()
+		return
+	}
+	if !resumed {
+		s.w, s.h = a.start(i)
+		s.revivals = make([]int, s.w.K)
+	}
 	a.mu.Unlock()
 	for range p.workers {
-		s.scratch = append(s.scratch, newTileScratch[F](w.K))
+		s.scratch = append(s.scratch, newTileScratch[F](s.w.K))
 	}
-	if s.begin() {
-		for s.iterate() {
+	if resumed || s.begin() {
+		for s.iterate() && s.kept() {
 		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	stopped := s.leave()
 	if s.run.Status == "" {
 		s.cancel()
 	}
 	if s.run != nil {
 		a.runs[i] = s.run
 	}
-	if a.cfg.BestOnly {
+	if a.cfg.BestOnly && !stopped {
 		keepBest(a.runs)
 	}
 }
@@ -175,14 +213,40 @@ func (s *pair[F]) begin() bool {
 		}
 		restoreTall(f.asked, f.t)
 	}
-	if s.learnsOnline() && !s.learnOnline() {
+	var learn func() (w, h *Tall[F], ok bool)
+	switch {
+	case s.learnsOnline():
+		learn = s.learnOnline
+	case s.learnsFromSome():
+		learn = s.learnFromSome
+	}
+	if learn == nil {
+		s.makeRoom(s.w.clone(), s.h.clone())
+		return true
+	}
+	before, ok := s.lossOf(s.w, s.h)
+	if !ok {
 		return false
 	}
+	w, h := s.w, s.h
+	if s.w, s.h, ok = learn(); !ok {
+		return false
+	}
+	// What was learned is taken back like a step where it is worse.
+	if before-before == 0 {
+		s.total = before
+	}
+	s.makeRoom(w, h)
+	return true
+}
+
+// makeRoom makes what a run needs beside its start and the pair that it falls
+// back on.
+func (s *pair[F]) makeRoom(wBest, hBest *Tall[F]) {
+	s.wBest, s.hBest = wBest, hBest
 	s.wPlain, s.hPlain = s.w.clone(), s.h.clone()
-	s.wBest, s.hBest = s.w.clone(), s.h.clone()
 	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
 	s.columns = newGradientSums(s.w.K)
-	return true
 }
 
 // fillZeros lifts zeros to a small part of the mean: a multiplicative update
@@ -241,6 +305,13 @@ func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratc
 	return half.run(s.pool, s.scratch)
 }
 
+// lossOf is the loss of a pair.
+func (s *pair[F]) lossOf(w, h *Tall[F]) (float64, bool) {
+	half := &halfStep[F]{cells: s.c, side: s.c.left, fixed: h, from: w, lossOnly: true}
+	r, ok := half.run(s.pool, s.scratch)
+	return r.loss, ok
+}
+
 // objective adds what is asked of the pair to its loss.
 func (s *pair[F]) objective(data float64, w, h *Tall[F]) float64 {
 	return data + penaltyOf(s.cfg.PenaltyW, w) + penaltyOf(s.cfg.PenaltyH, h)
@@ -260,8 +331,12 @@ func (s *pair[F]) iterate() bool {
 		return false
 	}
 	update, scaled, plain := s.update, s.scaled, s.plain
-	if plain {
+	switch {
+	case plain:
 		update, scaled = s.safe, false
+	case s.searches > 0:
+		s.searches--
+		update = s.searching
 	}
 	rows, ok := s.left(s.w, s.h, s.wNext, update, scaled)
 	if !ok {
@@ -356,7 +431,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 		copyTall(s.hPlain, s.hBest)
 		if !s.madePlain {
 			s.momentum.reject()
-			s.plain = true
+			s.plain, s.searches = true, searchedSteps
 			if r.Iterations >= s.cfg.MaxIter {
 				s.finish(IterationLimit, s.w)
 				return ended
@@ -417,46 +492,17 @@ func (s *pair[F]) close(relative float64) bool {
 // worse than that of the accepted pair, for its H. A run that was thought to
 // have converged and is found not to goes on from there.
 func (s *pair[F]) finish(status Status, w *Tall[F]) {
-	const rowSteps = 100
-	r, h, rowTol := s.run, s.h, s.rowTol()
-	last := NewTall[F](w.Rows, w.K)
-	update, scaled := newton[F](rowTol, rowSteps), false
-	if !s.c.steps.Quadratic() && !s.cfg.PenaltyW.Coupled() && (s.cfg.PenaltyW == nil || !s.cfg.PenaltyW.Simplex) {
-		update, scaled = polish[F](rowTol, rowSteps), true
-	}
-	rounds := 1
-	if s.cfg.PenaltyW.Coupled() || s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute {
-		rounds = robustRounds
-	}
-	from := w
-	for range rounds {
-		if _, ok := s.left(from, h, last, update, scaled); !ok {
-			return
-		}
-		from = last
-	}
-	rows, ok := s.left(last, h, nil, nil, false)
-	if !ok {
+	r, h := s.run, s.h
+	if s.cfg.Unfinished {
+		r.Status, r.W, r.H = status, w, h
 		return
 	}
-	columns, ok := s.right(last, h, nil, nil, false)
+	last, rows, columns, ok := s.solveRows(w)
 	if !ok {
 		return
-	}
-	if total := s.objective(rows.loss, last, h); total > s.total && scaled {
-		// A scaled step may have raised the loss of a row.
-		if _, ok = s.left(s.w, h, last, newton[F](rowTol, rowSteps), false); !ok {
-			return
-		}
-		if rows, ok = s.left(last, h, nil, nil, false); !ok {
-			return
-		}
-		if columns, ok = s.right(last, h, nil, nil, false); !ok {
-			return
-		}
 	}
 	bw, bh := s.balances(last, h)
-	r.Loss, r.RelativeError = s.objective(rows.loss, last, h), s.relative(rows.loss)
+	r.Loss, r.RelativeError = s.objective(columns.loss, last, h), s.relative(columns.loss)
 	r.KKTW, r.KKTH = rows.sums.residual(bw), columns.sums.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
 	byTarget := s.close(r.RelativeError)
@@ -482,17 +528,60 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	r.Status, r.W, r.H = status, last, h.clone()
 }
 
-// rowTol is the KKT residual by row that the final half-step for W goes to: that
-// of Config, but for a run that was to reach an error and no more. H is then
-// not where it belongs, and rows are solved to a tenth of the residual that is
-// there.
-func (s *pair[F]) rowTol() float64 {
-	const most, part = 1e-2, 0.1
-	n := len(s.run.Trace)
-	if n == 0 || s.run.Trace[n-1].RelativeError > s.cfg.TargetError {
-		return s.cfg.RowTol
+// solveRows solves every row of W for the run's H to tolerance, from w, and
+// measures the pair: rows has the gradient of W, columns that of H and the loss.
+// A run that was to reach an error and no more stays with w: H is not where it
+// belongs, and W need not be.
+func (s *pair[F]) solveRows(w *Tall[F]) (last *Tall[F], rows, columns halfResult, ok bool) {
+	const rowSteps = 100
+	h, asked, tol := s.h, s.cfg.PenaltyW, s.cfg.RowTol
+	if n := len(s.run.Trace); n > 0 && s.run.Trace[n-1].RelativeError <= s.cfg.TargetError {
+		for _, last = range []*Tall[F]{w, s.w} {
+			if rows, ok = s.left(last, h, nil, nil, false); !ok || s.objective(rows.loss, last, h) <= s.total {
+				break
+			}
+		}
+		if ok {
+			half := &halfStep[F]{cells: s.c, side: s.c.right, unmeasured: true, fixed: last, from: h, asked: s.cfg.PenaltyH}
+			columns, ok = half.run(s.pool, s.scratch)
+			columns.loss = rows.loss
+		}
+		return last, rows, columns, ok
 	}
-	return max(s.cfg.RowTol, min(most, part*s.run.Trace[n-1].KKT))
+	last = NewTall[F](w.Rows, w.K)
+	half := &halfStep[F]{cells: s.c, side: s.c.left, unmeasured: true, fixed: h, to: last, asked: asked}
+	solve := func(from *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool, rounds int) bool {
+		half.update, half.scaled, half.atEnd = update, scaled, asked.None()
+		for range rounds {
+			half.from = from
+			if rows, ok = half.run(s.pool, s.scratch); !ok {
+				return false
+			}
+			from = last
+		}
+		if !half.atEnd {
+			// What is asked was majorized at the entry.
+			if rows, ok = s.left(last, h, nil, nil, false); !ok {
+				return false
+			}
+		}
+		columns, ok = s.right(last, h, nil, nil, false)
+		return ok
+	}
+	robust := s.c.steps.Kind == loss.Huber || s.c.steps.Kind == loss.Absolute
+	switch {
+	case asked.Coupled() || robust:
+		ok = solve(w, newton[F](tol, rowSteps), false, robustRounds)
+	case s.c.steps.Quadratic() || asked != nil && asked.Simplex:
+		ok = solve(w, newton[F](tol, rowSteps), false, 1)
+	default:
+		ok = solve(w, polish[F](tol, rowSteps), true, 1)
+		if ok && s.objective(columns.loss, last, h) > s.total {
+			// A scaled step may have raised the loss of a row.
+			ok = solve(s.w, newton[F](tol, rowSteps), false, 1)
+		}
+	}
+	return last, rows, columns, ok
 }
 
 // cancel ends a run with its accepted pair, or drops it where there is none.

@@ -106,19 +106,25 @@ type Starter[F kernel.Float] func(i int) (w, h *Tall[F])
 // as keep their factors in cache. Cancelling returns the runs that have
 // started, each with its best pair so far; the others are nil.
 func Minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
+	return MinimizeKept(ctx, x, ranks, start, cfg, nil)
+}
+
+// MinimizeKept is Minimize whose state is kept, unless keep is nil.
+func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
 	solve, err := solver.New[F](cfg.Solver)
 	if err != nil {
 		return nil, err
 	}
 	f := &fitter[F]{
-		x: x, cfg: cfg, solver: solve,
-		pool:  &pool{ctx: ctx, workers: max(1, cfg.Workers)},
+		x: x, cfg: cfg, solver: solve, ctx: ctx, keep: keep, resumed: keep.resumed(),
+		pool:  &pool{ctx: keep.work(ctx), workers: max(1, cfg.Workers)},
 		stack: newStack[F](cfg.Extrapolate),
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
 		widest: stackWidth[F](x.Cols), tile: kernel.TileRows[F](),
 	}
+	f.takeUp()
 	for f.refill(); len(f.slots) > 0; f.refill() {
-		if !f.iterate() {
+		if !f.iterate() || !f.kept() {
 			f.cancel()
 			break
 		}
@@ -168,7 +174,7 @@ func (f *fitter[F]) newSlot(i, k int) *slot[F] {
 	row, column := f.x.cells()
 	return &slot[F]{run: f.runs[i], index: i, k: k, g: solver.NewGram[F](k), s: solver.NewGram[F](k),
 		loss: math.Inf(1), normW: make([]float64, k), columns: newGradientSums(k), rows: newGradientSums(k),
-		tol: f.cfg.Tol, momentum: newMomentum(f.cfg.Extrapolate), revivals: make([]int, k),
+		tol: f.cfg.Tol, momentum: newMomentum(f.pace()), revivals: make([]int, k),
 		sweepsRow: f.sweeps(k, row), sweepsCol: f.sweeps(k, column)}
 }
 
@@ -180,11 +186,17 @@ type fitter[F kernel.Float] struct {
 	stack  *stack[F]
 	slots  []*slot[F]
 
-	runs   []*Run[F]
-	ranks  []int
-	start  Starter[F]
-	next   int // first run that has not started
-	widest int
+	runs  []*Run[F]
+	ranks []int
+	start Starter[F]
+	// waiting are the runs that are not in the stack yet, in the order in which
+	// they come: those of resumed first, which were under way.
+	waiting []int
+	resumed map[int]*RunState[F]
+	widest  int
+	// ctx ends the call, keep its state; nil keeps none.
+	ctx  context.Context
+	keep *Keeper[F]
 
 	// tile is the number of rows in a tile.
 	tile    int
@@ -226,11 +238,11 @@ func (f *fitter[F]) refill() {
 	for _, s := range slots {
 		pairs = append(pairs, f.stack.moving(s.off, s.k))
 	}
-	for f.next < len(f.ranks) && f.pool.ctx.Err() == nil && f.room(len(slots), width) {
-		w, h := f.start(f.next)
-		pairs, slots = append(pairs, stacked[F]{w: w, h: h}), append(slots, f.newSlot(f.next, w.K))
-		width += w.K
-		f.next++
+	for len(f.waiting) > 0 && f.ctx.Err() == nil && f.room(len(slots), width) {
+		pair, s := f.begin(f.waiting[0])
+		pairs, slots = append(pairs, pair), append(slots, s)
+		width += s.k
+		f.waiting = f.waiting[1:]
 	}
 	f.slots = slots
 	f.stack.reshape(f.x.Rows, f.x.Cols, width)
@@ -252,12 +264,35 @@ func (f *fitter[F]) refill() {
 	f.beta = make([]F, f.stack.w.Ld)
 }
 
-// room reports whether the next run fits beside others.
+// pace is that of the momentum.
+func (f *fitter[F]) pace() pace {
+	switch {
+	case !f.cfg.Extrapolate:
+		return still
+	case f.cfg.Solver == "mu":
+		return careful
+	}
+	return brisk
+}
+
+// begin makes the slot of a run and the pair that it begins with.
+func (f *fitter[F]) begin(i int) (stacked[F], *slot[F]) {
+	if state := f.resumed[i]; state != nil {
+		delete(f.resumed, i)
+		return f.restored(state)
+	}
+	w, h := f.start(i)
+	return stacked[F]{w: w, h: h}, f.newSlot(i, w.K)
+}
+
+// room reports whether the next run fits beside others. Runs that were under way
+// together stay so.
 func (f *fitter[F]) room(slots, width int) bool {
-	if slots == 0 {
+	next := f.waiting[0]
+	if slots == 0 || f.resumed[next] != nil {
 		return true
 	}
-	return width+f.ranks[f.next] <= f.widest && (f.cfg.SideBySide == 0 || slots < f.cfg.SideBySide)
+	return width+f.ranks[next] <= f.widest && (f.cfg.SideBySide == 0 || slots < f.cfg.SideBySide)
 }
 
 // sweeps chooses the number of inner repetitions from the cost of a row's
@@ -267,7 +302,7 @@ func (f *fitter[F]) sweeps(k int, cells float64) int {
 	if f.cfg.InnerSweeps > 0 {
 		return f.cfg.InnerSweeps
 	}
-	const alpha, most = 0.5, 8
+	const alpha, most = 0.5, 12
 	return min(most, 1+int(alpha*(1+cells/float64(k))))
 }
 
@@ -297,8 +332,11 @@ func (f *fitter[F]) iterate() bool {
 		return false
 	}
 	f.stack.flip()
-	for _, s := range f.slots {
+	for i, s := range f.slots {
 		if !f.judge(s) {
+			for _, left := range f.slots[i+1:] {
+				f.stack.back(left.off, left.k)
+			}
 			return false
 		}
 	}

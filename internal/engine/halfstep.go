@@ -28,8 +28,11 @@ type halfStep[F kernel.Float] struct {
 	// it an evaluation fills curve too.
 	metric *metric[F]
 	scaled bool
-	// unmeasured says that the loss is not wanted.
-	unmeasured bool
+	// unmeasured says that the loss is not wanted, atEnd that the gradient is
+	// wanted that the update ends with; it must leave the terms of that.
+	unmeasured, atEnd bool
+	// lossOnly leaves all but the loss.
+	lossOnly bool
 	// update improves a tile whose terms have been evaluated; nil leaves it.
 	update func(h *halfStep[F], ws *tileScratch[F])
 }
@@ -53,8 +56,8 @@ type tileScratch[F kernel.Float] struct {
 	rowNum, rowDen, rowCurve []F
 	lines                    lineRoom[F]
 	rowSolver                rowSolver[F]
-	// worst is the largest KKT residual of a row that newton left.
-	worst float64
+	// residual holds the KKT residuals of the rows when worst was last called.
+	residual [64]float64
 }
 
 // panelRows is the number of rows of the fixed factor that a panel is walked
@@ -133,7 +136,8 @@ func columnSumsOf[F kernel.Float](t *Tall[F], weights []F) []F {
 }
 
 // halfResult is what is known of the pair that a half-step began with: its
-// loss, and the gradient of the factor that was updated.
+// loss, and the gradient of the factor that was updated, or with atEnd that of
+// the updated factor.
 type halfResult struct {
 	loss float64
 	sums gradientSums
@@ -162,9 +166,16 @@ func (h *halfStep[F]) tile(ws *tileScratch[F], i int, sums *tileSums) {
 	a, b := i*t, min((i+1)*t, h.side.rows)
 	h.load(ws, a, b)
 	sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
+	if h.lossOnly {
+		return
+	}
 	h.gradient(ws, sums.each[i])
 	if h.update != nil {
 		h.update(h, ws)
+	}
+	if h.atEnd {
+		sums.each[i].reset()
+		h.gradient(ws, sums.each[i])
 	}
 	if h.to != nil {
 		h.cells.ops.Unpack(b-a, ws.k, ws.w, h.to.Data[a*h.to.Ld:], h.to.Ld)
@@ -260,17 +271,23 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 		if wantLoss {
 			sum += h.panelLoss(ws, x, r, weights, theta)
 		}
+		if h.lossOnly {
+			continue
+		}
 		if shared {
 			den = nil
 		}
-		steps.Terms(x, r, weights, theta, num, den)
+		if curved {
+			steps.TermsAndCurve(x, r, weights, theta, num, den)
+		} else {
+			steps.Terms(x, r, weights, theta, num, den)
+		}
 		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, num, t, ws.num, t)
 		if !shared {
 			ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, den, t, ws.den, t)
 		}
 		if curved {
-			steps.Curve(num, den, r)
-			ops.MulAdd(k, t, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, num, t, ws.curve, t)
+			ops.MulAdd(k, t, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, r, t, ws.curve, t)
 		}
 	}
 	if shared {
@@ -319,12 +336,20 @@ func (h *halfStep[F]) evaluateLists(ws *tileScratch[F], wantLoss, curved bool) (
 		for j := range ws.k {
 			rs.w[j] = ws.w[j*kernel.TileRows[F]()+i]
 		}
+		if h.lossOnly {
+			rs.room(len(l.idx))
+			sum += h.valueOf(rs, l, rs.w, len(l.idx))
+			continue
+		}
 		sum += h.evaluateLine(rs, l, rs.w, ws.rowNum[i*ld:(i+1)*ld], ws.rowDen[i*ld:(i+1)*ld], wantLoss, curved)
 		if curved {
 			n := len(l.idx)
 			h.cells.steps.Curve(rs.num[:n], rs.den[:n], rs.r[:n])
-			ops.Gather(ld, l.idx, rs.num[:n], h.metric.squares.Data, ld, ws.rowCurve[i*ld:(i+1)*ld])
+			ops.GatherSquares(ld, l.idx, rs.num[:n], h.fixed.Data, ld, ws.rowCurve[i*ld:(i+1)*ld])
 		}
+	}
+	if h.lossOnly {
+		return sum
 	}
 	if curved {
 		ops.Pack(ws.rows, ws.k, ws.rowCurve, ld, ws.curve)

@@ -24,6 +24,7 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 	dot := s.columnTile.addTo(columns)
 	fit, ok := f.loss(f.stack.w, f.stack.h, s.off, s.k, dot)
 	if !ok {
+		f.stack.back(s.off, s.k)
 		return false
 	}
 	loss := fit + f.penalties(f.stack.w, f.stack.h, s.off, s.k)

@@ -57,14 +57,15 @@ type rowAsked struct {
 // free reports whether entry j may change.
 func (a *rowAsked) free(j int) bool { return a.held == nil || a.held[j] != a.held[j] }
 
-// solve improves rs.w until its KKT residual ‖projected gradient‖/‖num‖ is at
-// most tol, by at most `most` steps. It gives the residual; after tells the
-// gradient at the end when it is wanted.
-func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol float64, most int) float64 {
+// solveLine improves s.w until its KKT residual ‖projected gradient‖/‖num‖ is at
+// most tol, by at most `most` steps, and leaves its terms in rowNum and rowDen.
+func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol float64, most int) {
 	if len(l.idx) == 0 && l.outside == 0 && len(asked.lin) == 0 && !asked.simplex {
 		clear(s.w[:s.k])
+		clear(s.rowNum)
+		clear(s.rowDen)
 		s.keepHeld(asked)
-		return 0
+		return
 	}
 	n := len(l.idx)
 	for step := 0; ; step++ {
@@ -74,7 +75,7 @@ func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol
 		value += s.penalties(asked, s.w)
 		residual := s.projected(asked)
 		if residual <= tol || step == most {
-			return residual
+			return
 		}
 		h.model(s, l, asked)
 		s.descend(asked)
@@ -88,7 +89,7 @@ func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol
 			// Rounding is all that is left to gain here, or the model is of no
 			// use: the multiplicative step cannot raise the loss.
 			if residual < 1e3*kernel.Epsilon[F]() || asked.simplex {
-				return residual
+				return
 			}
 			h.multiplyLine(s, asked)
 		}
@@ -373,6 +374,11 @@ func (h *halfStep[F]) multiplyLine(s *rowSolver[F], asked *rowAsked) {
 // newton updates a tile row by row with at most `most` steps of each, to the
 // tolerance.
 func newton[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
+	return newtonWhere(tol, most, func(*tileScratch[F], int) bool { return true })
+}
+
+// newtonWhere is newton for the rows of a tile that wanted picks.
+func newtonWhere[F kernel.Float](tol float64, most int, wanted func(ws *tileScratch[F], i int) bool) func(h *halfStep[F], ws *tileScratch[F]) {
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		t, k := kernel.TileRows[F](), ws.k
 		s := &ws.rowSolver
@@ -388,6 +394,9 @@ func newton[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 			i1 := min(i0+lineGroup, ws.rows)
 			h.side.reach(&ws.lines, ws.first+i0, ws.first+i1)
 			for i := i0; i < i1; i++ {
+				if !wanted(ws, i) {
+					continue
+				}
 				l := h.side.line(&ws.lines, ws.first+i)
 				for j := range k {
 					s.w[j] = ws.w[j*t+i]
@@ -398,9 +407,9 @@ func newton[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 				if h.asked != nil && h.asked.Held != nil {
 					asked.held = h.asked.Held[(ws.first+i)*k : (ws.first+i+1)*k]
 				}
-				ws.worst = max(ws.worst, h.solveLine(s, l, &asked, tol, most))
+				h.solveLine(s, l, &asked, tol, most)
 				for j := range k {
-					ws.w[j*t+i] = s.w[j]
+					ws.w[j*t+i], ws.num[j*t+i], ws.den[j*t+i] = s.w[j], s.rowNum[j], s.rowDen[j]
 				}
 			}
 		}

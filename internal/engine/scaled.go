@@ -18,7 +18,8 @@ type metric[F kernel.Float] struct {
 	// c has a unit diagonal; inv is 1, or 0 where a component is zero.
 	c, inv []F
 	ld     int
-	// squares is the fixed factor, squared entry by entry.
+	// squares is the fixed factor, squared entry by entry; nil where cells are
+	// listed.
 	squares *Tall[F]
 }
 
@@ -26,16 +27,26 @@ type metric[F kernel.Float] struct {
 // columns of the side.
 func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 	f, k := h.fixed, h.fixed.K
-	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld, squares: NewTall[F](f.Rows, k)}
+	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld}
+	if h.side.list == nil {
+		m.squares = NewTall[F](f.Rows, k)
+	}
 	scaled := NewTall[F](f.Rows, k)
 	typical := h.cells.typical(h.side, p)
 	const rows = 256
 	if !p.run((f.Rows+rows-1)/rows, func(_, part int) {
 		for i := part * rows; i < min((part+1)*rows, f.Rows); i++ {
-			v := typical[i]
-			from, squares, to := f.Row(i), m.squares.Row(i), scaled.Row(i)
+			v, from := typical[i], f.Row(i)
+			to := scaled.Row(i)[:len(from)]
 			for j, x := range from {
-				squares[j], to[j] = x*x, v*x
+				to[j] = v * x
+			}
+			if m.squares == nil {
+				continue
+			}
+			to = m.squares.Row(i)[:len(from)]
+			for j, x := range from {
+				to[j] = x * x
 			}
 		}
 	}) {
@@ -135,25 +146,25 @@ const (
 	snap = 1e-4
 )
 
-// scaledNewton updates a tile by a step of the shared model for each row,
-// shortened or lengthened to where the slope along it, taken at both ends, has
-// its zero. Nothing proves that the loss falls; the driver sees it when it does
-// not, takes the step back and makes a multiplicative one, which cannot raise
-// it.
-func scaledNewton[F kernel.Float](steps int) func(h *halfStep[F], ws *tileScratch[F]) {
+// scaledNewton updates a tile by steps of the shared model for each row. With
+// search a step is shortened or lengthened to where the slope along it, taken at
+// both ends, has its zero, which costs a second evaluation. Nothing proves that
+// the loss falls; the driver sees it when it does not, takes the step back and
+// makes a multiplicative one, which cannot raise it.
+func scaledNewton[F kernel.Float](steps int, search bool) func(h *halfStep[F], ws *tileScratch[F]) {
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		for s := range steps {
 			if s > 0 {
 				h.evaluate(ws, false, true)
 			}
-			h.scaledStep(ws)
+			h.scaledStep(ws, search)
 		}
 	}
 }
 
 // scaledStep does one step from a tile whose terms and curvature have been
 // evaluated.
-func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
+func (h *halfStep[F]) scaledStep(ws *tileScratch[F], search bool) {
 	t, k, ops, m := kernel.TileRows[F](), ws.k, h.cells.ops, h.metric
 	grow(&ws.z, k*t)
 	grow(&ws.old, k*t)
@@ -199,6 +210,9 @@ func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
 		}
 	}
 	h.restore(ws)
+	if !search {
+		return
+	}
 	for j := range k {
 		for i := range t {
 			at := j*t + i
@@ -248,12 +262,12 @@ func (h *halfStep[F]) scaledStep(ws *tileScratch[F]) {
 // are cheap and shared by the tile, while they gain, and Newton's method for
 // the rows that they leave.
 func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
-	rows := newton[F](tol, most)
+	rows := newtonWhere(tol, most, func(ws *tileScratch[F], i int) bool { return ws.residual[i] > tol })
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		const steps, gain = 40, 0.7
 		worst := h.worst(ws)
 		for s := 0; s < steps && worst > tol; s++ {
-			h.scaledStep(ws)
+			h.scaledStep(ws, true)
 			h.evaluate(ws, false, true)
 			before := worst
 			if worst = h.worst(ws); s > 3 && worst > gain*before {
@@ -267,7 +281,7 @@ func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 }
 
 // worst is the largest KKT residual of a row of the tile, whose terms have been
-// evaluated.
+// evaluated; it keeps them all.
 func (h *halfStep[F]) worst(ws *tileScratch[F]) float64 {
 	t := kernel.TileRows[F]()
 	for i, v := range ws.den {
@@ -289,12 +303,14 @@ func (h *halfStep[F]) worst(ws *tileScratch[F]) float64 {
 	}
 	worst := 0.0
 	for i := range ws.rows {
+		ws.residual[i] = 0
 		switch {
 		case cc[i] > 0:
-			worst = max(worst, math.Sqrt(pg[i]/cc[i]))
+			ws.residual[i] = math.Sqrt(pg[i] / cc[i])
 		case pg[i] > 0:
-			worst = 1
+			ws.residual[i] = 1
 		}
+		worst = max(worst, ws.residual[i])
 	}
 	return worst
 }

@@ -14,6 +14,11 @@ func mulAdd6x2F32AVX2(m int, p int, a *float32, rs int, cs int, b *float32, ldb 
 //go:noescape
 func gather2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// gatherSquares2F32AVX2 adds weighted squares of rows of b to 2 vectors of c.
+//
+//go:noescape
+func gatherSquares2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
 // dots2F32AVX2 adds to r the inner products of 2 vectors of w with rows of b.
 //
 //go:noescape
@@ -29,6 +34,11 @@ func scatter2F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ld
 //go:noescape
 func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// gatherSquares4F32AVX2 adds weighted squares of rows of b to 4 vectors of c.
+//
+//go:noescape
+func gatherSquares4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
 // dots4F32AVX2 adds to r the inner products of 4 vectors of w with rows of b.
 //
 //go:noescape
@@ -43,6 +53,11 @@ func scatter4F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ld
 //
 //go:noescape
 func gather6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// gatherSquares6F32AVX2 adds weighted squares of rows of b to 6 vectors of c.
+//
+//go:noescape
+func gatherSquares6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // dots6F32AVX2 adds to r the inner products of 6 vectors of w with rows of b.
 //
@@ -179,6 +194,21 @@ func terms3HalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32
 //go:noescape
 func terms2F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
 
+// curve0F32AVX2 is BetaCurve for this beta.
+//
+//go:noescape
+func curve0F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+
+// curveHalfF32AVX2 is BetaCurve for this beta.
+//
+//go:noescape
+func curveHalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+
+// curve1F32AVX2 is BetaCurve for this beta.
+//
+//go:noescape
+func curve1F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, curve *float32)
+
 // termsAnyF32AVX2 is BetaTerms for this beta.
 //
 //go:noescape
@@ -224,6 +254,11 @@ func mulAdd6x2F64AVX2(m int, p int, a *float64, rs int, cs int, b *float64, ldb 
 //go:noescape
 func gather2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// gatherSquares2F64AVX2 adds weighted squares of rows of b to 2 vectors of c.
+//
+//go:noescape
+func gatherSquares2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
 // dots2F64AVX2 adds to r the inner products of 2 vectors of w with rows of b.
 //
 //go:noescape
@@ -239,6 +274,11 @@ func scatter2F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ld
 //go:noescape
 func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// gatherSquares4F64AVX2 adds weighted squares of rows of b to 4 vectors of c.
+//
+//go:noescape
+func gatherSquares4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
 // dots4F64AVX2 adds to r the inner products of 4 vectors of w with rows of b.
 //
 //go:noescape
@@ -253,6 +293,11 @@ func scatter4F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ld
 //
 //go:noescape
 func gather6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// gatherSquares6F64AVX2 adds weighted squares of rows of b to 6 vectors of c.
+//
+//go:noescape
+func gatherSquares6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // dots6F64AVX2 adds to r the inner products of 6 vectors of w with rows of b.
 //
@@ -388,6 +433,21 @@ func terms3HalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64
 //
 //go:noescape
 func terms2F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// curve0F64AVX2 is BetaCurve for this beta.
+//
+//go:noescape
+func curve0F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+
+// curveHalfF64AVX2 is BetaCurve for this beta.
+//
+//go:noescape
+func curveHalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+
+// curve1F64AVX2 is BetaCurve for this beta.
+//
+//go:noescape
+func curve1F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, curve *float64)
 
 // termsAnyF64AVX2 is BetaTerms for this beta.
 //

@@ -614,6 +614,77 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, FMA3
+TEXT ·gatherSquares2F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Y4
+	VMULPS       (DX)(R10*1), Y4, Y6
+	VFMADD231PS  (DX)(R10*1), Y6, Y0
+	VMULPS       32(DX)(R10*1), Y4, Y6
+	VFMADD231PS  32(DX)(R10*1), Y6, Y1
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Y5
+	VMULPS       (DX)(R10*1), Y5, Y6
+	VFMADD231PS  (DX)(R10*1), Y6, Y2
+	VMULPS       32(DX)(R10*1), Y5, Y6
+	VFMADD231PS  32(DX)(R10*1), Y6, Y3
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Y4
+	VMULPS       (DX)(AX*1), Y4, Y6
+	VFMADD231PS  (DX)(AX*1), Y6, Y0
+	VMULPS       32(DX)(AX*1), Y4, Y6
+	VFMADD231PS  32(DX)(AX*1), Y6, Y1
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Y2, Y0, Y0
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y3, Y1, Y1
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots2F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 // Requires: AVX, CMOV, FMA3
 TEXT ·dots2F32AVX2(SB), NOSPLIT, $0-64
@@ -864,6 +935,99 @@ test:
 	VFMADD231PS  32(DX)(AX*1), Y8, Y1
 	VFMADD231PS  64(DX)(AX*1), Y8, Y2
 	VFMADD231PS  96(DX)(AX*1), Y8, Y3
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Y4, Y0, Y0
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y5, Y1, Y1
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  Y6, Y2, Y2
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  Y7, Y3, Y3
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, FMA3
+TEXT ·gatherSquares4F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Y8
+	VMULPS       (DX)(R10*1), Y8, Y10
+	VFMADD231PS  (DX)(R10*1), Y10, Y0
+	VMULPS       32(DX)(R10*1), Y8, Y10
+	VFMADD231PS  32(DX)(R10*1), Y10, Y1
+	VMULPS       64(DX)(R10*1), Y8, Y10
+	VFMADD231PS  64(DX)(R10*1), Y10, Y2
+	VMULPS       96(DX)(R10*1), Y8, Y10
+	VFMADD231PS  96(DX)(R10*1), Y10, Y3
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Y9
+	VMULPS       (DX)(R10*1), Y9, Y10
+	VFMADD231PS  (DX)(R10*1), Y10, Y4
+	VMULPS       32(DX)(R10*1), Y9, Y10
+	VFMADD231PS  32(DX)(R10*1), Y10, Y5
+	VMULPS       64(DX)(R10*1), Y9, Y10
+	VFMADD231PS  64(DX)(R10*1), Y10, Y6
+	VMULPS       96(DX)(R10*1), Y9, Y10
+	VFMADD231PS  96(DX)(R10*1), Y10, Y7
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Y8
+	VMULPS       (DX)(AX*1), Y8, Y10
+	VFMADD231PS  (DX)(AX*1), Y10, Y0
+	VMULPS       32(DX)(AX*1), Y8, Y10
+	VFMADD231PS  32(DX)(AX*1), Y10, Y1
+	VMULPS       64(DX)(AX*1), Y8, Y10
+	VFMADD231PS  64(DX)(AX*1), Y10, Y2
+	VMULPS       96(DX)(AX*1), Y8, Y10
+	VFMADD231PS  96(DX)(AX*1), Y10, Y3
 	INCQ         R9
 
 store:
@@ -1154,6 +1318,121 @@ test:
 	VFMADD231PS  96(DX)(AX*1), Y12, Y3
 	VFMADD231PS  128(DX)(AX*1), Y12, Y4
 	VFMADD231PS  160(DX)(AX*1), Y12, Y5
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Y6, Y0, Y0
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y7, Y1, Y1
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  Y8, Y2, Y2
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  Y9, Y3, Y3
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  Y10, Y4, Y4
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  Y11, Y5, Y5
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, FMA3
+TEXT ·gatherSquares6F32AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Y12
+	VMULPS       (DX)(R10*1), Y12, Y14
+	VFMADD231PS  (DX)(R10*1), Y14, Y0
+	VMULPS       32(DX)(R10*1), Y12, Y14
+	VFMADD231PS  32(DX)(R10*1), Y14, Y1
+	VMULPS       64(DX)(R10*1), Y12, Y14
+	VFMADD231PS  64(DX)(R10*1), Y14, Y2
+	VMULPS       96(DX)(R10*1), Y12, Y14
+	VFMADD231PS  96(DX)(R10*1), Y14, Y3
+	VMULPS       128(DX)(R10*1), Y12, Y14
+	VFMADD231PS  128(DX)(R10*1), Y14, Y4
+	VMULPS       160(DX)(R10*1), Y12, Y14
+	VFMADD231PS  160(DX)(R10*1), Y14, Y5
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Y13
+	VMULPS       (DX)(R10*1), Y13, Y14
+	VFMADD231PS  (DX)(R10*1), Y14, Y6
+	VMULPS       32(DX)(R10*1), Y13, Y14
+	VFMADD231PS  32(DX)(R10*1), Y14, Y7
+	VMULPS       64(DX)(R10*1), Y13, Y14
+	VFMADD231PS  64(DX)(R10*1), Y14, Y8
+	VMULPS       96(DX)(R10*1), Y13, Y14
+	VFMADD231PS  96(DX)(R10*1), Y14, Y9
+	VMULPS       128(DX)(R10*1), Y13, Y14
+	VFMADD231PS  128(DX)(R10*1), Y14, Y10
+	VMULPS       160(DX)(R10*1), Y13, Y14
+	VFMADD231PS  160(DX)(R10*1), Y14, Y11
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Y12
+	VMULPS       (DX)(AX*1), Y12, Y14
+	VFMADD231PS  (DX)(AX*1), Y14, Y0
+	VMULPS       32(DX)(AX*1), Y12, Y14
+	VFMADD231PS  32(DX)(AX*1), Y14, Y1
+	VMULPS       64(DX)(AX*1), Y12, Y14
+	VFMADD231PS  64(DX)(AX*1), Y14, Y2
+	VMULPS       96(DX)(AX*1), Y12, Y14
+	VFMADD231PS  96(DX)(AX*1), Y14, Y3
+	VMULPS       128(DX)(AX*1), Y12, Y14
+	VFMADD231PS  128(DX)(AX*1), Y14, Y4
+	VMULPS       160(DX)(AX*1), Y12, Y14
+	VFMADD231PS  160(DX)(AX*1), Y14, Y5
 	INCQ         R9
 
 store:
@@ -3832,6 +4111,186 @@ done:
 	VZEROUPPER
 	RET
 
+// func curve0F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+// Requires: AVX
+TEXT ·curve0F32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMAXPS       Y2, Y0, Y2
+	VBROADCASTSS x3f800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y3, (SI)
+	VMOVUPS      Y2, (DI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         AX, R9
+	VMOVUPS      (R8)(R9*4), Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	VMASKMOVPS   (DX), Y1, Y3
+	VMAXPS       Y3, Y0, Y3
+	VBROADCASTSS x3f800000<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y0, Y2, Y3
+	VADDPS       Y3, Y3, Y3
+	VMASKMOVPS   Y2, Y1, (BX)
+	VMASKMOVPS   Y0, Y1, (SI)
+	VMASKMOVPS   Y3, Y1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curveHalfF32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+// Requires: AVX
+TEXT ·curveHalfF32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMAXPS       Y2, Y0, Y2
+	VSQRTPS      Y2, Y2
+	VBROADCASTSS x3f800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMULPS       Y3, Y3, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y2, Y1, Y2
+	VMULPS       x3fc00000<>+0(SB), Y2, Y2
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y3, (SI)
+	VMOVUPS      Y2, (DI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         AX, R9
+	VMOVUPS      (R8)(R9*4), Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	VMASKMOVPS   (DX), Y1, Y3
+	VMAXPS       Y3, Y0, Y3
+	VSQRTPS      Y3, Y3
+	VBROADCASTSS x3f800000<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y3, Y2, Y3
+	VMULPS       x3fc00000<>+0(SB), Y3, Y3
+	VMASKMOVPS   Y2, Y1, (BX)
+	VMASKMOVPS   Y0, Y1, (SI)
+	VMASKMOVPS   Y3, Y1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x3fc00000<>+0(SB)/4, $0x3fc00000
+DATA x3fc00000<>+4(SB)/4, $0x3fc00000
+DATA x3fc00000<>+8(SB)/4, $0x3fc00000
+DATA x3fc00000<>+12(SB)/4, $0x3fc00000
+DATA x3fc00000<>+16(SB)/4, $0x3fc00000
+DATA x3fc00000<>+20(SB)/4, $0x3fc00000
+DATA x3fc00000<>+24(SB)/4, $0x3fc00000
+DATA x3fc00000<>+28(SB)/4, $0x3fc00000
+GLOBL x3fc00000<>(SB), RODATA|NOPTR, $32
+
+// func curve1F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, curve *float32)
+// Requires: AVX
+TEXT ·curve1F32AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         curve+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMAXPS       Y2, Y0, Y2
+	VBROADCASTSS x3f800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y1, Y2
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y2, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstF32<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         AX, R8
+	VMOVUPS      (DI)(R8*4), Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	VMASKMOVPS   (DX), Y1, Y3
+	VMAXPS       Y3, Y0, Y3
+	VBROADCASTSS x3f800000<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y0, Y2, Y3
+	VMASKMOVPS   Y2, Y1, (BX)
+	VMASKMOVPS   Y3, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func termsAnyF32AVX2(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·termsAnyF32AVX2(SB), NOSPLIT, $0-56
@@ -5975,6 +6434,77 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, FMA3
+TEXT ·gatherSquares2F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Y4
+	VMULPD       (DX)(R10*1), Y4, Y6
+	VFMADD231PD  (DX)(R10*1), Y6, Y0
+	VMULPD       32(DX)(R10*1), Y4, Y6
+	VFMADD231PD  32(DX)(R10*1), Y6, Y1
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Y5
+	VMULPD       (DX)(R10*1), Y5, Y6
+	VFMADD231PD  (DX)(R10*1), Y6, Y2
+	VMULPD       32(DX)(R10*1), Y5, Y6
+	VFMADD231PD  32(DX)(R10*1), Y6, Y3
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Y4
+	VMULPD       (DX)(AX*1), Y4, Y6
+	VFMADD231PD  (DX)(AX*1), Y6, Y0
+	VMULPD       32(DX)(AX*1), Y4, Y6
+	VFMADD231PD  32(DX)(AX*1), Y6, Y1
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Y2, Y0, Y0
+	VADDPD  (AX), Y0, Y0
+	VMOVUPD Y0, (AX)
+	VADDPD  Y3, Y1, Y1
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPD Y1, 32(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots2F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 // Requires: AVX, CMOV, FMA3
 TEXT ·dots2F64AVX2(SB), NOSPLIT, $0-64
@@ -6203,6 +6733,99 @@ test:
 	VFMADD231PD  32(DX)(AX*1), Y8, Y1
 	VFMADD231PD  64(DX)(AX*1), Y8, Y2
 	VFMADD231PD  96(DX)(AX*1), Y8, Y3
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Y4, Y0, Y0
+	VADDPD  (AX), Y0, Y0
+	VMOVUPD Y0, (AX)
+	VADDPD  Y5, Y1, Y1
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPD Y1, 32(AX)
+	VADDPD  Y6, Y2, Y2
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPD Y2, 64(AX)
+	VADDPD  Y7, Y3, Y3
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPD Y3, 96(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, FMA3
+TEXT ·gatherSquares4F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Y8
+	VMULPD       (DX)(R10*1), Y8, Y10
+	VFMADD231PD  (DX)(R10*1), Y10, Y0
+	VMULPD       32(DX)(R10*1), Y8, Y10
+	VFMADD231PD  32(DX)(R10*1), Y10, Y1
+	VMULPD       64(DX)(R10*1), Y8, Y10
+	VFMADD231PD  64(DX)(R10*1), Y10, Y2
+	VMULPD       96(DX)(R10*1), Y8, Y10
+	VFMADD231PD  96(DX)(R10*1), Y10, Y3
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Y9
+	VMULPD       (DX)(R10*1), Y9, Y10
+	VFMADD231PD  (DX)(R10*1), Y10, Y4
+	VMULPD       32(DX)(R10*1), Y9, Y10
+	VFMADD231PD  32(DX)(R10*1), Y10, Y5
+	VMULPD       64(DX)(R10*1), Y9, Y10
+	VFMADD231PD  64(DX)(R10*1), Y10, Y6
+	VMULPD       96(DX)(R10*1), Y9, Y10
+	VFMADD231PD  96(DX)(R10*1), Y10, Y7
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Y8
+	VMULPD       (DX)(AX*1), Y8, Y10
+	VFMADD231PD  (DX)(AX*1), Y10, Y0
+	VMULPD       32(DX)(AX*1), Y8, Y10
+	VFMADD231PD  32(DX)(AX*1), Y10, Y1
+	VMULPD       64(DX)(AX*1), Y8, Y10
+	VFMADD231PD  64(DX)(AX*1), Y10, Y2
+	VMULPD       96(DX)(AX*1), Y8, Y10
+	VFMADD231PD  96(DX)(AX*1), Y10, Y3
 	INCQ         R9
 
 store:
@@ -6489,6 +7112,121 @@ test:
 	VFMADD231PD  96(DX)(AX*1), Y12, Y3
 	VFMADD231PD  128(DX)(AX*1), Y12, Y4
 	VFMADD231PD  160(DX)(AX*1), Y12, Y5
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Y6, Y0, Y0
+	VADDPD  (AX), Y0, Y0
+	VMOVUPD Y0, (AX)
+	VADDPD  Y7, Y1, Y1
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPD Y1, 32(AX)
+	VADDPD  Y8, Y2, Y2
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPD Y2, 64(AX)
+	VADDPD  Y9, Y3, Y3
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPD Y3, 96(AX)
+	VADDPD  Y10, Y4, Y4
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPD Y4, 128(AX)
+	VADDPD  Y11, Y5, Y5
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPD Y5, 160(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, FMA3
+TEXT ·gatherSquares6F64AVX2(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+	VXORPD Y8, Y8, Y8
+	VXORPD Y9, Y9, Y9
+	VXORPD Y10, Y10, Y10
+	VXORPD Y11, Y11, Y11
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Y12
+	VMULPD       (DX)(R10*1), Y12, Y14
+	VFMADD231PD  (DX)(R10*1), Y14, Y0
+	VMULPD       32(DX)(R10*1), Y12, Y14
+	VFMADD231PD  32(DX)(R10*1), Y14, Y1
+	VMULPD       64(DX)(R10*1), Y12, Y14
+	VFMADD231PD  64(DX)(R10*1), Y14, Y2
+	VMULPD       96(DX)(R10*1), Y12, Y14
+	VFMADD231PD  96(DX)(R10*1), Y14, Y3
+	VMULPD       128(DX)(R10*1), Y12, Y14
+	VFMADD231PD  128(DX)(R10*1), Y14, Y4
+	VMULPD       160(DX)(R10*1), Y12, Y14
+	VFMADD231PD  160(DX)(R10*1), Y14, Y5
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Y13
+	VMULPD       (DX)(R10*1), Y13, Y14
+	VFMADD231PD  (DX)(R10*1), Y14, Y6
+	VMULPD       32(DX)(R10*1), Y13, Y14
+	VFMADD231PD  32(DX)(R10*1), Y14, Y7
+	VMULPD       64(DX)(R10*1), Y13, Y14
+	VFMADD231PD  64(DX)(R10*1), Y14, Y8
+	VMULPD       96(DX)(R10*1), Y13, Y14
+	VFMADD231PD  96(DX)(R10*1), Y14, Y9
+	VMULPD       128(DX)(R10*1), Y13, Y14
+	VFMADD231PD  128(DX)(R10*1), Y14, Y10
+	VMULPD       160(DX)(R10*1), Y13, Y14
+	VFMADD231PD  160(DX)(R10*1), Y14, Y11
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Y12
+	VMULPD       (DX)(AX*1), Y12, Y14
+	VFMADD231PD  (DX)(AX*1), Y14, Y0
+	VMULPD       32(DX)(AX*1), Y12, Y14
+	VFMADD231PD  32(DX)(AX*1), Y14, Y1
+	VMULPD       64(DX)(AX*1), Y12, Y14
+	VFMADD231PD  64(DX)(AX*1), Y14, Y2
+	VMULPD       96(DX)(AX*1), Y12, Y14
+	VFMADD231PD  96(DX)(AX*1), Y14, Y3
+	VMULPD       128(DX)(AX*1), Y12, Y14
+	VFMADD231PD  128(DX)(AX*1), Y14, Y4
+	VMULPD       160(DX)(AX*1), Y12, Y14
+	VFMADD231PD  160(DX)(AX*1), Y14, Y5
 	INCQ         R9
 
 store:
@@ -8910,6 +9648,182 @@ tail:
 	VMAXPD     Y3, Y0, Y3
 	VMASKMOVPD Y2, Y1, (BX)
 	VMASKMOVPD Y3, Y1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curve0F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+// Requires: AVX
+TEXT ·curve0F64AVX2(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VMAXPD       Y2, Y0, Y2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y3, Y1, Y2
+	VADDPD       Y2, Y2, Y2
+	VMOVUPD      Y1, (BX)
+	VMOVUPD      Y3, (SI)
+	VMOVUPD      Y2, (DI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), R8
+	MOVQ         $0x00000004, R9
+	SUBQ         AX, R9
+	VMOVUPD      (R8)(R9*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y0
+	VDIVPD       Y3, Y0, Y0
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y0, Y2, Y3
+	VADDPD       Y3, Y3, Y3
+	VMASKMOVPD   Y2, Y1, (BX)
+	VMASKMOVPD   Y0, Y1, (SI)
+	VMASKMOVPD   Y3, Y1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curveHalfF64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+// Requires: AVX
+TEXT ·curveHalfF64AVX2(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VMAXPD       Y2, Y0, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	VMULPD       Y3, Y3, Y2
+	VMULPD       Y2, Y1, Y1
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y2, Y1, Y2
+	VMULPD       x3ff8000000000000<>+0(SB), Y2, Y2
+	VMOVUPD      Y1, (BX)
+	VMOVUPD      Y3, (SI)
+	VMOVUPD      Y2, (DI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), R8
+	MOVQ         $0x00000004, R9
+	SUBQ         AX, R9
+	VMOVUPD      (R8)(R9*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VMAXPD       Y3, Y0, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y0
+	VDIVPD       Y3, Y0, Y0
+	VMULPD       Y0, Y0, Y3
+	VMULPD       Y3, Y2, Y2
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y3, Y2, Y3
+	VMULPD       x3ff8000000000000<>+0(SB), Y3, Y3
+	VMASKMOVPD   Y2, Y1, (BX)
+	VMASKMOVPD   Y0, Y1, (SI)
+	VMASKMOVPD   Y3, Y1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x3ff8000000000000<>+0(SB)/8, $0x3ff8000000000000
+DATA x3ff8000000000000<>+8(SB)/8, $0x3ff8000000000000
+DATA x3ff8000000000000<>+16(SB)/8, $0x3ff8000000000000
+DATA x3ff8000000000000<>+24(SB)/8, $0x3ff8000000000000
+GLOBL x3ff8000000000000<>(SB), RODATA|NOPTR, $32
+
+// func curve1F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, curve *float64)
+// Requires: AVX
+TEXT ·curve1F64AVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Y0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         curve+40(FP), SI
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Y1
+	VMOVUPD      (DX), Y2
+	VMAXPD       Y2, Y0, Y2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y3, Y1, Y2
+	VMOVUPD      Y1, (BX)
+	VMOVUPD      Y2, (SI)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000004, AX
+	JEQ          done
+	LEAQ         firstF64<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         AX, R8
+	VMOVUPD      (DI)(R8*8), Y1
+	VMASKMOVPD   (CX), Y1, Y2
+	VMASKMOVPD   (DX), Y1, Y3
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y0
+	VDIVPD       Y3, Y0, Y0
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y0, Y2, Y3
+	VMASKMOVPD   Y2, Y1, (BX)
+	VMASKMOVPD   Y3, Y1, (SI)
 
 done:
 	VZEROUPPER

@@ -34,6 +34,11 @@ func mulAdd8x2F32AVX512(m int, p int, a *float32, rs int, cs int, b *float32, ld
 //go:noescape
 func gather1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// gatherSquares1F32AVX512 adds weighted squares of rows of b to 1 vectors of c.
+//
+//go:noescape
+func gatherSquares1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
 // dots1F32AVX512 adds to r the inner products of 1 vectors of w with rows of b.
 //
 //go:noescape
@@ -48,6 +53,11 @@ func scatter1F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //
 //go:noescape
 func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// gatherSquares2F32AVX512 adds weighted squares of rows of b to 2 vectors of c.
+//
+//go:noescape
+func gatherSquares2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // dots2F32AVX512 adds to r the inner products of 2 vectors of w with rows of b.
 //
@@ -64,6 +74,11 @@ func scatter2F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //go:noescape
 func gather3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// gatherSquares3F32AVX512 adds weighted squares of rows of b to 3 vectors of c.
+//
+//go:noescape
+func gatherSquares3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
 // dots3F32AVX512 adds to r the inner products of 3 vectors of w with rows of b.
 //
 //go:noescape
@@ -78,6 +93,11 @@ func scatter3F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //
 //go:noescape
 func gather4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// gatherSquares4F32AVX512 adds weighted squares of rows of b to 4 vectors of c.
+//
+//go:noescape
+func gatherSquares4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // dots4F32AVX512 adds to r the inner products of 4 vectors of w with rows of b.
 //
@@ -94,6 +114,11 @@ func scatter4F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //go:noescape
 func gather5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// gatherSquares5F32AVX512 adds weighted squares of rows of b to 5 vectors of c.
+//
+//go:noescape
+func gatherSquares5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
 // dots5F32AVX512 adds to r the inner products of 5 vectors of w with rows of b.
 //
 //go:noescape
@@ -108,6 +133,11 @@ func scatter5F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //
 //go:noescape
 func gather6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// gatherSquares6F32AVX512 adds weighted squares of rows of b to 6 vectors of c.
+//
+//go:noescape
+func gatherSquares6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // dots6F32AVX512 adds to r the inner products of 6 vectors of w with rows of b.
 //
@@ -124,6 +154,11 @@ func scatter6F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //go:noescape
 func gather7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
+// gatherSquares7F32AVX512 adds weighted squares of rows of b to 7 vectors of c.
+//
+//go:noescape
+func gatherSquares7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
 // dots7F32AVX512 adds to r the inner products of 7 vectors of w with rows of b.
 //
 //go:noescape
@@ -138,6 +173,11 @@ func scatter7F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, 
 //
 //go:noescape
 func gather8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+
+// gatherSquares8F32AVX512 adds weighted squares of rows of b to 8 vectors of c.
+//
+//go:noescape
+func gatherSquares8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 
 // dots8F32AVX512 adds to r the inner products of 8 vectors of w with rows of b.
 //
@@ -314,6 +354,21 @@ func terms3HalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float
 //go:noescape
 func terms2F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32)
 
+// curve0F32AVX512 is BetaCurve for this beta.
+//
+//go:noescape
+func curve0F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+
+// curveHalfF32AVX512 is BetaCurve for this beta.
+//
+//go:noescape
+func curveHalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+
+// curve1F32AVX512 is BetaCurve for this beta.
+//
+//go:noescape
+func curve1F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, curve *float32)
+
 // termsAnyF32AVX512 is BetaTerms for this beta.
 //
 //go:noescape
@@ -379,6 +434,11 @@ func mulAdd8x2F64AVX512(m int, p int, a *float64, rs int, cs int, b *float64, ld
 //go:noescape
 func gather1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// gatherSquares1F64AVX512 adds weighted squares of rows of b to 1 vectors of c.
+//
+//go:noescape
+func gatherSquares1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
 // dots1F64AVX512 adds to r the inner products of 1 vectors of w with rows of b.
 //
 //go:noescape
@@ -393,6 +453,11 @@ func scatter1F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //
 //go:noescape
 func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// gatherSquares2F64AVX512 adds weighted squares of rows of b to 2 vectors of c.
+//
+//go:noescape
+func gatherSquares2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // dots2F64AVX512 adds to r the inner products of 2 vectors of w with rows of b.
 //
@@ -409,6 +474,11 @@ func scatter2F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //go:noescape
 func gather3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// gatherSquares3F64AVX512 adds weighted squares of rows of b to 3 vectors of c.
+//
+//go:noescape
+func gatherSquares3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
 // dots3F64AVX512 adds to r the inner products of 3 vectors of w with rows of b.
 //
 //go:noescape
@@ -423,6 +493,11 @@ func scatter3F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //
 //go:noescape
 func gather4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// gatherSquares4F64AVX512 adds weighted squares of rows of b to 4 vectors of c.
+//
+//go:noescape
+func gatherSquares4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // dots4F64AVX512 adds to r the inner products of 4 vectors of w with rows of b.
 //
@@ -439,6 +514,11 @@ func scatter4F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //go:noescape
 func gather5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// gatherSquares5F64AVX512 adds weighted squares of rows of b to 5 vectors of c.
+//
+//go:noescape
+func gatherSquares5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
 // dots5F64AVX512 adds to r the inner products of 5 vectors of w with rows of b.
 //
 //go:noescape
@@ -453,6 +533,11 @@ func scatter5F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //
 //go:noescape
 func gather6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// gatherSquares6F64AVX512 adds weighted squares of rows of b to 6 vectors of c.
+//
+//go:noescape
+func gatherSquares6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // dots6F64AVX512 adds to r the inner products of 6 vectors of w with rows of b.
 //
@@ -469,6 +554,11 @@ func scatter6F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //go:noescape
 func gather7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
+// gatherSquares7F64AVX512 adds weighted squares of rows of b to 7 vectors of c.
+//
+//go:noescape
+func gatherSquares7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
 // dots7F64AVX512 adds to r the inner products of 7 vectors of w with rows of b.
 //
 //go:noescape
@@ -483,6 +573,11 @@ func scatter7F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, 
 //
 //go:noescape
 func gather8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+
+// gatherSquares8F64AVX512 adds weighted squares of rows of b to 8 vectors of c.
+//
+//go:noescape
+func gatherSquares8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 
 // dots8F64AVX512 adds to r the inner products of 8 vectors of w with rows of b.
 //
@@ -658,6 +753,21 @@ func terms3HalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float
 //
 //go:noescape
 func terms2F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64)
+
+// curve0F64AVX512 is BetaCurve for this beta.
+//
+//go:noescape
+func curve0F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+
+// curveHalfF64AVX512 is BetaCurve for this beta.
+//
+//go:noescape
+func curveHalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+
+// curve1F64AVX512 is BetaCurve for this beta.
+//
+//go:noescape
+func curve1F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, curve *float64)
 
 // termsAnyF64AVX512 is BetaTerms for this beta.
 //

@@ -5857,6 +5857,66 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares1F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z2
+	VMULPS       (DX)(R10*1), Z2, Z4
+	VFMADD231PS  (DX)(R10*1), Z4, Z0
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z3
+	VMULPS       (DX)(R10*1), Z3, Z4
+	VFMADD231PS  (DX)(R10*1), Z4, Z1
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z2
+	VMULPS       (DX)(AX*1), Z2, Z4
+	VFMADD231PS  (DX)(AX*1), Z4, Z0
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z1, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots1F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 // Requires: AVX, AVX512F, AVX512VL, CMOV
 TEXT ·dots1F32AVX512(SB), NOSPLIT, $0-64
@@ -6104,6 +6164,77 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares2F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z4
+	VMULPS       (DX)(R10*1), Z4, Z6
+	VFMADD231PS  (DX)(R10*1), Z6, Z0
+	VMULPS       64(DX)(R10*1), Z4, Z6
+	VFMADD231PS  64(DX)(R10*1), Z6, Z1
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z5
+	VMULPS       (DX)(R10*1), Z5, Z6
+	VFMADD231PS  (DX)(R10*1), Z6, Z2
+	VMULPS       64(DX)(R10*1), Z5, Z6
+	VFMADD231PS  64(DX)(R10*1), Z6, Z3
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z4
+	VMULPS       (DX)(AX*1), Z4, Z6
+	VFMADD231PS  (DX)(AX*1), Z6, Z0
+	VMULPS       64(DX)(AX*1), Z4, Z6
+	VFMADD231PS  64(DX)(AX*1), Z6, Z1
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z2, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z3, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots2F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 // Requires: AVX, AVX512F, AVX512VL, CMOV
 TEXT ·dots2F32AVX512(SB), NOSPLIT, $0-64
@@ -6335,6 +6466,88 @@ test:
 	VFMADD231PS  (DX)(AX*1), Z6, Z0
 	VFMADD231PS  64(DX)(AX*1), Z6, Z1
 	VFMADD231PS  128(DX)(AX*1), Z6, Z2
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z3, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z4, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z5, Z2, Z2
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares3F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z6
+	VMULPS       (DX)(R10*1), Z6, Z8
+	VFMADD231PS  (DX)(R10*1), Z8, Z0
+	VMULPS       64(DX)(R10*1), Z6, Z8
+	VFMADD231PS  64(DX)(R10*1), Z8, Z1
+	VMULPS       128(DX)(R10*1), Z6, Z8
+	VFMADD231PS  128(DX)(R10*1), Z8, Z2
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z7
+	VMULPS       (DX)(R10*1), Z7, Z8
+	VFMADD231PS  (DX)(R10*1), Z8, Z3
+	VMULPS       64(DX)(R10*1), Z7, Z8
+	VFMADD231PS  64(DX)(R10*1), Z8, Z4
+	VMULPS       128(DX)(R10*1), Z7, Z8
+	VFMADD231PS  128(DX)(R10*1), Z8, Z5
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z6
+	VMULPS       (DX)(AX*1), Z6, Z8
+	VFMADD231PS  (DX)(AX*1), Z8, Z0
+	VMULPS       64(DX)(AX*1), Z6, Z8
+	VFMADD231PS  64(DX)(AX*1), Z8, Z1
+	VMULPS       128(DX)(AX*1), Z6, Z8
+	VFMADD231PS  128(DX)(AX*1), Z8, Z2
 	INCQ         R9
 
 store:
@@ -6603,6 +6816,99 @@ test:
 	VFMADD231PS  64(DX)(AX*1), Z8, Z1
 	VFMADD231PS  128(DX)(AX*1), Z8, Z2
 	VFMADD231PS  192(DX)(AX*1), Z8, Z3
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z4, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z5, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z6, Z2, Z2
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z7, Z3, Z3
+	VADDPS  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares4F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z8
+	VMULPS       (DX)(R10*1), Z8, Z10
+	VFMADD231PS  (DX)(R10*1), Z10, Z0
+	VMULPS       64(DX)(R10*1), Z8, Z10
+	VFMADD231PS  64(DX)(R10*1), Z10, Z1
+	VMULPS       128(DX)(R10*1), Z8, Z10
+	VFMADD231PS  128(DX)(R10*1), Z10, Z2
+	VMULPS       192(DX)(R10*1), Z8, Z10
+	VFMADD231PS  192(DX)(R10*1), Z10, Z3
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z9
+	VMULPS       (DX)(R10*1), Z9, Z10
+	VFMADD231PS  (DX)(R10*1), Z10, Z4
+	VMULPS       64(DX)(R10*1), Z9, Z10
+	VFMADD231PS  64(DX)(R10*1), Z10, Z5
+	VMULPS       128(DX)(R10*1), Z9, Z10
+	VFMADD231PS  128(DX)(R10*1), Z10, Z6
+	VMULPS       192(DX)(R10*1), Z9, Z10
+	VFMADD231PS  192(DX)(R10*1), Z10, Z7
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z8
+	VMULPS       (DX)(AX*1), Z8, Z10
+	VFMADD231PS  (DX)(AX*1), Z10, Z0
+	VMULPS       64(DX)(AX*1), Z8, Z10
+	VFMADD231PS  64(DX)(AX*1), Z10, Z1
+	VMULPS       128(DX)(AX*1), Z8, Z10
+	VFMADD231PS  128(DX)(AX*1), Z10, Z2
+	VMULPS       192(DX)(AX*1), Z8, Z10
+	VFMADD231PS  192(DX)(AX*1), Z10, Z3
 	INCQ         R9
 
 store:
@@ -6917,6 +7223,110 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares5F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z10
+	VMULPS       (DX)(R10*1), Z10, Z12
+	VFMADD231PS  (DX)(R10*1), Z12, Z0
+	VMULPS       64(DX)(R10*1), Z10, Z12
+	VFMADD231PS  64(DX)(R10*1), Z12, Z1
+	VMULPS       128(DX)(R10*1), Z10, Z12
+	VFMADD231PS  128(DX)(R10*1), Z12, Z2
+	VMULPS       192(DX)(R10*1), Z10, Z12
+	VFMADD231PS  192(DX)(R10*1), Z12, Z3
+	VMULPS       256(DX)(R10*1), Z10, Z12
+	VFMADD231PS  256(DX)(R10*1), Z12, Z4
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z11
+	VMULPS       (DX)(R10*1), Z11, Z12
+	VFMADD231PS  (DX)(R10*1), Z12, Z5
+	VMULPS       64(DX)(R10*1), Z11, Z12
+	VFMADD231PS  64(DX)(R10*1), Z12, Z6
+	VMULPS       128(DX)(R10*1), Z11, Z12
+	VFMADD231PS  128(DX)(R10*1), Z12, Z7
+	VMULPS       192(DX)(R10*1), Z11, Z12
+	VFMADD231PS  192(DX)(R10*1), Z12, Z8
+	VMULPS       256(DX)(R10*1), Z11, Z12
+	VFMADD231PS  256(DX)(R10*1), Z12, Z9
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z10
+	VMULPS       (DX)(AX*1), Z10, Z12
+	VFMADD231PS  (DX)(AX*1), Z12, Z0
+	VMULPS       64(DX)(AX*1), Z10, Z12
+	VFMADD231PS  64(DX)(AX*1), Z12, Z1
+	VMULPS       128(DX)(AX*1), Z10, Z12
+	VFMADD231PS  128(DX)(AX*1), Z12, Z2
+	VMULPS       192(DX)(AX*1), Z10, Z12
+	VFMADD231PS  192(DX)(AX*1), Z12, Z3
+	VMULPS       256(DX)(AX*1), Z10, Z12
+	VFMADD231PS  256(DX)(AX*1), Z12, Z4
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z5, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z6, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z7, Z2, Z2
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z8, Z3, Z3
+	VADDPS  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+	VADDPS  Z9, Z4, Z4
+	VADDPS  256(AX), Z4, Z4
+	VMOVUPS Z4, 256(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots5F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 // Requires: AVX, AVX512F, AVX512VL, CMOV
 TEXT ·dots5F32AVX512(SB), NOSPLIT, $0-64
@@ -7202,6 +7612,121 @@ test:
 	VFMADD231PS  192(DX)(AX*1), Z12, Z3
 	VFMADD231PS  256(DX)(AX*1), Z12, Z4
 	VFMADD231PS  320(DX)(AX*1), Z12, Z5
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z6, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z7, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z8, Z2, Z2
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z9, Z3, Z3
+	VADDPS  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+	VADDPS  Z10, Z4, Z4
+	VADDPS  256(AX), Z4, Z4
+	VMOVUPS Z4, 256(AX)
+	VADDPS  Z11, Z5, Z5
+	VADDPS  320(AX), Z5, Z5
+	VMOVUPS Z5, 320(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares6F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z12
+	VMULPS       (DX)(R10*1), Z12, Z14
+	VFMADD231PS  (DX)(R10*1), Z14, Z0
+	VMULPS       64(DX)(R10*1), Z12, Z14
+	VFMADD231PS  64(DX)(R10*1), Z14, Z1
+	VMULPS       128(DX)(R10*1), Z12, Z14
+	VFMADD231PS  128(DX)(R10*1), Z14, Z2
+	VMULPS       192(DX)(R10*1), Z12, Z14
+	VFMADD231PS  192(DX)(R10*1), Z14, Z3
+	VMULPS       256(DX)(R10*1), Z12, Z14
+	VFMADD231PS  256(DX)(R10*1), Z14, Z4
+	VMULPS       320(DX)(R10*1), Z12, Z14
+	VFMADD231PS  320(DX)(R10*1), Z14, Z5
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z13
+	VMULPS       (DX)(R10*1), Z13, Z14
+	VFMADD231PS  (DX)(R10*1), Z14, Z6
+	VMULPS       64(DX)(R10*1), Z13, Z14
+	VFMADD231PS  64(DX)(R10*1), Z14, Z7
+	VMULPS       128(DX)(R10*1), Z13, Z14
+	VFMADD231PS  128(DX)(R10*1), Z14, Z8
+	VMULPS       192(DX)(R10*1), Z13, Z14
+	VFMADD231PS  192(DX)(R10*1), Z14, Z9
+	VMULPS       256(DX)(R10*1), Z13, Z14
+	VFMADD231PS  256(DX)(R10*1), Z14, Z10
+	VMULPS       320(DX)(R10*1), Z13, Z14
+	VFMADD231PS  320(DX)(R10*1), Z14, Z11
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z12
+	VMULPS       (DX)(AX*1), Z12, Z14
+	VFMADD231PS  (DX)(AX*1), Z14, Z0
+	VMULPS       64(DX)(AX*1), Z12, Z14
+	VFMADD231PS  64(DX)(AX*1), Z14, Z1
+	VMULPS       128(DX)(AX*1), Z12, Z14
+	VFMADD231PS  128(DX)(AX*1), Z14, Z2
+	VMULPS       192(DX)(AX*1), Z12, Z14
+	VFMADD231PS  192(DX)(AX*1), Z14, Z3
+	VMULPS       256(DX)(AX*1), Z12, Z14
+	VFMADD231PS  256(DX)(AX*1), Z14, Z4
+	VMULPS       320(DX)(AX*1), Z12, Z14
+	VFMADD231PS  320(DX)(AX*1), Z14, Z5
 	INCQ         R9
 
 store:
@@ -7564,6 +8089,132 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares7F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z14
+	VMULPS       (DX)(R10*1), Z14, Z16
+	VFMADD231PS  (DX)(R10*1), Z16, Z0
+	VMULPS       64(DX)(R10*1), Z14, Z16
+	VFMADD231PS  64(DX)(R10*1), Z16, Z1
+	VMULPS       128(DX)(R10*1), Z14, Z16
+	VFMADD231PS  128(DX)(R10*1), Z16, Z2
+	VMULPS       192(DX)(R10*1), Z14, Z16
+	VFMADD231PS  192(DX)(R10*1), Z16, Z3
+	VMULPS       256(DX)(R10*1), Z14, Z16
+	VFMADD231PS  256(DX)(R10*1), Z16, Z4
+	VMULPS       320(DX)(R10*1), Z14, Z16
+	VFMADD231PS  320(DX)(R10*1), Z16, Z5
+	VMULPS       384(DX)(R10*1), Z14, Z16
+	VFMADD231PS  384(DX)(R10*1), Z16, Z6
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z15
+	VMULPS       (DX)(R10*1), Z15, Z16
+	VFMADD231PS  (DX)(R10*1), Z16, Z7
+	VMULPS       64(DX)(R10*1), Z15, Z16
+	VFMADD231PS  64(DX)(R10*1), Z16, Z8
+	VMULPS       128(DX)(R10*1), Z15, Z16
+	VFMADD231PS  128(DX)(R10*1), Z16, Z9
+	VMULPS       192(DX)(R10*1), Z15, Z16
+	VFMADD231PS  192(DX)(R10*1), Z16, Z10
+	VMULPS       256(DX)(R10*1), Z15, Z16
+	VFMADD231PS  256(DX)(R10*1), Z16, Z11
+	VMULPS       320(DX)(R10*1), Z15, Z16
+	VFMADD231PS  320(DX)(R10*1), Z16, Z12
+	VMULPS       384(DX)(R10*1), Z15, Z16
+	VFMADD231PS  384(DX)(R10*1), Z16, Z13
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z14
+	VMULPS       (DX)(AX*1), Z14, Z16
+	VFMADD231PS  (DX)(AX*1), Z16, Z0
+	VMULPS       64(DX)(AX*1), Z14, Z16
+	VFMADD231PS  64(DX)(AX*1), Z16, Z1
+	VMULPS       128(DX)(AX*1), Z14, Z16
+	VFMADD231PS  128(DX)(AX*1), Z16, Z2
+	VMULPS       192(DX)(AX*1), Z14, Z16
+	VFMADD231PS  192(DX)(AX*1), Z16, Z3
+	VMULPS       256(DX)(AX*1), Z14, Z16
+	VFMADD231PS  256(DX)(AX*1), Z16, Z4
+	VMULPS       320(DX)(AX*1), Z14, Z16
+	VFMADD231PS  320(DX)(AX*1), Z16, Z5
+	VMULPS       384(DX)(AX*1), Z14, Z16
+	VFMADD231PS  384(DX)(AX*1), Z16, Z6
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z7, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z8, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z9, Z2, Z2
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z10, Z3, Z3
+	VADDPS  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+	VADDPS  Z11, Z4, Z4
+	VADDPS  256(AX), Z4, Z4
+	VMOVUPS Z4, 256(AX)
+	VADDPS  Z12, Z5, Z5
+	VADDPS  320(AX), Z5, Z5
+	VMOVUPS Z5, 320(AX)
+	VADDPS  Z13, Z6, Z6
+	VADDPS  384(AX), Z6, Z6
+	VMOVUPS Z6, 384(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots7F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 // Requires: AVX, AVX512F, AVX512VL, CMOV
 TEXT ·dots7F32AVX512(SB), NOSPLIT, $0-64
@@ -7885,6 +8536,143 @@ test:
 	VFMADD231PS  320(DX)(AX*1), Z16, Z5
 	VFMADD231PS  384(DX)(AX*1), Z16, Z6
 	VFMADD231PS  448(DX)(AX*1), Z16, Z7
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPS  Z8, Z0, Z0
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z9, Z1, Z1
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z10, Z2, Z2
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z11, Z3, Z3
+	VADDPS  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+	VADDPS  Z12, Z4, Z4
+	VADDPS  256(AX), Z4, Z4
+	VMOVUPS Z4, 256(AX)
+	VADDPS  Z13, Z5, Z5
+	VADDPS  320(AX), Z5, Z5
+	VMOVUPS Z5, 320(AX)
+	VADDPS  Z14, Z6, Z6
+	VADDPS  384(AX), Z6, Z6
+	VMOVUPS Z6, 384(AX)
+	VADDPS  Z15, Z7, Z7
+	VADDPS  448(AX), Z7, Z7
+	VMOVUPS Z7, 448(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares8F32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z16
+	VMULPS       (DX)(R10*1), Z16, Z18
+	VFMADD231PS  (DX)(R10*1), Z18, Z0
+	VMULPS       64(DX)(R10*1), Z16, Z18
+	VFMADD231PS  64(DX)(R10*1), Z18, Z1
+	VMULPS       128(DX)(R10*1), Z16, Z18
+	VFMADD231PS  128(DX)(R10*1), Z18, Z2
+	VMULPS       192(DX)(R10*1), Z16, Z18
+	VFMADD231PS  192(DX)(R10*1), Z18, Z3
+	VMULPS       256(DX)(R10*1), Z16, Z18
+	VFMADD231PS  256(DX)(R10*1), Z18, Z4
+	VMULPS       320(DX)(R10*1), Z16, Z18
+	VFMADD231PS  320(DX)(R10*1), Z18, Z5
+	VMULPS       384(DX)(R10*1), Z16, Z18
+	VFMADD231PS  384(DX)(R10*1), Z18, Z6
+	VMULPS       448(DX)(R10*1), Z16, Z18
+	VFMADD231PS  448(DX)(R10*1), Z18, Z7
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSS (CX)(R9*4), Z17
+	VMULPS       (DX)(R10*1), Z17, Z18
+	VFMADD231PS  (DX)(R10*1), Z18, Z8
+	VMULPS       64(DX)(R10*1), Z17, Z18
+	VFMADD231PS  64(DX)(R10*1), Z18, Z9
+	VMULPS       128(DX)(R10*1), Z17, Z18
+	VFMADD231PS  128(DX)(R10*1), Z18, Z10
+	VMULPS       192(DX)(R10*1), Z17, Z18
+	VFMADD231PS  192(DX)(R10*1), Z18, Z11
+	VMULPS       256(DX)(R10*1), Z17, Z18
+	VFMADD231PS  256(DX)(R10*1), Z18, Z12
+	VMULPS       320(DX)(R10*1), Z17, Z18
+	VFMADD231PS  320(DX)(R10*1), Z18, Z13
+	VMULPS       384(DX)(R10*1), Z17, Z18
+	VFMADD231PS  384(DX)(R10*1), Z18, Z14
+	VMULPS       448(DX)(R10*1), Z17, Z18
+	VFMADD231PS  448(DX)(R10*1), Z18, Z15
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSS (CX)(R9*4), Z16
+	VMULPS       (DX)(AX*1), Z16, Z18
+	VFMADD231PS  (DX)(AX*1), Z18, Z0
+	VMULPS       64(DX)(AX*1), Z16, Z18
+	VFMADD231PS  64(DX)(AX*1), Z18, Z1
+	VMULPS       128(DX)(AX*1), Z16, Z18
+	VFMADD231PS  128(DX)(AX*1), Z18, Z2
+	VMULPS       192(DX)(AX*1), Z16, Z18
+	VFMADD231PS  192(DX)(AX*1), Z18, Z3
+	VMULPS       256(DX)(AX*1), Z16, Z18
+	VFMADD231PS  256(DX)(AX*1), Z18, Z4
+	VMULPS       320(DX)(AX*1), Z16, Z18
+	VFMADD231PS  320(DX)(AX*1), Z18, Z5
+	VMULPS       384(DX)(AX*1), Z16, Z18
+	VFMADD231PS  384(DX)(AX*1), Z18, Z6
+	VMULPS       448(DX)(AX*1), Z16, Z18
+	VFMADD231PS  448(DX)(AX*1), Z18, Z7
 	INCQ         R9
 
 store:
@@ -12309,6 +13097,173 @@ tail:
 	VMAXPS    Z2, Z0, Z2
 	VMOVUPS   Z1, K1, (BX)
 	VMOVUPS   Z2, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curve0F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+// Requires: AVX, AVX512F
+TEXT ·curve0F32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (DX), Z2
+	VMAXPS       Z2, Z0, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z1, Z2
+	VADDPS       Z2, Z2, Z2
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z3, (SI)
+	VMOVUPS      Z2, (DI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), R8
+	KMOVW        (R8)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VMAXPS       Z2, Z0, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z0
+	VDIVPS       Z2, Z0, Z0
+	VMULPS       Z0, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMULPS       Z0, Z1, Z2
+	VADDPS       Z2, Z2, Z2
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z0, K1, (SI)
+	VMOVUPS      Z2, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curveHalfF32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, den *float32, curve *float32)
+// Requires: AVX, AVX512F
+TEXT ·curveHalfF32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (DX), Z2
+	VMAXPS       Z2, Z0, Z2
+	VSQRTPS      Z2, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z1, Z1
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z2, Z1, Z2
+	VMULPS.BCST  x3fc00000<>+0(SB), Z2, Z2
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z3, (SI)
+	VMOVUPS      Z2, (DI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), R8
+	KMOVW        (R8)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VMAXPS       Z2, Z0, Z2
+	VSQRTPS      Z2, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z0
+	VDIVPS       Z2, Z0, Z0
+	VMULPS       Z0, Z0, Z2
+	VMULPS       Z2, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMULPS       Z2, Z1, Z2
+	VMULPS.BCST  x3fc00000<>+0(SB), Z2, Z2
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z0, K1, (SI)
+	VMOVUPS      Z2, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x3fc00000<>+0(SB)/4, $0x3fc00000
+GLOBL x3fc00000<>(SB), RODATA|NOPTR, $4
+
+// func curve1F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, curve *float32)
+// Requires: AVX, AVX512F
+TEXT ·curve1F32AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         curve+40(FP), SI
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (DX), Z2
+	VMAXPS       Z2, Z0, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z3
+	VDIVPS       Z2, Z3, Z3
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z1, Z2
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z2, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000010, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPS.Z    (CX), K1, Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VMAXPS       Z2, Z0, Z2
+	VBROADCASTSS x3f800000<>+0(SB), Z0
+	VDIVPS       Z2, Z0, Z0
+	VMULPS       Z0, Z1, Z1
+	VMULPS       Z0, Z1, Z2
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z2, K1, (SI)
 
 done:
 	VZEROUPPER
@@ -19321,6 +20276,66 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares1F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z2
+	VMULPD       (DX)(R10*1), Z2, Z4
+	VFMADD231PD  (DX)(R10*1), Z4, Z0
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z3
+	VMULPD       (DX)(R10*1), Z3, Z4
+	VFMADD231PD  (DX)(R10*1), Z4, Z1
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z2
+	VMULPD       (DX)(AX*1), Z2, Z4
+	VFMADD231PD  (DX)(AX*1), Z4, Z0
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z1, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots1F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 // Requires: AVX, AVX512F, CMOV
 TEXT ·dots1F64AVX512(SB), NOSPLIT, $0-64
@@ -19544,6 +20559,77 @@ test:
 	VBROADCASTSD (CX)(R9*8), Z4
 	VFMADD231PD  (DX)(AX*1), Z4, Z0
 	VFMADD231PD  64(DX)(AX*1), Z4, Z1
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z2, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z3, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares2F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z4
+	VMULPD       (DX)(R10*1), Z4, Z6
+	VFMADD231PD  (DX)(R10*1), Z6, Z0
+	VMULPD       64(DX)(R10*1), Z4, Z6
+	VFMADD231PD  64(DX)(R10*1), Z6, Z1
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z5
+	VMULPD       (DX)(R10*1), Z5, Z6
+	VFMADD231PD  (DX)(R10*1), Z6, Z2
+	VMULPD       64(DX)(R10*1), Z5, Z6
+	VFMADD231PD  64(DX)(R10*1), Z6, Z3
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z4
+	VMULPD       (DX)(AX*1), Z4, Z6
+	VFMADD231PD  (DX)(AX*1), Z6, Z0
+	VMULPD       64(DX)(AX*1), Z4, Z6
+	VFMADD231PD  64(DX)(AX*1), Z6, Z1
 	INCQ         R9
 
 store:
@@ -19791,6 +20877,88 @@ test:
 	VFMADD231PD  (DX)(AX*1), Z6, Z0
 	VFMADD231PD  64(DX)(AX*1), Z6, Z1
 	VFMADD231PD  128(DX)(AX*1), Z6, Z2
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z3, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z4, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VADDPD  Z5, Z2, Z2
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPD Z2, 128(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares3F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z6
+	VMULPD       (DX)(R10*1), Z6, Z8
+	VFMADD231PD  (DX)(R10*1), Z8, Z0
+	VMULPD       64(DX)(R10*1), Z6, Z8
+	VFMADD231PD  64(DX)(R10*1), Z8, Z1
+	VMULPD       128(DX)(R10*1), Z6, Z8
+	VFMADD231PD  128(DX)(R10*1), Z8, Z2
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z7
+	VMULPD       (DX)(R10*1), Z7, Z8
+	VFMADD231PD  (DX)(R10*1), Z8, Z3
+	VMULPD       64(DX)(R10*1), Z7, Z8
+	VFMADD231PD  64(DX)(R10*1), Z8, Z4
+	VMULPD       128(DX)(R10*1), Z7, Z8
+	VFMADD231PD  128(DX)(R10*1), Z8, Z5
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z6
+	VMULPD       (DX)(AX*1), Z6, Z8
+	VFMADD231PD  (DX)(AX*1), Z8, Z0
+	VMULPD       64(DX)(AX*1), Z6, Z8
+	VFMADD231PD  64(DX)(AX*1), Z8, Z1
+	VMULPD       128(DX)(AX*1), Z6, Z8
+	VFMADD231PD  128(DX)(AX*1), Z8, Z2
 	INCQ         R9
 
 store:
@@ -20059,6 +21227,99 @@ test:
 	VFMADD231PD  64(DX)(AX*1), Z8, Z1
 	VFMADD231PD  128(DX)(AX*1), Z8, Z2
 	VFMADD231PD  192(DX)(AX*1), Z8, Z3
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z4, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z5, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VADDPD  Z6, Z2, Z2
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPD Z2, 128(AX)
+	VADDPD  Z7, Z3, Z3
+	VADDPD  192(AX), Z3, Z3
+	VMOVUPD Z3, 192(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares4F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z8
+	VMULPD       (DX)(R10*1), Z8, Z10
+	VFMADD231PD  (DX)(R10*1), Z10, Z0
+	VMULPD       64(DX)(R10*1), Z8, Z10
+	VFMADD231PD  64(DX)(R10*1), Z10, Z1
+	VMULPD       128(DX)(R10*1), Z8, Z10
+	VFMADD231PD  128(DX)(R10*1), Z10, Z2
+	VMULPD       192(DX)(R10*1), Z8, Z10
+	VFMADD231PD  192(DX)(R10*1), Z10, Z3
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z9
+	VMULPD       (DX)(R10*1), Z9, Z10
+	VFMADD231PD  (DX)(R10*1), Z10, Z4
+	VMULPD       64(DX)(R10*1), Z9, Z10
+	VFMADD231PD  64(DX)(R10*1), Z10, Z5
+	VMULPD       128(DX)(R10*1), Z9, Z10
+	VFMADD231PD  128(DX)(R10*1), Z10, Z6
+	VMULPD       192(DX)(R10*1), Z9, Z10
+	VFMADD231PD  192(DX)(R10*1), Z10, Z7
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z8
+	VMULPD       (DX)(AX*1), Z8, Z10
+	VFMADD231PD  (DX)(AX*1), Z10, Z0
+	VMULPD       64(DX)(AX*1), Z8, Z10
+	VFMADD231PD  64(DX)(AX*1), Z10, Z1
+	VMULPD       128(DX)(AX*1), Z8, Z10
+	VFMADD231PD  128(DX)(AX*1), Z10, Z2
+	VMULPD       192(DX)(AX*1), Z8, Z10
+	VFMADD231PD  192(DX)(AX*1), Z10, Z3
 	INCQ         R9
 
 store:
@@ -20373,6 +21634,110 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares5F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	VXORPD Z8, Z8, Z8
+	VXORPD Z9, Z9, Z9
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z10
+	VMULPD       (DX)(R10*1), Z10, Z12
+	VFMADD231PD  (DX)(R10*1), Z12, Z0
+	VMULPD       64(DX)(R10*1), Z10, Z12
+	VFMADD231PD  64(DX)(R10*1), Z12, Z1
+	VMULPD       128(DX)(R10*1), Z10, Z12
+	VFMADD231PD  128(DX)(R10*1), Z12, Z2
+	VMULPD       192(DX)(R10*1), Z10, Z12
+	VFMADD231PD  192(DX)(R10*1), Z12, Z3
+	VMULPD       256(DX)(R10*1), Z10, Z12
+	VFMADD231PD  256(DX)(R10*1), Z12, Z4
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z11
+	VMULPD       (DX)(R10*1), Z11, Z12
+	VFMADD231PD  (DX)(R10*1), Z12, Z5
+	VMULPD       64(DX)(R10*1), Z11, Z12
+	VFMADD231PD  64(DX)(R10*1), Z12, Z6
+	VMULPD       128(DX)(R10*1), Z11, Z12
+	VFMADD231PD  128(DX)(R10*1), Z12, Z7
+	VMULPD       192(DX)(R10*1), Z11, Z12
+	VFMADD231PD  192(DX)(R10*1), Z12, Z8
+	VMULPD       256(DX)(R10*1), Z11, Z12
+	VFMADD231PD  256(DX)(R10*1), Z12, Z9
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z10
+	VMULPD       (DX)(AX*1), Z10, Z12
+	VFMADD231PD  (DX)(AX*1), Z12, Z0
+	VMULPD       64(DX)(AX*1), Z10, Z12
+	VFMADD231PD  64(DX)(AX*1), Z12, Z1
+	VMULPD       128(DX)(AX*1), Z10, Z12
+	VFMADD231PD  128(DX)(AX*1), Z12, Z2
+	VMULPD       192(DX)(AX*1), Z10, Z12
+	VFMADD231PD  192(DX)(AX*1), Z12, Z3
+	VMULPD       256(DX)(AX*1), Z10, Z12
+	VFMADD231PD  256(DX)(AX*1), Z12, Z4
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z5, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z6, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VADDPD  Z7, Z2, Z2
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPD Z2, 128(AX)
+	VADDPD  Z8, Z3, Z3
+	VADDPD  192(AX), Z3, Z3
+	VMOVUPD Z3, 192(AX)
+	VADDPD  Z9, Z4, Z4
+	VADDPD  256(AX), Z4, Z4
+	VMOVUPD Z4, 256(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots5F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 // Requires: AVX, AVX512F, CMOV
 TEXT ·dots5F64AVX512(SB), NOSPLIT, $0-64
@@ -20658,6 +22023,121 @@ test:
 	VFMADD231PD  192(DX)(AX*1), Z12, Z3
 	VFMADD231PD  256(DX)(AX*1), Z12, Z4
 	VFMADD231PD  320(DX)(AX*1), Z12, Z5
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z6, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z7, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VADDPD  Z8, Z2, Z2
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPD Z2, 128(AX)
+	VADDPD  Z9, Z3, Z3
+	VADDPD  192(AX), Z3, Z3
+	VMOVUPD Z3, 192(AX)
+	VADDPD  Z10, Z4, Z4
+	VADDPD  256(AX), Z4, Z4
+	VMOVUPD Z4, 256(AX)
+	VADDPD  Z11, Z5, Z5
+	VADDPD  320(AX), Z5, Z5
+	VMOVUPD Z5, 320(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares6F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	VXORPD Z8, Z8, Z8
+	VXORPD Z9, Z9, Z9
+	VXORPD Z10, Z10, Z10
+	VXORPD Z11, Z11, Z11
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z12
+	VMULPD       (DX)(R10*1), Z12, Z14
+	VFMADD231PD  (DX)(R10*1), Z14, Z0
+	VMULPD       64(DX)(R10*1), Z12, Z14
+	VFMADD231PD  64(DX)(R10*1), Z14, Z1
+	VMULPD       128(DX)(R10*1), Z12, Z14
+	VFMADD231PD  128(DX)(R10*1), Z14, Z2
+	VMULPD       192(DX)(R10*1), Z12, Z14
+	VFMADD231PD  192(DX)(R10*1), Z14, Z3
+	VMULPD       256(DX)(R10*1), Z12, Z14
+	VFMADD231PD  256(DX)(R10*1), Z14, Z4
+	VMULPD       320(DX)(R10*1), Z12, Z14
+	VFMADD231PD  320(DX)(R10*1), Z14, Z5
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z13
+	VMULPD       (DX)(R10*1), Z13, Z14
+	VFMADD231PD  (DX)(R10*1), Z14, Z6
+	VMULPD       64(DX)(R10*1), Z13, Z14
+	VFMADD231PD  64(DX)(R10*1), Z14, Z7
+	VMULPD       128(DX)(R10*1), Z13, Z14
+	VFMADD231PD  128(DX)(R10*1), Z14, Z8
+	VMULPD       192(DX)(R10*1), Z13, Z14
+	VFMADD231PD  192(DX)(R10*1), Z14, Z9
+	VMULPD       256(DX)(R10*1), Z13, Z14
+	VFMADD231PD  256(DX)(R10*1), Z14, Z10
+	VMULPD       320(DX)(R10*1), Z13, Z14
+	VFMADD231PD  320(DX)(R10*1), Z14, Z11
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z12
+	VMULPD       (DX)(AX*1), Z12, Z14
+	VFMADD231PD  (DX)(AX*1), Z14, Z0
+	VMULPD       64(DX)(AX*1), Z12, Z14
+	VFMADD231PD  64(DX)(AX*1), Z14, Z1
+	VMULPD       128(DX)(AX*1), Z12, Z14
+	VFMADD231PD  128(DX)(AX*1), Z14, Z2
+	VMULPD       192(DX)(AX*1), Z12, Z14
+	VFMADD231PD  192(DX)(AX*1), Z14, Z3
+	VMULPD       256(DX)(AX*1), Z12, Z14
+	VFMADD231PD  256(DX)(AX*1), Z14, Z4
+	VMULPD       320(DX)(AX*1), Z12, Z14
+	VFMADD231PD  320(DX)(AX*1), Z14, Z5
 	INCQ         R9
 
 store:
@@ -21020,6 +22500,132 @@ done:
 	VZEROUPPER
 	RET
 
+// func gatherSquares7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares7F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	VXORPD Z8, Z8, Z8
+	VXORPD Z9, Z9, Z9
+	VXORPD Z10, Z10, Z10
+	VXORPD Z11, Z11, Z11
+	VXORPD Z12, Z12, Z12
+	VXORPD Z13, Z13, Z13
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z14
+	VMULPD       (DX)(R10*1), Z14, Z16
+	VFMADD231PD  (DX)(R10*1), Z16, Z0
+	VMULPD       64(DX)(R10*1), Z14, Z16
+	VFMADD231PD  64(DX)(R10*1), Z16, Z1
+	VMULPD       128(DX)(R10*1), Z14, Z16
+	VFMADD231PD  128(DX)(R10*1), Z16, Z2
+	VMULPD       192(DX)(R10*1), Z14, Z16
+	VFMADD231PD  192(DX)(R10*1), Z16, Z3
+	VMULPD       256(DX)(R10*1), Z14, Z16
+	VFMADD231PD  256(DX)(R10*1), Z16, Z4
+	VMULPD       320(DX)(R10*1), Z14, Z16
+	VFMADD231PD  320(DX)(R10*1), Z16, Z5
+	VMULPD       384(DX)(R10*1), Z14, Z16
+	VFMADD231PD  384(DX)(R10*1), Z16, Z6
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z15
+	VMULPD       (DX)(R10*1), Z15, Z16
+	VFMADD231PD  (DX)(R10*1), Z16, Z7
+	VMULPD       64(DX)(R10*1), Z15, Z16
+	VFMADD231PD  64(DX)(R10*1), Z16, Z8
+	VMULPD       128(DX)(R10*1), Z15, Z16
+	VFMADD231PD  128(DX)(R10*1), Z16, Z9
+	VMULPD       192(DX)(R10*1), Z15, Z16
+	VFMADD231PD  192(DX)(R10*1), Z16, Z10
+	VMULPD       256(DX)(R10*1), Z15, Z16
+	VFMADD231PD  256(DX)(R10*1), Z16, Z11
+	VMULPD       320(DX)(R10*1), Z15, Z16
+	VFMADD231PD  320(DX)(R10*1), Z16, Z12
+	VMULPD       384(DX)(R10*1), Z15, Z16
+	VFMADD231PD  384(DX)(R10*1), Z16, Z13
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z14
+	VMULPD       (DX)(AX*1), Z14, Z16
+	VFMADD231PD  (DX)(AX*1), Z16, Z0
+	VMULPD       64(DX)(AX*1), Z14, Z16
+	VFMADD231PD  64(DX)(AX*1), Z16, Z1
+	VMULPD       128(DX)(AX*1), Z14, Z16
+	VFMADD231PD  128(DX)(AX*1), Z16, Z2
+	VMULPD       192(DX)(AX*1), Z14, Z16
+	VFMADD231PD  192(DX)(AX*1), Z16, Z3
+	VMULPD       256(DX)(AX*1), Z14, Z16
+	VFMADD231PD  256(DX)(AX*1), Z16, Z4
+	VMULPD       320(DX)(AX*1), Z14, Z16
+	VFMADD231PD  320(DX)(AX*1), Z16, Z5
+	VMULPD       384(DX)(AX*1), Z14, Z16
+	VFMADD231PD  384(DX)(AX*1), Z16, Z6
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z7, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z8, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VADDPD  Z9, Z2, Z2
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPD Z2, 128(AX)
+	VADDPD  Z10, Z3, Z3
+	VADDPD  192(AX), Z3, Z3
+	VMOVUPD Z3, 192(AX)
+	VADDPD  Z11, Z4, Z4
+	VADDPD  256(AX), Z4, Z4
+	VMOVUPD Z4, 256(AX)
+	VADDPD  Z12, Z5, Z5
+	VADDPD  320(AX), Z5, Z5
+	VMOVUPD Z5, 320(AX)
+	VADDPD  Z13, Z6, Z6
+	VADDPD  384(AX), Z6, Z6
+	VMOVUPD Z6, 384(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func dots7F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 // Requires: AVX, AVX512F, CMOV
 TEXT ·dots7F64AVX512(SB), NOSPLIT, $0-64
@@ -21341,6 +22947,143 @@ test:
 	VFMADD231PD  320(DX)(AX*1), Z16, Z5
 	VFMADD231PD  384(DX)(AX*1), Z16, Z6
 	VFMADD231PD  448(DX)(AX*1), Z16, Z7
+	INCQ         R9
+
+store:
+	MOVQ    c+48(FP), AX
+	VADDPD  Z8, Z0, Z0
+	VADDPD  (AX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	VADDPD  Z9, Z1, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VADDPD  Z10, Z2, Z2
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPD Z2, 128(AX)
+	VADDPD  Z11, Z3, Z3
+	VADDPD  192(AX), Z3, Z3
+	VMOVUPD Z3, 192(AX)
+	VADDPD  Z12, Z4, Z4
+	VADDPD  256(AX), Z4, Z4
+	VMOVUPD Z4, 256(AX)
+	VADDPD  Z13, Z5, Z5
+	VADDPD  320(AX), Z5, Z5
+	VMOVUPD Z5, 320(AX)
+	VADDPD  Z14, Z6, Z6
+	VADDPD  384(AX), Z6, Z6
+	VMOVUPD Z6, 384(AX)
+	VADDPD  Z15, Z7, Z7
+	VADDPD  448(AX), Z7, Z7
+	VMOVUPD Z7, 448(AX)
+
+done:
+	MOVQ R9, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func gatherSquares8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gatherSquares8F64AVX512(SB), NOSPLIT, $0-64
+	MOVQ   idx+8(FP), AX
+	MOVQ   val+16(FP), CX
+	MOVQ   b+24(FP), DX
+	MOVQ   ldb+32(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   rows+40(FP), SI
+	MOVQ   n+0(FP), DI
+	XORQ   R9, R9
+	VXORPD Z0, Z0, Z0
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	VXORPD Z3, Z3, Z3
+	VXORPD Z4, Z4, Z4
+	VXORPD Z5, Z5, Z5
+	VXORPD Z6, Z6, Z6
+	VXORPD Z7, Z7, Z7
+	VXORPD Z8, Z8, Z8
+	VXORPD Z9, Z9, Z9
+	VXORPD Z10, Z10, Z10
+	VXORPD Z11, Z11, Z11
+	VXORPD Z12, Z12, Z12
+	VXORPD Z13, Z13, Z13
+	VXORPD Z14, Z14, Z14
+	VXORPD Z15, Z15, Z15
+	MOVQ   DI, R8
+	ANDQ   $-2, R8
+	JMP    test
+
+pair:
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z16
+	VMULPD       (DX)(R10*1), Z16, Z18
+	VFMADD231PD  (DX)(R10*1), Z18, Z0
+	VMULPD       64(DX)(R10*1), Z16, Z18
+	VFMADD231PD  64(DX)(R10*1), Z18, Z1
+	VMULPD       128(DX)(R10*1), Z16, Z18
+	VFMADD231PD  128(DX)(R10*1), Z18, Z2
+	VMULPD       192(DX)(R10*1), Z16, Z18
+	VFMADD231PD  192(DX)(R10*1), Z18, Z3
+	VMULPD       256(DX)(R10*1), Z16, Z18
+	VFMADD231PD  256(DX)(R10*1), Z18, Z4
+	VMULPD       320(DX)(R10*1), Z16, Z18
+	VFMADD231PD  320(DX)(R10*1), Z18, Z5
+	VMULPD       384(DX)(R10*1), Z16, Z18
+	VFMADD231PD  384(DX)(R10*1), Z18, Z6
+	VMULPD       448(DX)(R10*1), Z16, Z18
+	VFMADD231PD  448(DX)(R10*1), Z18, Z7
+	INCQ         R9
+	MOVL         (AX)(R9*4), R10
+	CMPQ         R10, SI
+	JAE          done
+	IMULQ        BX, R10
+	VBROADCASTSD (CX)(R9*8), Z17
+	VMULPD       (DX)(R10*1), Z17, Z18
+	VFMADD231PD  (DX)(R10*1), Z18, Z8
+	VMULPD       64(DX)(R10*1), Z17, Z18
+	VFMADD231PD  64(DX)(R10*1), Z18, Z9
+	VMULPD       128(DX)(R10*1), Z17, Z18
+	VFMADD231PD  128(DX)(R10*1), Z18, Z10
+	VMULPD       192(DX)(R10*1), Z17, Z18
+	VFMADD231PD  192(DX)(R10*1), Z18, Z11
+	VMULPD       256(DX)(R10*1), Z17, Z18
+	VFMADD231PD  256(DX)(R10*1), Z18, Z12
+	VMULPD       320(DX)(R10*1), Z17, Z18
+	VFMADD231PD  320(DX)(R10*1), Z18, Z13
+	VMULPD       384(DX)(R10*1), Z17, Z18
+	VFMADD231PD  384(DX)(R10*1), Z18, Z14
+	VMULPD       448(DX)(R10*1), Z17, Z18
+	VFMADD231PD  448(DX)(R10*1), Z18, Z15
+	INCQ         R9
+
+test:
+	CMPQ         R9, R8
+	JLT          pair
+	CMPQ         R9, DI
+	JGE          store
+	MOVL         (AX)(R9*4), AX
+	CMPQ         AX, SI
+	JAE          done
+	IMULQ        BX, AX
+	VBROADCASTSD (CX)(R9*8), Z16
+	VMULPD       (DX)(AX*1), Z16, Z18
+	VFMADD231PD  (DX)(AX*1), Z18, Z0
+	VMULPD       64(DX)(AX*1), Z16, Z18
+	VFMADD231PD  64(DX)(AX*1), Z18, Z1
+	VMULPD       128(DX)(AX*1), Z16, Z18
+	VFMADD231PD  128(DX)(AX*1), Z18, Z2
+	VMULPD       192(DX)(AX*1), Z16, Z18
+	VFMADD231PD  192(DX)(AX*1), Z18, Z3
+	VMULPD       256(DX)(AX*1), Z16, Z18
+	VFMADD231PD  256(DX)(AX*1), Z18, Z4
+	VMULPD       320(DX)(AX*1), Z16, Z18
+	VFMADD231PD  320(DX)(AX*1), Z18, Z5
+	VMULPD       384(DX)(AX*1), Z16, Z18
+	VFMADD231PD  384(DX)(AX*1), Z18, Z6
+	VMULPD       448(DX)(AX*1), Z16, Z18
+	VFMADD231PD  448(DX)(AX*1), Z18, Z7
 	INCQ         R9
 
 store:
@@ -25688,6 +27431,173 @@ tail:
 	VMAXPD    Z2, Z0, Z2
 	VMOVUPD   Z1, K1, (BX)
 	VMOVUPD   Z2, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curve0F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+// Requires: AVX, AVX512F
+TEXT ·curve0F64AVX512(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Z1
+	VMOVUPD      (DX), Z2
+	VMAXPD       Z2, Z0, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z3
+	VDIVPD       Z2, Z3, Z3
+	VMULPD       Z3, Z1, Z1
+	VMULPD       Z3, Z1, Z1
+	VMULPD       Z3, Z1, Z2
+	VADDPD       Z2, Z2, Z2
+	VMOVUPD      Z1, (BX)
+	VMOVUPD      Z3, (SI)
+	VMOVUPD      Z2, (DI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), R8
+	KMOVW        (R8)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z1
+	VMOVUPD.Z    (DX), K1, Z2
+	VMAXPD       Z2, Z0, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z0
+	VDIVPD       Z2, Z0, Z0
+	VMULPD       Z0, Z1, Z1
+	VMULPD       Z0, Z1, Z1
+	VMULPD       Z0, Z1, Z2
+	VADDPD       Z2, Z2, Z2
+	VMOVUPD      Z1, K1, (BX)
+	VMOVUPD      Z0, K1, (SI)
+	VMOVUPD      Z2, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func curveHalfF64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, den *float64, curve *float64)
+// Requires: AVX, AVX512F
+TEXT ·curveHalfF64AVX512(SB), NOSPLIT, $0-56
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         den+40(FP), SI
+	MOVQ         curve+48(FP), DI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Z1
+	VMOVUPD      (DX), Z2
+	VMAXPD       Z2, Z0, Z2
+	VSQRTPD      Z2, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z3
+	VDIVPD       Z2, Z3, Z3
+	VMULPD       Z3, Z3, Z2
+	VMULPD       Z2, Z1, Z1
+	VMULPD       Z3, Z1, Z1
+	VMULPD       Z2, Z1, Z2
+	VMULPD.BCST  x3ff8000000000000<>+0(SB), Z2, Z2
+	VMOVUPD      Z1, (BX)
+	VMOVUPD      Z3, (SI)
+	VMOVUPD      Z2, (DI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), R8
+	KMOVW        (R8)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z1
+	VMOVUPD.Z    (DX), K1, Z2
+	VMAXPD       Z2, Z0, Z2
+	VSQRTPD      Z2, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z0
+	VDIVPD       Z2, Z0, Z0
+	VMULPD       Z0, Z0, Z2
+	VMULPD       Z2, Z1, Z1
+	VMULPD       Z0, Z1, Z1
+	VMULPD       Z2, Z1, Z2
+	VMULPD.BCST  x3ff8000000000000<>+0(SB), Z2, Z2
+	VMOVUPD      Z1, K1, (BX)
+	VMOVUPD      Z0, K1, (SI)
+	VMOVUPD      Z2, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA x3ff8000000000000<>+0(SB)/8, $0x3ff8000000000000
+GLOBL x3ff8000000000000<>(SB), RODATA|NOPTR, $8
+
+// func curve1F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, curve *float64)
+// Requires: AVX, AVX512F
+TEXT ·curve1F64AVX512(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD tiny+8(FP), Z0
+	MOVQ         x+16(FP), CX
+	MOVQ         r+24(FP), DX
+	MOVQ         num+32(FP), BX
+	MOVQ         curve+40(FP), SI
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD      (CX), Z1
+	VMOVUPD      (DX), Z2
+	VMAXPD       Z2, Z0, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z3
+	VDIVPD       Z2, Z3, Z3
+	VMULPD       Z3, Z1, Z1
+	VMULPD       Z3, Z1, Z2
+	VMOVUPD      Z1, (BX)
+	VMOVUPD      Z2, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000008, AX
+	JGE          vector
+
+tail:
+	ADDQ         $0x00000008, AX
+	JEQ          done
+	LEAQ         firstBits<>+0(SB), DI
+	KMOVW        (DI)(AX*2), K1
+	VMOVUPD.Z    (CX), K1, Z1
+	VMOVUPD.Z    (DX), K1, Z2
+	VMAXPD       Z2, Z0, Z2
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z0
+	VDIVPD       Z2, Z0, Z0
+	VMULPD       Z0, Z1, Z1
+	VMULPD       Z0, Z1, Z2
+	VMOVUPD      Z1, K1, (BX)
+	VMOVUPD      Z2, K1, (SI)
 
 done:
 	VZEROUPPER

@@ -167,6 +167,7 @@ func runs4000[F Float](b *testing.B, o *Ops[F]) {
 	const n, tiny = 4000, 1e-9
 	r := rand.New(rand.NewPCG(1, 2))
 	x, wh, y, z := random[F](r, n), random[F](r, n), make([]F, n), make([]F, n)
+	v := make([]F, n)
 	for _, c := range []struct {
 		name string
 		work func()
@@ -179,6 +180,9 @@ func runs4000[F Float](b *testing.B, o *Ops[F]) {
 		{"BetaTerms=0", func() { o.BetaTerms(0, tiny, x, wh, y, z) }},
 		{"BetaTerms=0.5", func() { o.BetaTerms(0.5, tiny, x, wh, y, z) }},
 		{"BetaTerms=1.3", func() { o.BetaTerms(1.3, tiny, x, wh, y, z) }},
+		{"BetaCurve=0", func() { o.BetaCurve(0, tiny, x, wh, y, z, v) }},
+		{"BetaCurve=0.5", func() { o.BetaCurve(0.5, tiny, x, wh, y, z, v) }},
+		{"BetaCurve=1", func() { o.BetaCurve(1, tiny, x, wh, y, nil, v) }},
 		{"Divergence=0", func() { o.Divergence(0, tiny, x, wh) }},
 		{"Divergence=0.5", func() { o.Divergence(0.5, tiny, x, wh) }},
 		{"Divergence=1", func() { o.Divergence(1, tiny, x, wh) }},

@@ -239,6 +239,49 @@ func testBetaTerms[F Float](t *testing.T, o *Ops[F]) {
 	}
 }
 
+// TestBetaCurve compares with the terms, and with the second derivatives that
+// come from them, over runs of all short lengths; r may be overwritten.
+func TestBetaCurve(t *testing.T) {
+	eachTier(t, testBetaCurve[float32])
+	eachTier(t, testBetaCurve[float64])
+}
+
+func testBetaCurve[F Float](t *testing.T, o *Ops[F]) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const most, tiny = 70, 0.01
+	xa, na, da, ca := newArena[F](t, most+8), newArena[F](t, most+8), newArena[F](t, most+8), newArena[F](t, most+8)
+	for _, beta := range betas {
+		b := float64(F(beta))
+		for n := range most {
+			x, num, den, curve := xa.take(n, n%4), na.take(n, n%3), da.take(n, n%2), ca.take(n, n%5)
+			wh := make([]F, n)
+			for i := range x {
+				x[i], wh[i] = F(r.Float64()*3), F(math.Exp(3*r.NormFloat64()))
+			}
+			copy(curve, wh)
+			if beta == 1 {
+				den = nil
+			}
+			o.BetaCurve(F(beta), tiny, x, curve, num, den, curve)
+			na.check("BetaCurve")
+			da.check("BetaCurve")
+			ca.check("BetaCurve")
+			for i, v := range x {
+				u := float64(max(wh[i], F(tiny)))
+				wantNum, wantDen := float64(v)*math.Pow(u, b-2), math.Pow(u, b-1)
+				wantCurve := (max(0, 2-b)*wantNum + max(0, b-1)*wantDen) / u
+				bound := (16 + 4*math.Abs(math.Log(u))) * roundoff[F]()
+				near := func(got F, want float64) bool { return math.Abs(float64(got)-want) <= bound*want }
+				if !near(num[i], wantNum) || !near(curve[i], wantCurve) || den != nil && !near(den[i], wantDen) {
+					t.Fatalf("beta %v, x %v, r %v: %v and %v, want %v and %v (den %v)", beta, v, wh[i], num[i], curve[i], wantNum, wantCurve, wantDen)
+				}
+			}
+		}
+	}
+	mustPanic(t, "no den", func() { o.BetaCurve(0.5, tiny, make([]F, 3), make([]F, 3), make([]F, 3), nil, make([]F, 3)) })
+	mustPanic(t, "short curve", func() { o.BetaCurve(1, tiny, make([]F, 3), make([]F, 3), make([]F, 3), nil, make([]F, 2)) })
+}
+
 // FuzzBeta draws exponents, cells and lengths.
 func FuzzBeta(f *testing.F) {
 	f.Add(uint64(1), 1.0, uint8(20), uint8(0))

@@ -17,13 +17,13 @@ func testGather[F Float](t *testing.T, o *Ops[F]) {
 	b, c, val := newArena[F](t, 60*(20*w+8)), newArena[F](t, 20*w+8), newArena[F](t, 400)
 	for vectors := 1; vectors <= 18; vectors++ {
 		for cells := range 50 {
-			checkGatherOf(t, o, r, b, c, val, vectors*w, cells, 1+r.IntN(30), vectors*w+r.IntN(8), r.IntN(4))
+			checkGatherOf(t, o, cells%2 == vectors%2, r, b, c, val, vectors*w, cells, 1+r.IntN(30), vectors*w+r.IntN(8), r.IntN(4))
 		}
-		checkGatherOf(t, o, r, b, c, val, vectors*w, 300+r.IntN(20), 50, vectors*w, 0)
+		checkGatherOf(t, o, vectors%3 == 0, r, b, c, val, vectors*w, 300+r.IntN(20), 50, vectors*w, 0)
 	}
 }
 
-func checkGatherOf[F Float](t testing.TB, o *Ops[F], r *rand.Rand, ba, ca, va *arena[F], n, cells, rows, ldb, slack int) {
+func checkGatherOf[F Float](t testing.TB, o *Ops[F], squares bool, r *rand.Rand, ba, ca, va *arena[F], n, cells, rows, ldb, slack int) {
 	t.Helper()
 	b, c, val := ba.take((rows-1)*ldb+n, slack), ca.take(n, slack), va.take(cells, slack)
 	for i := range rows {
@@ -41,14 +41,21 @@ func checkGatherOf[F Float](t testing.TB, o *Ops[F], r *rand.Rand, ba, ca, va *a
 		want[j], size[j] = float64(c[j]), math.Abs(float64(c[j]))
 		for t, i := range idx {
 			x := float64(val[t]) * float64(b[int(i)*ldb+j])
+			if squares {
+				x *= float64(b[int(i)*ldb+j])
+			}
 			want[j] += x
 			size[j] += math.Abs(x)
 		}
 	}
-	o.Gather(n, idx, val, b, ldb, c)
+	gather := o.Gather
+	if squares {
+		gather = o.GatherSquares
+	}
+	gather(n, idx, val, b, ldb, c)
 	ca.check("Gather")
 	for j := range c {
-		if bound := 2 * float64(cells+2) * roundoff[F]() * size[j]; !(math.Abs(float64(c[j])-want[j]) <= bound) {
+		if bound := 2 * float64(cells+3) * roundoff[F]() * size[j]; !(math.Abs(float64(c[j])-want[j]) <= bound) {
 			t.Fatalf("n %d, %d cells: c[%d] = %v, want %v within %g", n, cells, j, c[j], want[j], bound)
 		}
 	}
@@ -70,15 +77,17 @@ func testGatherParts[F Float](t *testing.T, o *Ops[F]) {
 	for i := range idx {
 		idx[i] = int32(r.IntN(rows))
 	}
-	whole := make([]F, n)
-	o.Gather(n, idx, val, b, n, whole)
-	for from := range vectors {
-		for to := from + 1; to <= vectors; to++ {
-			part := make([]F, (to-from)*w)
-			o.Gather(len(part), idx, val, b[from*w:], n, part)
-			for j := range part {
-				if bitsOf(part[j]) != bitsOf(whole[from*w+j]) {
-					t.Fatalf("vectors %d to %d, element %d: %v, in the whole %v", from, to, j, part[j], whole[from*w+j])
+	for _, gather := range []func(int, []int32, []F, []F, int, []F){o.Gather, o.GatherSquares} {
+		whole := make([]F, n)
+		gather(n, idx, val, b, n, whole)
+		for from := range vectors {
+			for to := from + 1; to <= vectors; to++ {
+				part := make([]F, (to-from)*w)
+				gather(len(part), idx, val, b[from*w:], n, part)
+				for j := range part {
+					if bitsOf(part[j]) != bitsOf(whole[from*w+j]) {
+						t.Fatalf("vectors %d to %d, element %d: %v, in the whole %v", from, to, j, part[j], whole[from*w+j])
+					}
 				}
 			}
 		}
@@ -103,6 +112,7 @@ func testGatherBounds[F Float](t *testing.T, o *Ops[F]) {
 				idx := make([]int32, cells)
 				idx[at] = bad
 				mustPanic(t, "index", func() { o.Gather(w, idx, make([]F, cells), b, w, c) })
+				mustPanic(t, "index", func() { o.GatherSquares(w, idx, make([]F, cells), b, w, c) })
 			}
 		}
 	}

@@ -66,6 +66,9 @@ type Ops[F Float] struct {
 	// depend on n. An index that is not a row of b panics; c is then undefined.
 	Gather func(n int, idx []int32, val []F, b []F, ldb int, c []F)
 
+	// GatherSquares is Gather with the elements of the rows squared.
+	GatherSquares func(n int, idx []int32, val []F, b []F, ldb int, c []F)
+
 	// Pack turns rows x k numbers of a tall factor (rows ld apart) into a
 	// tile; rows <= TileRows, and the tile's other columns become zero.
 	Pack func(rows, k int, src []F, ld int, tile []F)
@@ -112,7 +115,7 @@ type Ops[F Float] struct {
 	// Mul writes x*y to z, which may be x or y.
 	Mul func(x, y, z []F)
 
-	// The next three are steps of the β-divergences d_β(x|r) (Févotte & Idier
+	// The next four are steps of the β-divergences d_β(x|r) (Févotte & Idier
 	// 2011) over a run of cells, x >= 0 of X and r >= 0 of WH, both finite.
 	// Everywhere r stands for max(r, tiny), and tiny is above 0.
 
@@ -122,6 +125,12 @@ type Ops[F Float] struct {
 	// BetaTerms writes r^(beta-1) to den and x*r^(beta-2) to num. num may be x
 	// or r, den may be r or x.
 	BetaTerms func(beta, tiny F, x, r, num, den []F)
+
+	// BetaCurve is BetaTerms, and writes to curve the second derivatives of the
+	// divergence by r without what is negative in them, max(0, 2-beta)
+	// x*r^(beta-3) + max(0, beta-1) r^(beta-2). For beta = 1 den is not written
+	// and may be nil. curve may be r where den is not.
+	BetaCurve func(beta, tiny F, x, r, num, den, curve []F)
 
 	// Divergence is the sum of d_beta(x|r) over the cells, added in float64:
 	//

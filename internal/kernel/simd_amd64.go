@@ -19,16 +19,16 @@ type routines[F Float] struct {
 	tier string
 	// bytes is the length of a vector.
 	bytes int
-	// tiles, narrow and gather are listed by the number of vectors, empty
+	// tiles, narrow, gather and squares are listed by the number of vectors, empty
 	// where there is none. narrow has tiles of fewer rows.
-	tiles, narrow []mulAddTile[F]
-	gather        []gatherFunc[F]
-	sweep         func(k int, w, c, g *F, ldg int, inv *F) F
-	pack          func(groups, columns int, src *F, ld int, tile *F)
-	unpack        func(groups, columns int, tile, dst *F, ld int)
-	residual      func(k int, w, c, d *F, pg, cc *float64) float64
-	extrapolate   func(rows, n int, beta, fresh, old, out *F)
-	peak          func(n int, x *F)
+	tiles, narrow   []mulAddTile[F]
+	gather, squares []gatherFunc[F]
+	sweep           func(k int, w, c, g *F, ldg int, inv *F) F
+	pack            func(groups, columns int, src *F, ld int, tile *F)
+	unpack          func(groups, columns int, tile, dst *F, ld int)
+	residual        func(k int, w, c, d *F, pg, cc *float64) float64
+	extrapolate     func(rows, n int, beta, fresh, old, out *F)
+	peak            func(n int, x *F)
 
 	runs[F]
 	stored[F]
@@ -42,6 +42,9 @@ var (
 		gather: []gatherFunc[float32]{
 			1: gather1F32AVX512, 2: gather2F32AVX512, 3: gather3F32AVX512, 4: gather4F32AVX512,
 			5: gather5F32AVX512, 6: gather6F32AVX512, 7: gather7F32AVX512, 8: gather8F32AVX512},
+		squares: []gatherFunc[float32]{
+			1: gatherSquares1F32AVX512, 2: gatherSquares2F32AVX512, 3: gatherSquares3F32AVX512, 4: gatherSquares4F32AVX512,
+			5: gatherSquares5F32AVX512, 6: gatherSquares6F32AVX512, 7: gatherSquares7F32AVX512, 8: gatherSquares8F32AVX512},
 		sweep: sweepF32AVX512, pack: packF32AVX512, unpack: unpackF32AVX512,
 		residual: residualF32AVX512, extrapolate: extrapolateF32AVX512, peak: peakF32AVX512,
 		runs: runs[float32]{
@@ -50,6 +53,7 @@ var (
 			quotient: quotientF32AVX512, termsAny: termsAnyF32AVX512,
 			terms: map[float32]termsFunc[float32]{
 				0: terms0F32AVX512, 0.5: termsHalfF32AVX512, 1: terms1F32AVX512, 1.5: terms3HalfF32AVX512, 2: terms2F32AVX512},
+			curve0: curve0F32AVX512, curveHalf: curveHalfF32AVX512, curve1: curve1F32AVX512,
 			divergenceAny: divergenceAnyF32AVX512,
 			divergence: map[float32]divergenceFunc[float32]{
 				0: divergence0F32AVX512, 0.5: divergenceHalfF32AVX512, 1: divergence1F32AVX512, 1.5: divergence3HalfF32AVX512, 2: divergence2F32AVX512},
@@ -74,6 +78,9 @@ var (
 		gather: []gatherFunc[float64]{
 			1: gather1F64AVX512, 2: gather2F64AVX512, 3: gather3F64AVX512, 4: gather4F64AVX512,
 			5: gather5F64AVX512, 6: gather6F64AVX512, 7: gather7F64AVX512, 8: gather8F64AVX512},
+		squares: []gatherFunc[float64]{
+			1: gatherSquares1F64AVX512, 2: gatherSquares2F64AVX512, 3: gatherSquares3F64AVX512, 4: gatherSquares4F64AVX512,
+			5: gatherSquares5F64AVX512, 6: gatherSquares6F64AVX512, 7: gatherSquares7F64AVX512, 8: gatherSquares8F64AVX512},
 		sweep: sweepF64AVX512, pack: packF64AVX512, unpack: unpackF64AVX512,
 		residual: residualF64AVX512, extrapolate: extrapolateF64AVX512, peak: peakF64AVX512,
 		runs: runs[float64]{
@@ -82,6 +89,7 @@ var (
 			quotient: quotientF64AVX512, termsAny: termsAnyF64AVX512,
 			terms: map[float64]termsFunc[float64]{
 				0: terms0F64AVX512, 0.5: termsHalfF64AVX512, 1: terms1F64AVX512, 1.5: terms3HalfF64AVX512, 2: terms2F64AVX512},
+			curve0: curve0F64AVX512, curveHalf: curveHalfF64AVX512, curve1: curve1F64AVX512,
 			divergenceAny: divergenceAnyF64AVX512,
 			divergence: map[float64]divergenceFunc[float64]{
 				0: divergence0F64AVX512, 0.5: divergenceHalfF64AVX512, 1: divergence1F64AVX512, 1.5: divergence3HalfF64AVX512, 2: divergence2F64AVX512},
@@ -105,6 +113,8 @@ var (
 		narrow: []mulAddTile[float32]{2: {6, mulAdd6x2F32AVX2}},
 		gather: []gatherFunc[float32]{
 			2: gather2F32AVX2, 4: gather4F32AVX2, 6: gather6F32AVX2},
+		squares: []gatherFunc[float32]{
+			2: gatherSquares2F32AVX2, 4: gatherSquares4F32AVX2, 6: gatherSquares6F32AVX2},
 		sweep: sweepF32AVX2, pack: packF32AVX2, unpack: unpackF32AVX2,
 		residual: residualF32AVX2, extrapolate: extrapolateF32AVX2, peak: peakF32AVX2,
 		runs: runs[float32]{
@@ -113,6 +123,7 @@ var (
 			quotient: quotientF32AVX2, termsAny: termsAnyF32AVX2,
 			terms: map[float32]termsFunc[float32]{
 				0: terms0F32AVX2, 0.5: termsHalfF32AVX2, 1: terms1F32AVX2, 1.5: terms3HalfF32AVX2, 2: terms2F32AVX2},
+			curve0: curve0F32AVX2, curveHalf: curveHalfF32AVX2, curve1: curve1F32AVX2,
 			divergenceAny: divergenceAnyF32AVX2,
 			divergence: map[float32]divergenceFunc[float32]{
 				0: divergence0F32AVX2, 0.5: divergenceHalfF32AVX2, 1: divergence1F32AVX2, 1.5: divergence3HalfF32AVX2, 2: divergence2F32AVX2},
@@ -136,6 +147,8 @@ var (
 		narrow: []mulAddTile[float64]{2: {6, mulAdd6x2F64AVX2}},
 		gather: []gatherFunc[float64]{
 			2: gather2F64AVX2, 4: gather4F64AVX2, 6: gather6F64AVX2},
+		squares: []gatherFunc[float64]{
+			2: gatherSquares2F64AVX2, 4: gatherSquares4F64AVX2, 6: gatherSquares6F64AVX2},
 		sweep: sweepF64AVX2, pack: packF64AVX2, unpack: unpackF64AVX2,
 		residual: residualF64AVX2, extrapolate: extrapolateF64AVX2, peak: peakF64AVX2,
 		runs: runs[float64]{
@@ -144,6 +157,7 @@ var (
 			quotient: quotientF64AVX2, termsAny: termsAnyF64AVX2,
 			terms: map[float64]termsFunc[float64]{
 				0: terms0F64AVX2, 0.5: termsHalfF64AVX2, 1: terms1F64AVX2, 1.5: terms3HalfF64AVX2, 2: terms2F64AVX2},
+			curve0: curve0F64AVX2, curveHalf: curveHalfF64AVX2, curve1: curve1F64AVX2,
 			divergenceAny: divergenceAnyF64AVX2,
 			divergence: map[float64]divergenceFunc[float64]{
 				0: divergence0F64AVX2, 0.5: divergenceHalfF64AVX2, 1: divergence1F64AVX2, 1.5: divergence3HalfF64AVX2, 2: divergence2F64AVX2},
@@ -180,10 +194,10 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 }
 
 func (r *routines[F]) ops() *Ops[F] {
-	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, Pack: r.doPack, Unpack: r.doUnpack,
+	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, GatherSquares: r.doGatherSquares, Pack: r.doPack, Unpack: r.doUnpack,
 		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate,
 		Exp: r.doExp, Log: r.doLog, Pow: r.doPow, Mul: r.doMul,
-		Quotient: r.doQuotient, BetaTerms: r.doBetaTerms, Divergence: r.doDivergence,
+		Quotient: r.doQuotient, BetaTerms: r.doBetaTerms, BetaCurve: r.doBetaCurve, Divergence: r.doDivergence,
 		Dots: r.doDots, GatherQuotient: r.doGatherQuotient, Scatter: r.doScatter, GatherGram: r.doGatherGram,
 		Scan: r.doScan}
 }
@@ -257,14 +271,22 @@ func (r *routines[F]) columns(left int) int {
 }
 
 func (r *routines[F]) doGather(n int, idx []int32, val []F, b []F, ldb int, c []F) {
+	r.gatherBy(r.gather, n, idx, val, b, ldb, c)
+}
+
+func (r *routines[F]) doGatherSquares(n int, idx []int32, val []F, b []F, ldb int, c []F) {
+	r.gatherBy(r.squares, n, idx, val, b, ldb, c)
+}
+
+func (r *routines[F]) gatherBy(by []gatherFunc[F], n int, idx []int32, val []F, b []F, ldb int, c []F) {
 	rows := checkGather(n, idx, val, b, ldb, c)
 	if n == 0 || len(idx) == 0 {
 		return
 	}
 	vector := r.bytes / sizeof[F]()
 	for j := 0; j < n; {
-		v := min((n-j)/vector, len(r.gather)-1)
-		if t := r.gather[v](len(idx), &idx[0], &val[0], &b[j], ldb, rows, &c[j]); t < len(idx) {
+		v := min((n-j)/vector, len(by)-1)
+		if t := by[v](len(idx), &idx[0], &val[0], &b[j], ldb, rows, &c[j]); t < len(idx) {
 			panicIndex(idx[t], t, rows)
 		}
 		j += v * vector

@@ -15,10 +15,13 @@ type runs[F Float] struct {
 	// terms and divergence are listed by beta; the others go through termsAny,
 	// which is given r^p for infinite r, and divergenceAny, which is given
 	// 1/(beta (beta-1)) and d_beta(0|1).
-	terms         map[F]termsFunc[F]
-	termsAny      func(n int, tiny, p, infinite F, x, r, num, den *F)
-	divergence    map[F]divergenceFunc[F]
-	divergenceAny func(n int, tiny, beta, factor, zero float64, x, r *F) float64
+	terms    map[F]termsFunc[F]
+	termsAny func(n int, tiny, p, infinite F, x, r, num, den *F)
+	// curve0, curveHalf and curve1 are BetaCurve for 0, 1/2 and 1.
+	curve0, curveHalf func(n int, tiny F, x, r, num, den, curve *F)
+	curve1            func(n int, tiny F, x, r, num, curve *F)
+	divergence        map[F]divergenceFunc[F]
+	divergenceAny     func(n int, tiny, beta, factor, zero float64, x, r *F) float64
 
 	scan func(groups int, x *F) (top F, sum, sumSq float64)
 }
@@ -104,6 +107,29 @@ func (r *runs[F]) doBetaTerms(beta, tiny F, x, wh, num, den []F) {
 	}
 	_, infinite := poles(beta - 1)
 	r.termsAny(len(x), tiny, beta-1, infinite, &x[0], &wh[0], &num[0], &den[0])
+}
+
+func (r *runs[F]) doBetaCurve(beta, tiny F, x, wh, num, den, curve []F) {
+	checkBeta(beta)
+	checkFloor(tiny)
+	checkRun(len(x), wh, num, curve)
+	if beta != 1 {
+		checkRun(len(x), den)
+	}
+	if len(x) == 0 {
+		return
+	}
+	switch beta {
+	case 0:
+		r.curve0(len(x), tiny, &x[0], &wh[0], &num[0], &den[0], &curve[0])
+	case 0.5:
+		r.curveHalf(len(x), tiny, &x[0], &wh[0], &num[0], &den[0], &curve[0])
+	case 1:
+		r.curve1(len(x), tiny, &x[0], &wh[0], &num[0], &curve[0])
+	default:
+		r.doBetaTerms(beta, tiny, x, wh, num, den)
+		curveOf(beta, tiny, wh, num[:len(x)], den, curve)
+	}
 }
 
 func (r *runs[F]) doDivergence(beta, tiny F, x, wh []F) float64 {

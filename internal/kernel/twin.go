@@ -8,10 +8,10 @@ import (
 // twin gives the pure-Go kernels: plain loops that define what every tier
 // computes.
 func twin[F Float]() *Ops[F] {
-	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], Pack: pack[F], Unpack: unpack[F],
+	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], GatherSquares: gatherSquares[F], Pack: pack[F], Unpack: unpack[F],
 		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F],
 		Exp: exp[F], Log: log[F], Pow: pow[F], Mul: mul[F],
-		Quotient: quotient[F], BetaTerms: betaTerms[F], Divergence: divergence[F],
+		Quotient: quotient[F], BetaTerms: betaTerms[F], BetaCurve: betaCurve[F], Divergence: divergence[F],
 		Dots: dots[F], GatherQuotient: gatherQuotient[F], Scatter: scatter[F], GatherGram: gatherGram[F],
 		Scan: scan[F]}
 }
@@ -60,6 +60,20 @@ func gather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
 		x, row := val[t], b[int(i)*ldb:][:len(c)]
 		for j := range c {
 			c[j] += x * row[j]
+		}
+	}
+}
+
+func gatherSquares[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
+	rows := checkGather(n, idx, val, b, ldb, c)
+	c = c[:n]
+	for t, i := range idx {
+		if uint(i) >= uint(rows) {
+			panicIndex(i, t, rows)
+		}
+		x, row := val[t], b[int(i)*ldb:][:len(c)]
+		for j := range c {
+			c[j] += x * row[j] * row[j]
 		}
 	}
 }

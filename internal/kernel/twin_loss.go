@@ -29,6 +29,30 @@ func betaTerms[F Float](beta, tiny F, x, r, num, den []F) {
 	}
 }
 
+func betaCurve[F Float](beta, tiny F, x, r, num, den, curve []F) {
+	checkBeta(beta)
+	checkFloor(tiny)
+	checkRun(len(x), r, num, curve)
+	if beta == 1 {
+		for i, v := range x {
+			u := max(r[i], tiny)
+			num[i], curve[i] = v/u, v/u/u
+		}
+		return
+	}
+	checkRun(len(x), den)
+	betaTerms(beta, tiny, x, r, num, den)
+	curveOf(beta, tiny, r, num[:len(x)], den, curve)
+}
+
+// curveOf makes the second derivatives from the terms.
+func curveOf[F Float](beta, tiny F, r, num, den, curve []F) {
+	c, e := max(0, 2-beta), max(0, beta-1)
+	for i, v := range num {
+		curve[i] = (c*v + e*den[i]) / max(r[i], tiny)
+	}
+}
+
 func divergence[F Float](beta, tiny F, x, r []F) float64 {
 	checkBeta(beta)
 	checkFloor(tiny)

@@ -80,6 +80,28 @@ func (s *Steps[F]) Terms(x, r, w, theta, num, den []F) {
 	}
 }
 
+// TermsAndCurve is Terms, after which it turns r into what Curve gives.
+func (s *Steps[F]) TermsAndCurve(x, r, w, theta, num, den []F) {
+	if s.Kind == Beta && s.Beta != 2 && (den != nil || s.Beta == 1) {
+		s.ops.BetaCurve(F(s.Beta), s.Tiny, x, r, num, den, r)
+		if s.Beta == 1 {
+			for i := range den {
+				den[i] = 1
+			}
+		}
+		if w != nil {
+			s.ops.Mul(num, w, num)
+			s.ops.Mul(r, w, r)
+			if den != nil {
+				s.ops.Mul(den, w, den)
+			}
+		}
+		return
+	}
+	s.Terms(x, r, w, theta, num, den)
+	s.curve(num, den, r, r)
+}
+
 // robust is the weight of the square that majorizes the loss at e.
 func (s *Steps[F]) robust(e F) F {
 	delta := F(s.Delta)
@@ -152,24 +174,28 @@ func (s *Steps[F]) Curvature(x, r, w, theta, h []F) {
 // Curve turns the terms of cells into the second derivatives of their loss,
 // without what is negative in them, in num: (c·num + e·den)/r. den is not read
 // where OneDenominator.
-func (s *Steps[F]) Curve(num, den, r []F) {
+func (s *Steps[F]) Curve(num, den, r []F) { s.curve(num, den, r, num) }
+
+// curve writes what Curve gives to `to`, which may be num or r.
+func (s *Steps[F]) curve(num, den, r, to []F) {
 	c, e := F(1), F(0)
 	if s.Kind == Beta {
 		c, e = F(max(0, 2-s.Beta)), F(max(0, s.Beta-1))
 	} else if s.Kind != NegBinomial {
 		c, e = 0, 1
 	}
-	switch {
-	case e != 0:
-		for i := range num {
-			num[i] = c*num[i] + e*den[i]
+	if e != 0 {
+		for i, v := range num {
+			to[i] = (c*v + e*den[i]) / max(r[i], s.Tiny)
 		}
-	case c != 1:
-		for i := range num {
-			num[i] *= c
+		return
+	}
+	s.ops.Quotient(s.Tiny, num, r, to)
+	if c != 1 {
+		for i := range to {
+			to[i] *= c
 		}
 	}
-	s.ops.Quotient(s.Tiny, num, r, num)
 }
 
 // Sum is the sum over the cells of their loss, in float64. scratch is

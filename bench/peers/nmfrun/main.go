@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ import (
 
 type arguments struct {
 	x, w, h, out, precision string
+	profile                 string
 	start, k                int
 	options                 nmf.Options
 }
@@ -36,6 +38,7 @@ func main() {
 	flag.IntVar(&a.k, "k", 0, "number of components, where no start is given")
 	flag.StringVar(&a.precision, "precision", "f32", "f32 or f64")
 	flag.StringVar(&a.out, "out", "", "model `file` to write")
+	flag.StringVar(&a.profile, "profile", "", "`file` for a profile of the processor time of the fit, for go tool pprof")
 	o := &a.options
 	flag.IntVar(&o.Runs, "runs", 1, "number of random starts")
 	flag.Uint64Var(&o.Seed, "seed", 0, "seed of the first random start")
@@ -101,9 +104,14 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 	}
 	debug.FreeOSMemory()
 	before := resetPeak()
+	stop, err := startProfile(a.profile)
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	model, err := nmf.Fit(context.Background(), t.X, a.k, &a.options)
 	seconds := time.Since(began).Seconds()
+	stop()
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +136,22 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 		return r, model.Save(a.out)
 	}
 	return r, nil
+}
+
+// startProfile begins a profile of the processor time, unless path is empty, and
+// gives what ends it.
+func startProfile(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }
 
 // readStart takes one start from a file of several.

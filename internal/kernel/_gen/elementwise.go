@@ -82,6 +82,36 @@ func (g *gen) elementwise() {
 		return x, den
 	})
 	terms("2", floor, func(_ []reg.VecVirtual, x, r reg.VecVirtual) (num, den reg.VecVirtual) { return x, r })
+	// What BetaCurve writes for this beta; den is 1 for beta = 1 and not written.
+	curve := func(name, out string, body func(x, r reg.VecVirtual) []reg.VecVirtual) {
+		g.run("curve"+name, "is BetaCurve for this beta.", floor, "x r", out, func(s, in []reg.VecVirtual) []reg.VecVirtual {
+			return body(in[0], g.floor(s, in))
+		})
+	}
+	curve("0", "num den curve", func(x, r reg.VecVirtual) []reg.VecVirtual {
+		den := g.over(r)
+		g.mul(den, x, x)
+		g.mul(den, x, x)
+		g.mul(den, x, r)
+		g.add(r, r, r)
+		return []reg.VecVirtual{x, den, r}
+	})
+	curve("Half", "num den curve", func(x, r reg.VecVirtual) []reg.VecVirtual {
+		g.sqrt(r, r)
+		den, inverse := g.over(r), g.vec()
+		g.mul(den, den, inverse)
+		g.mul(inverse, x, x)
+		g.mul(den, x, x)
+		g.mul(inverse, x, r)
+		g.mulC(1.5, r, r)
+		return []reg.VecVirtual{x, den, r}
+	})
+	curve("1", "num curve", func(x, r reg.VecVirtual) []reg.VecVirtual {
+		inverse := g.over(r)
+		g.mul(inverse, x, x)
+		g.mul(inverse, x, r)
+		return []reg.VecVirtual{x, r}
+	})
 	terms("Any", []string{"tiny", "p", "infinite"}, func(s []reg.VecVirtual, x, r reg.VecVirtual) (num, den reg.VecVirtual) {
 		// r is above 0.
 		den = g.raise(s[1], s[1], s[2], r)

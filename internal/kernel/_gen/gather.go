@@ -15,20 +15,31 @@ import (
 // not fetched ahead of their cell: the processor runs far enough ahead itself,
 // and fetching did not pay (measured with Hᵀ in the second and in the last
 // cache).
-func (g *gen) gather(vectors int) {
-	g.begin(count("gather", vectors), fmt.Sprintf("adds weighted rows of b to %d vectors of c.", vectors),
+//
+// With squares the elements of the rows are squared.
+func (g *gen) gather(vectors int, squares bool) {
+	name, what := "gather", "rows of b"
+	if squares {
+		name, what = "gatherSquares", "squares of rows of b"
+	}
+	g.begin(count(name, vectors), fmt.Sprintf("adds weighted %s to %d vectors of c.", what, vectors),
 		"func(n int, idx *int32, val *%[1]s, b *%[1]s, ldb, rows int, c *%[1]s) int")
-	k := &gatherGen{gen: g, vectors: vectors}
+	k := &gatherGen{gen: g, vectors: vectors, squares: squares}
 	k.acc[0], k.acc[1] = g.file[:vectors], g.file[vectors:2*vectors]
 	k.val = [2]reg.VecPhysical{g.file[2*vectors], g.file[2*vectors+1]}
+	if squares {
+		k.product = g.file[2*vectors+2]
+	}
 	k.body()
 }
 
 type gatherGen struct {
 	*gen
 	vectors int
+	squares bool
 	acc     [2][]reg.VecPhysical
 	val     [2]reg.VecPhysical
+	product reg.VecPhysical
 
 	idx, values, b, ldb, rows, t reg.GPVirtual
 }
@@ -79,6 +90,12 @@ func (k *gatherGen) cell(set int) {
 	k.IMULQ(k.ldb, row)
 	k.broadcast(indexed(k.values, k.t, uint8(k.size), 0), k.val[set])
 	for v := range k.vectors {
-		k.fmadd(indexed(k.b, row, 1, v*k.bytes), k.val[set], k.acc[set][v])
+		m := indexed(k.b, row, 1, v*k.bytes)
+		if k.squares {
+			k.mul(m, k.val[set], k.product)
+			k.fmadd(m, k.product, k.acc[set][v])
+			continue
+		}
+		k.fmadd(m, k.val[set], k.acc[set][v])
 	}
 }

@@ -38,7 +38,8 @@ func write(dir string, t tier) error {
 			g.mulAdd(s)
 		}
 		for _, v := range t.gather {
-			g.gather(v)
+			g.gather(v, false)
+			g.gather(v, true)
 			g.dots(v)
 			g.scatter(v)
 		}

@@ -1,0 +1,227 @@
+package engine
+
+import (
+	"math"
+	"sync"
+
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/matrix"
+)
+
+const (
+	// someLeast is the least number of rows that a run begins with, someOf that
+	// number in components, someApart how far they are apart at most, and someFrom
+	// the number of rows of X from which a run does.
+	someLeast, someOf, someApart, someFrom = 256, 8, 32, 1024
+	// someIterations and someLossTol end the iterations on them.
+	someIterations = 30
+	someLossTol    = 1e-2
+	// someLike is the number of rows, in components, that others are compared
+	// with, and someSteps are the steps for W of all rows after that.
+	someLike  = 8
+	someSteps = 2
+)
+
+// learnsFromSome reports whether a run begins with some of the rows, which say
+// nearly as much of H as all of them: cells in panels, none missing or weighted,
+// nothing asked of the factors.
+func (s *pair[F]) learnsFromSome() bool {
+	l := s.c.left
+	return s.scaled && l.list == nil && !l.byCell && !s.cfg.asks() && l.rows >= someFrom && s.someStep() > 1
+}
+
+// someStep is how far apart the rows are that a run begins with.
+func (s *pair[F]) someStep() int {
+	return min(someApart, s.w.Rows/max(someLeast, someOf*s.w.K))
+}
+
+// learnFromSome improves a start by iterations on a part of the rows, a
+// someStep-th of what those on all of them cost, from the H of which W of all
+// rows follows. It reports false when cancelled.
+func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
+	step := s.someStep()
+	cfg := s.cfg
+	cfg.MaxIter, cfg.Tol, cfg.LossTol, cfg.TargetError, cfg.Unfinished = someIterations, -1, someLossTol, 0, true
+	cells, ok := s.c.some(s.pool, step)
+	if !ok {
+		return nil, nil, false
+	}
+	part := &alternation[F]{c: cells, cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
+		update: s.searching, searching: s.searching}
+	some := NewTall[F](part.c.Rows, s.w.K)
+	for i := range some.Rows {
+		copy(some.Row(i), s.w.Row(i*step))
+	}
+	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.clone(),
+		total: math.Inf(1), momentum: newMomentum(part.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
+	q.makeRoom(q.w.clone(), q.h.clone())
+	for q.iterate() {
+	}
+	if q.run.Status == "" {
+		return nil, nil, false
+	}
+	h = q.run.H
+	if w, ok = s.likeSome(q.run.W, h, step); !ok {
+		return nil, nil, false
+	}
+	fillZeros(w)
+	fillZeros(h)
+	half := &halfStep[F]{scaled: true, cells: s.c, side: s.c.left, unmeasured: true, fixed: h, from: w, to: w, update: scaledNewton[F](someSteps, false)}
+	_, ok = half.run(s.pool, s.scratch)
+	return w, h, ok
+}
+
+// likeSome gives every row of X the w of that row of some whose fit is nearest to
+// it, times the factor that fits it best; some are the rows of X that are step
+// apart. But for what only x has to do with, the β-divergence of x from λy is a
+// function of p = Σ x·y^(β−1) (for KL Σ x·ln y), a product of matrices, and of
+// sums s of y^β (for β = 0 of ln y), and so is the best λ.
+func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
+	l, ops, k, tile := s.c.left, s.c.ops, s.w.K, kernel.TileRows[F]()
+	beta := 1.0
+	if s.c.steps.Kind == loss.Beta {
+		beta = s.c.steps.Beta
+	}
+	// chosen has the w of some of some, turned round: a column for each.
+	n := min(some.Rows, someLike*k)
+	chosen := func(q int) []F { return some.Row(q * some.Rows / n) }
+	turned := NewTall[F](k, n)
+	for q := range n {
+		for j, v := range chosen(q) {
+			turned.Row(j)[q] = v
+		}
+	}
+	// y has a row for each column of X and a column for each of the chosen.
+	y := NewTall[F](l.others, n)
+	parts := make([][]float64, tiles[F](l.others))
+	least := F(1e-6 * s.c.Mean)
+	if !s.pool.run(len(parts), func(_, part int) {
+		a, b := part*tile, min((part+1)*tile, l.others)
+		at := y.rows(a, b)
+		ops.MulAdd(b-a, y.Ld, k, h.Data[a*h.Ld:], h.Ld, 1, turned.Data, turned.Ld, at, y.Ld)
+		for i, v := range at {
+			at[i] = max(v, least)
+		}
+		power := make([]F, len(at))
+		if beta == 0 {
+			ops.Log(at, power)
+		} else {
+			ops.Pow(F(beta), at, power)
+		}
+		parts[part] = make([]float64, n)
+		for i := range b - a {
+			for q := range n {
+				parts[part][q] += float64(power[i*y.Ld+q])
+			}
+		}
+		if beta == 1 {
+			ops.Log(at, at)
+		} else {
+			ops.Pow(F(beta-1), at, at)
+		}
+	}) {
+		return nil, false
+	}
+	sums := make([]float64, n)
+	for _, part := range parts {
+		for q, v := range part {
+			sums[q] += v
+		}
+	}
+	w := NewTall[F](s.w.Rows, k)
+	like := func(t int) {
+		a, b := t*tile, min((t+1)*tile, w.Rows)
+		products := NewTall[F](b-a, n)
+		if x := l.dense; x != nil {
+			ops.MulAdd(b-a, y.Ld, l.others, x.Data[l.at(a)*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
+		}
+		for i := a; i < b; i++ {
+			if i%step == 0 {
+				copy(w.Row(i), some.Row(i/step))
+				continue
+			}
+			var x []F
+			if l.dense != nil {
+				x = l.dense.Row(l.at(i))
+			} else {
+				var idx []int32
+				idx, x = l.sparse.Row(l.at(i))
+				ops.Gather(y.Ld, idx, x, y.Data, y.Ld, products.rows(i-a, i-a+1))
+			}
+			total := 0.0
+			if beta == 1 {
+				_, total, _, _ = ops.Scan(x)
+			}
+			best, factor := nearest(beta, total, float64(l.others), products.Row(i-a), sums)
+			for j, v := range chosen(best) {
+				w.Row(i)[j] = F(factor * float64(v))
+			}
+		}
+	}
+	return w, l.blocks(func(from, to int) bool {
+		return s.pool.run(tiles[F](to-from), func(_, t int) { like(from/tile + t) })
+	})
+}
+
+// nearest gives the q for which the β-divergence of a row of X, whose cells add
+// up to total, from λy_q is least with the best λ, and that λ: p and s are those
+// of likeSome, n is the number of cells.
+func nearest[F kernel.Float](beta, total, n float64, p []F, s []float64) (best int, factor float64) {
+	lowest := math.Inf(1)
+	for q, v := range p {
+		p := float64(v)
+		by, value := p/s[q], 0.0
+		switch beta {
+		case 1:
+			by = total / s[q]
+			value = -p
+			if total > 0 {
+				value -= total * math.Log(by)
+			}
+		case 0:
+			by = p / n
+			value = n*math.Log(by) + s[q]
+		default:
+			value = -math.Pow(s[q], 1-beta) * math.Pow(p, beta) / (beta * (beta - 1))
+		}
+		if value < lowest && by-by == 0 {
+			best, lowest, factor = q, value, by
+		}
+	}
+	return best, factor
+}
+
+// some is the cells of every step-th row; none are listed or weighted. It reports
+// false where reading failed.
+func (c *Cells[F]) some(p *pool, step int) (*Cells[F], bool) {
+	d, left, right := *c, *c.left, *c.right
+	d.Rows = (c.Rows + step - 1) / step
+	d.left, d.right = &left, &right
+	left.rows, right.others, right.allOther = d.Rows, d.Rows, float64(d.Rows)
+	left.once, right.once = new(sync.Once), new(sync.Once)
+	left.window, right.window, right.turned = nil, nil, true
+	each := func(do func(i, at int)) bool {
+		return c.left.blocks(func(from, to int) bool {
+			for i := (from + step - 1) / step; i*step < to; i++ {
+				do(i, c.left.at(i*step))
+			}
+			return true
+		})
+	}
+	if x := c.left.dense; x != nil {
+		part := matrix.NewDense[F](d.Rows, c.Cols)
+		left.dense, right.dense = part, part
+		return &d, each(func(i, at int) { copy(part.Row(i), x.Row(at)) })
+	}
+	part := &matrix.CSR[F]{Rows: d.Rows, Cols: c.Cols, RowPtr: make([]int, 1, d.Rows+1)}
+	if !each(func(_, at int) {
+		cols, vals := c.left.sparse.Row(at)
+		part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
+		part.RowPtr = append(part.RowPtr, len(part.Val))
+	}) {
+		return nil, false
+	}
+	left.sparse, right.sparse = part, transpose(p, part)
+	return &d, true
+}
