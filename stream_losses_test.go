@@ -148,3 +148,19 @@ func TestStreamedLossFailure(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamedSomeRows: many rows whose cells are all visited, which a fit first
+// learns from some of.
+func TestStreamedSomeRows(t *testing.T) {
+	x := lowRank[float32](1100, 40, 2, 0.2, 1)
+	sparse := sparsePart(x.Clone())
+	for _, o := range []nmf.Options{{Loss: "kl"}, {Loss: "beta", Beta: 1.5}} {
+		o.MaxIter = 2
+		if bits(fit(t, streamedBoth(x), 2, &o)) != bits(fit(t, x, 2, &o)) {
+			t.Errorf("%s: other bits than from memory", o.Loss)
+		}
+		if bits(fit(t, matrix.StreamCSR(sparse, 128), 2, &o)) != bits(fit(t, sparse, 2, &o)) {
+			t.Errorf("%s, sparse: other bits than from memory", o.Loss)
+		}
+	}
+}
