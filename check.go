@@ -25,8 +25,8 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 	if data.BadRow >= 0 {
 		return nil, 0, badCell(x, data.BadRow, rowNames, columnNames)
 	}
-	if v := float64(data.Largest); v > largestValue || v > 0 && v < 1/largestValue {
-		return nil, 0, fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, v, 1/largestValue, largestValue)
+	if err := inRange(data.Largest); err != nil {
+		return nil, 0, err
 	}
 	u = unit(data.Largest)
 	if u != 1 {
@@ -34,6 +34,14 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 		data = engine.NewData(scaled(x, 1/u), threads)
 	}
 	return data, u, data.Failure()
+}
+
+// inRange refuses an X whose largest value cannot be squared.
+func inRange[F matrix.Float](largest F) error {
+	if v := float64(largest); v > largestValue || v > 0 && v < 1/largestValue {
+		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, v, 1/largestValue, largestValue)
+	}
+	return nil
 }
 
 // checkLayout refuses a matrix that is not one.

@@ -126,6 +126,9 @@ func eachOptions[F matrix.Float](x matrix.Matrix[F], starts []Start, o *Options)
 	if common.Checkpoint != nil {
 		return nil, fmt.Errorf("%w: a checkpoint is of one fit, not of many", ErrOption)
 	}
+	if common.Online != nil {
+		return nil, fmt.Errorf("%w: many fits at a time are not learnt online", ErrOption)
+	}
 	m, n := x.Dims()
 	options := make([]Options, len(starts))
 	for i, s := range starts {

@@ -35,6 +35,9 @@ func Fit[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *Opti
 	if err != nil {
 		return nil, err
 	}
+	if opt.Online != nil {
+		return fitOnline(ctx, x, k, o, began)
+	}
 	if !opt.plain() {
 		return fitCells(ctx, x, k, opt, o, began)
 	}

@@ -45,6 +45,9 @@ type Model[F matrix.Float] struct {
 	RowNames, ColumnNames []string
 	// Info is how the model came to be.
 	Info Info
+	// online is what learning goes on from; nil where the model was not learnt
+	// online.
+	online *onlineState[F]
 }
 
 // Info is what model.json in a model file holds.
@@ -88,6 +91,8 @@ type Info struct {
 	Dispersions []float64 `json:"dispersions,omitempty"`
 	// Compression is nil where there was none.
 	Compression *Compression `json:"compression,omitempty"`
+	// Online is nil where the model was not learnt online.
+	Online *OnlineInfo `json:"online,omitempty"`
 	// Warnings are things that the user should know about the data or the
 	// fit.
 	Warnings []string `json:"warnings,omitempty"`
@@ -127,8 +132,14 @@ func (m *Model[F]) Shares() []float64 {
 // model's form: unit L1 norms, scales falling. basisNorms are the norms that
 // the rows of H had.
 func normalize[F matrix.Float](w, h *engine.Tall[F]) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
+	return normalizeBy(w, h, columnSums(w))
+}
+
+// normalizeBy is normalize with columns of W divided by sumW instead of their
+// sums.
+func normalizeBy[F matrix.Float](w, h *engine.Tall[F], sumW []float64) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
 	k := w.K
-	sumW, sumH := columnSums(w), columnSums(h)
+	sumH := columnSums(h)
 	order := make([]int, k)
 	scale := make([]float64, k)
 	for j := range k {

@@ -90,6 +90,8 @@ type view[F matrix.Float] struct {
 	x        matrix.Matrix[F]
 	observed engine.Observed[F]
 	unit     float64
+	// largest is the largest cell of X itself.
+	largest F
 	// whole says that every cell counts once.
 	whole bool
 }
@@ -154,9 +156,10 @@ func (s *sorter[F]) finish(v *view[F]) error {
 			return err
 		}
 	}
-	if t := float64(largest); t > largestValue || t > 0 && t < 1/largestValue {
-		return fmt.Errorf("%w: the largest value is %g; scale the data to between %g and %g", ErrRange, t, 1/largestValue, largestValue)
+	if err := inRange(largest); err != nil {
+		return err
 	}
+	v.largest = largest
 	if v.unit = unit(largest); v.unit != 1 {
 		v.x = scaled(v.x, 1/v.unit)
 	}

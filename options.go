@@ -60,7 +60,8 @@ type Options struct {
 	// principal pivoting, Kim & Park 2011), "mu" (multiplicative updates, Lee
 	// & Seung 2001), "newton" (scaled Newton steps, for losses that are not
 	// quadratic), or "auto", the default, which is "hals" for the losses
-	// "frobenius", "huber" and "l1" and "newton" for others. See docs/losses.md.
+	// "frobenius", "huber" and "l1" and "newton" for others; online, "mu" for the
+	// loss "kl" and rows of few stored cells. See docs/losses.md.
 	Solver string `json:"solver"`
 	// Init makes the start: "random" (|N(0,1)| scaled to the mean of X),
 	// "nndsvd", "nndsvda", "nndsvdar" (Boutsidis & Gallopoulos 2008, on a
@@ -111,6 +112,10 @@ type Options struct {
 	// runs at a time; the result does not depend on it. Where one run at a time
 	// is too much, Fit refuses and says what it needs. Default 0: no bound.
 	Memory int `json:"memory,omitempty"`
+	// Online, unless nil, learns batch by batch instead of iterating over all of
+	// X: see OnlineOptions, and type Online for rows that come in a stream. For
+	// the β-divergences of complete data, without penalties.
+	Online *OnlineOptions `json:"online,omitempty"`
 	// Threads bounds the goroutines. The result does not depend on it.
 	// Default GOMAXPROCS.
 	Threads int `json:"threads"`
@@ -135,6 +140,10 @@ type Progress struct {
 	// Run counts from 0.
 	Run, Runs int
 	MaxIter   int
+	// Rows is the number of rows that have been learnt, with Options.Online; an
+	// iteration is then a batch, its loss that of the batch's rows before H
+	// learnt of them, its KKT residual is not known, and MaxIter is 0.
+	Rows int
 	Iteration
 }
 
@@ -231,6 +240,9 @@ func (o *Options) resolve(m, n, k int) (Options, error) {
 		return r, fmt.Errorf("%w: %d column names for %d columns", ErrShape, len(r.ColumnNames), n)
 	}
 	if err := r.checkPenalties(m, n, k); err != nil {
+		return r, err
+	}
+	if err := r.resolveOnline(n, k); err != nil {
 		return r, err
 	}
 	if err := checkStart("W", r.W, m, k, false); err != nil {

@@ -22,6 +22,8 @@ const (
 	infoMember        = "model.json"
 	rowNamesMember    = "row_names.txt"
 	columnNamesMember = "column_names.txt"
+	// onlineH, onlineA, onlineB and onlineMass are what learning goes on from.
+	onlineH, onlineA, onlineB, onlineMass = "online_H", "online_sums", "online_weights", "online_mass"
 )
 
 // Save writes the model to a .npz file that numpy.load opens: W.npy (m x k),
@@ -59,6 +61,9 @@ func (m *Model[F]) write(w io.Writer) error {
 		}
 	}
 	if err := npy.WriteMember(z, "scales", false, []int{m.K()}, m.Scales); err != nil {
+		return err
+	}
+	if err := m.online.write(z); err != nil {
 		return err
 	}
 	for _, n := range []struct {
@@ -198,7 +203,10 @@ func readModel[F matrix.Float](a *npy.Archive) (*Model[F], error) {
 	if m.RowNames, err = readNames(a, rowNamesMember, info.Rows); err != nil {
 		return nil, err
 	}
-	m.ColumnNames, err = readNames(a, columnNamesMember, info.Columns)
+	if m.ColumnNames, err = readNames(a, columnNamesMember, info.Columns); err != nil {
+		return nil, err
+	}
+	m.online, err = readOnlineState[F](a, info)
 	return m, err
 }
 

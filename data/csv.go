@@ -52,6 +52,8 @@ type csvReader[F matrix.Float] struct {
 	layout    csvLayout
 	seen      int64         // bytes of records parsed
 	to        *elsewhere[F] // nil where the matrix goes into memory
+	// started says that a record of a stream of rows has been read.
+	started bool
 }
 
 // csvLayout is how a text table is laid out.

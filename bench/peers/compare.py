@@ -22,6 +22,9 @@ ITERATIONS = {"D1": 200, "D2": 60, "D3": 60, "S1": 60, "S2": 12}
 # Work with a β-divergence: its matrix, β, and the iteration of the peer's
 # multiplicative updates whose divergence is the target.
 DIVERGENCES = {"K1": ("K1", 1, 40), "K2": ("K2", 1, 30), "IS": ("SP", 0, 100), "BETA": ("SP", 0.5, 100)}
+# Work that is learnt batch by batch: its matrix, β, and the passes over it.
+ONLINE = {"ONLINE-D2": ("D2", 2, 3), "ONLINE-S1": ("S1", 2, 3), "ONLINE-K2": ("K2", 1, 3), "ONLINE-SP": ("SP", 0, 10)}
+BATCH = 1024
 RESTARTS, RESTART_ITERATIONS, WITHIN = "AML", 200, 1e-4
 STARTUP = "STARTUP"
 # A target counts as reached up to the rounding of the error itself.
@@ -117,6 +120,28 @@ class Session:
                 print(f"{name} {precision} start {start}: divergence {theirs['error']:.6g}"
                       f" peer {theirs['seconds']:.3f} s, nmf {ours['seconds']:.3f} s{' MISSED' if missed else ''}", file=sys.stderr, flush=True)
 
+    def online(self, name):
+        """The loss after the same rows, in the same order and batches, and the rows a second."""
+        work, beta, epochs = ONLINE[name]
+        k, rows = self.ranks(work)[0], peer.load(self.folder, work).shape[0] * epochs
+        loss = ["-loss", {2: "frobenius", 1: "kl", 0: "is"}[beta]]
+        for precision in PRECISIONS:
+            for start in range(STARTS):
+                with tempfile.TemporaryDirectory(dir=self.folder) as temp:
+                    basis, model = os.path.join(temp, "h.npy"), os.path.join(temp, "model.npz")
+                    theirs = run_peer("online", self.folder, work, k, start, precision, repr(float(beta)), epochs, BATCH, basis)
+                    theirs["loss"] = self.nmfrun(work, precision, *loss, "-score", basis)["loss"]
+                    files = [os.path.join(self.folder, f"{work}-k{k}-{f}.npy") for f in "WH"]
+                    ours = self.nmfrun(work, precision, "-w", files[0], "-h", files[1], "-start", start, *loss, "-online", "-no-shuffle",
+                                       "-batch", BATCH, "-epochs", epochs, "-out", model)
+                    with np.load(model) as m:
+                        np.save(basis, m["scales"][:, None] / m["scales"].mean() * m["H"])
+                    ours["loss"] = self.nmfrun(work, precision, *loss, "-score", basis)["loss"]
+                self.record(what="online", work=name, k=k, precision=precision, start=start, peer="sklearn-MiniBatchNMF", epochs=epochs, batch=BATCH,
+                            rows=rows, missed=ours["loss"] > theirs["loss"] * (1 + ROUNDING), peer_run=theirs, nmf_run=ours)
+                print(f"{name} {precision} start {start}: peer loss {theirs['loss']:.6g} in {theirs['seconds']:.2f} s,"
+                      f" nmf {ours['loss']:.6g} in {ours['learn_seconds']:.2f} s", file=sys.stderr, flush=True)
+
     def restarts(self, name):
         """All starts of each rank, the peer's one after another."""
         for precision in PRECISIONS:
@@ -194,6 +219,16 @@ def tables(results):
          ["work", "type", "compression", "starts", "error", "peer", "nmf", "reached", "iterations", "ratio", "missed",
           "peer peak", "nmf peak", "peer beyond", "nmf beyond", "tier"], rows)
 
+    rows = []
+    for (work, precision), rs in grouped((r for r in results if r["what"] == "online"), "work", "precision").items():
+        theirs, ours, n = column(rs, "peer_run"), column(rs, "nmf_run"), rs[0]["rows"]
+        p, o = median(column(theirs, "seconds")), median(column(ours, "learn_seconds"))
+        cp, co = median(column(theirs, "processor")), median(column(ours, "learn_processor"))
+        rows.append([work, precision, len(rs), rs[0]["epochs"], f"{median(column(theirs, 'loss')):.6g}", f"{median(column(ours, 'loss')):.6g}",
+                     sum(column(rs, "missed")), f"{n / p:.0f}", f"{n / o:.0f}", f"{p / o:.1f}x", f"{cp / co:.1f}x" if co else "-", ours[0]["simd"]])
+    show(f"learning online, batches of {BATCH} rows (loss of all rows with their best W; rows a second by the clock, ratios by it and by processor time)",
+         ["work", "type", "starts", "passes", "peer loss", "nmf loss", "worse", "peer rows/s", "nmf rows/s", "ratio", "processor", "tier"], rows)
+
     rows, totals = [], {}
     for (work, precision, k), rs in grouped((r for r in results if r["what"] == "restarts"), "work", "precision", "k").items():
         p, o = (median(column(column(rs, run), "seconds")) for run in ("peer_run", "nmf_run"))
@@ -226,18 +261,21 @@ def main(args):
             return tables([json.loads(line) for line in f])
     session = Session(args[0], args[1])
     names = args[2:] or [n for n in [*ITERATIONS, RESTARTS] if session.ranks(n)] \
-        + [n for n, (work, _, _) in DIVERGENCES.items() if session.ranks(work)] + [STARTUP]
+        + [n for n, (work, _, _) in DIVERGENCES.items() if session.ranks(work)] \
+        + [n for n, (work, _, _) in ONLINE.items() if session.ranks(work)] + [STARTUP]
     for name in names:
         if name in ITERATIONS:
             session.targets(name)
         elif name in DIVERGENCES:
             session.divergences(name)
+        elif name in ONLINE:
+            session.online(name)
         elif name == RESTARTS:
             session.restarts(name)
         elif name == STARTUP:
             session.startup()
         else:
-            sys.exit(f"{name} is unknown; it is one of {', '.join([*ITERATIONS, *DIVERGENCES, RESTARTS, STARTUP])}")
+            sys.exit(f"{name} is unknown; it is one of {', '.join([*ITERATIONS, *DIVERGENCES, *ONLINE, RESTARTS, STARTUP])}")
     tables(session.results)
 
 

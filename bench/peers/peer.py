@@ -3,9 +3,12 @@
     peer.py fit DIR NAME K START PRECISION SOLVER ITERATIONS
     peer.py divergence DIR NAME K START PRECISION BETA ITERATIONS
     peer.py restarts DIR NAME K PRECISION SOLVER ITERATIONS
+    peer.py online DIR NAME K START PRECISION BETA EPOCHS BATCH H
 
 prints a line of JSON. 'divergence' is the multiplicative update for a
 β-divergence, and its error is that divergence. 'restarts' runs all starts of a rank one after another.
+'online' is MiniBatchNMF from the start, in order, EPOCHS passes and no early end; its
+components go to the file H.
 Errors are computed in float64, off the clock; compare.py uses the same
 function on our models.
 """
@@ -130,7 +133,22 @@ def restarts(folder, name, k, precision, solver, iterations):
     return dict(seconds=seconds, errors=errors)
 
 
+def online(folder, name, k, start, precision, beta, epochs, batch, out):
+    from sklearn.decomposition import MiniBatchNMF
+    beta = float(beta)
+    x = load(folder, name, precision)
+    w, h = (np.array(a[start], DTYPE[precision]) for a in starts(folder, name, k))
+    model = MiniBatchNMF(k, init="custom", batch_size=batch, beta_loss=beta, tol=0, max_no_improvement=None, max_iter=epochs)
+    model._validate_params()
+    # The loop alone: fit_transform adds a pass for the error of the result.
+    began, processor = time.perf_counter(), time.process_time()
+    _, h, _, steps = model._fit_transform(x, W=w, H=h)
+    seconds, processor = time.perf_counter() - began, time.process_time() - processor
+    np.save(out, h)
+    return dict(seconds=seconds, processor=processor, steps=steps)
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     what, args = sys.argv[1], [int(a) if a.isdigit() else a for a in sys.argv[2:]]
-    print(json.dumps({"fit": fit, "divergence": divergence_fit, "restarts": restarts}[what](*args)))
+    print(json.dumps({"fit": fit, "divergence": divergence_fit, "restarts": restarts, "online": online}[what](*args)))

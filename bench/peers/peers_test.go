@@ -36,13 +36,13 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("./run.sh", dir)
+	cmd := exec.Command("./run.sh", dir, "D2", "S1", "K1", "K2", "ONLINE-K2", "STARTUP")
 	cmd.Env = append(os.Environ(), "STARTS=1", "PYTHON="+python)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"ratio", "start-up", "S1   f64", "K2   f32"} {
+	for _, want := range []string{"ratio", "start-up", "S1   f64", "K2   f32", "learning online", "ONLINE-K2   f32"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is not in the output:\n%s", want, out)
 		}
@@ -63,11 +63,13 @@ func checkResults(t *testing.T, path string) {
 			What, Work    string
 			Target, Error float64
 			Missed        bool
-			PeerRun       struct{ Seconds, Error float64 } `json:"peer_run"`
+			PeerRun       struct{ Seconds, Error, Loss float64 } `json:"peer_run"`
 			NMFRun        struct {
 				Seconds       float64
 				Iterations    int
 				RelativeError float64 `json:"relative_error"`
+				LearnSeconds  float64 `json:"learn_seconds"`
+				Loss          float64
 			} `json:"nmf_run"`
 			Seconds []float64
 		}
@@ -89,13 +91,17 @@ func checkResults(t *testing.T, path string) {
 			} else if d > 1e-4 || d < -1e-4 {
 				t.Errorf("the fit reports the error %v, its model has %v", r.NMFRun.RelativeError, r.Error)
 			}
+		case "online":
+			if r.NMFRun.LearnSeconds <= 0 || r.PeerRun.Seconds <= 0 || r.NMFRun.Loss <= 0 || r.PeerRun.Loss <= 0 {
+				t.Errorf("nothing was measured: %s", s.Bytes())
+			}
 		case "startup":
 			if len(r.Seconds) == 0 {
 				t.Errorf("no start-up was measured: %s", s.Bytes())
 			}
 		}
 	}
-	if lines != 9 {
-		t.Errorf("%d results, want 9", lines)
+	if lines != 11 {
+		t.Errorf("%d results, want 11", lines)
 	}
 }

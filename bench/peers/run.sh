@@ -7,7 +7,9 @@
 # DIR holds workloads made by 'nmf bench gen DIR'. A NAME is one of them (D1,
 # D2, D3, S1, S2: time to the error that the peer ends with; K1, K2: time to the
 # Kullback-Leibler divergence of its multiplicative updates), IS or BETA (the
-# same for β = 0 and 0.5, of what spectrogram.py makes), AML (50 restarts of
+# same for β = 0 and 0.5, of what spectrogram.py makes), ONLINE-D2, ONLINE-S1,
+# ONLINE-K2 or ONLINE-SP (the loss after the same rows, batch by batch, and the rows
+# a second, beside MiniBatchNMF), AML (50 restarts of
 # each rank) or STARTUP (the command line with the smallest fit); without
 # names, all that are in DIR. Every measurement is appended to
 # DIR/results.jsonl; medians and ratios are printed at the end.

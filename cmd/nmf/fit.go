@@ -121,6 +121,8 @@ type fitCmd struct {
 	Output string `short:"o" group:"Output" placeholder:"FILE" help:"Model to write, an .npz file. Default: INPUT.model.npz in the current folder."`
 	labelFlags
 	solveFlags
+	Online bool `group:"Online" help:"Learn batch by batch instead of iterating over the whole matrix; standard input is learnt as it comes, and need not end."`
+	onlineFlags
 	cellFlags
 	reportFlags
 	drawFlags
@@ -139,6 +141,7 @@ func (c *fitCmd) examples() [][2]string {
 		{"nmf fit X.npy -k 10 --report report.html", "with a page to look at"},
 		{"nmf fit genes.mtx.gz -k 30 --transpose -o model.npz", "rows are features"},
 		{"zcat big.csv.gz | nmf fit - -k 8 -o model.npz", "standard input"},
+		{"tail -f log.csv | nmf fit - -k 8 --online", "a stream, until Ctrl-C"},
 		{"nmf fit counts.mtx -k 20 --loss kl", "counts"},
 		{"nmf fit ratings.mtx -k 10 --missing unstored", "ratings"},
 		{"nmf fit X.npy -k 50 --checkpoint state --resume", "goes on after a kill"},
@@ -172,6 +175,9 @@ func (c *fitCmd) Run(a *app) error {
 	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit"), c.checkpointFlags.check("fit"), c.cacheFlags.check()); err != nil {
 		return err
 	}
+	if err := c.checkOnline(); err != nil {
+		return err
+	}
 	c.cellFlags.read(in)
 	if c.Output == "" {
 		c.Output = defaultModelPath(c.Input)
@@ -183,14 +189,21 @@ func (c *fitCmd) Run(a *app) error {
 	if err := c.reportFlags.check("fit", c.Output, c.Input); err != nil {
 		return err
 	}
-	if c.Precision == "f64" {
-		return fitFile[float64](a, c, in, out)
+	single, double := fitFile[float32], fitFile[float64]
+	if c.Online && isStream(c.Input) {
+		single, double = fitStream[float32], fitStream[float64]
 	}
-	return fitFile[float32](a, c, in, out)
+	if c.Precision == "f64" {
+		return double(a, c, in, out)
+	}
+	return single(a, c, in, out)
 }
 
 func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) error {
 	o := c.fitOptions(c.Threads)
+	if c.Online {
+		o.Online = c.onlineFlags.options()
+	}
 	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, max(1, c.K), o, c.Quiet)
 	if err != nil {
 		return err
@@ -346,6 +359,9 @@ func cancelled(i *nmf.Info, out modelOutput) error {
 		return nil
 	}
 	after := plural(i.Iterations, "iteration")
+	if i.Online != nil {
+		after = plural(i.Online.Rows, "row")
+	}
 	if i.Resolved.Runs > 1 {
 		after = fmt.Sprintf("%d of %s", len(slices.DeleteFunc(slices.Clone(i.Runs), stopped)), plural(i.Resolved.Runs, "run"))
 	}
@@ -361,9 +377,18 @@ func withoutTrace(i nmf.Info) nmf.Info {
 // summarize says what was read and what came out.
 func (a *app) summarize(input, x string, i *nmf.Info) {
 	a.printf("read    %s: %s\n", input, x)
+	a.summarizeFit(i)
+}
+
+// summarizeFit says what came out.
+func (a *app) summarizeFit(i *nmf.Info) {
 	r := &i.Resolved
+	what := plural(i.Iterations, "iteration")
+	if i.Online != nil {
+		what = plural(i.Online.Rows, "row") + " online"
+	}
 	a.printf("fit     k = %d with %s from %s, %s: %s in %s on %s\n", i.K, r.Solver, r.Init, i.Precision,
-		plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
+		what, shortDuration(seconds(i.Seconds)), plural(min(r.Threads, runtime.NumCPU()), "thread"))
 	a.printf("%s\n", lossText(i.LossName, i.RelativeError, i.Loss))
 	a.printf("end     %s\n", statusText(i))
 	if i.Resolved.Runs > 1 {
@@ -380,6 +405,9 @@ func explained(relativeError float64) float64 { return 1 - relativeError*relativ
 func statusText(i *nmf.Info) string {
 	r := &i.Resolved
 	kkt := fmt.Sprintf("KKT residual %.1e", i.KKT)
+	if i.Online != nil {
+		return onlineText(i)
+	}
 	switch i.Status {
 	case nmf.Converged:
 		if r.TargetError > 0 && i.RelativeError <= r.TargetError {

@@ -380,7 +380,11 @@ func (a *app) modelInfo(c *infoCmd, i *nmf.Info) error {
 	a.printf("fit       k = %d, %s from %s, %s, seed %d\n", i.K, r.Solver, r.Init, i.Precision, r.Seed)
 	a.printf("error     relative %.4g (‖X−WH‖/‖X‖); %s of the sum of squares explained; loss %.6g\n", i.RelativeError, percent(explained(i.RelativeError)), i.Loss)
 	a.printf("end       %s\n", statusText(i))
-	a.printf("took      %s, %s\n", plural(i.Iterations, "iteration"), shortDuration(seconds(i.Seconds)))
+	what := plural(i.Iterations, "iteration")
+	if i.Online != nil {
+		what = plural(i.Online.Rows, "row") + " online"
+	}
+	a.printf("took      %s, %s\n", what, shortDuration(seconds(i.Seconds)))
 	if i.Resolved.Runs > 1 {
 		a.printf("runs      %s\n", runsText(i))
 	}
@@ -395,6 +399,16 @@ func (a *app) modelInfo(c *infoCmd, i *nmf.Info) error {
 }
 
 func optionsText(r *nmf.Options) string {
+	if on := r.Online; on != nil {
+		text := fmt.Sprintf("--online --batch %d --epochs %d --forget %g", on.Batch, on.Epochs, max(0, on.Forget))
+		if on.HalfLife > 0 {
+			text += fmt.Sprintf(" --half-life %g", on.HalfLife)
+		}
+		if on.NoShuffle {
+			text += " --no-shuffle"
+		}
+		return text
+	}
 	text := fmt.Sprintf("--runs %d --max-iter %d --tol %s --loss-tol %s", r.Runs, r.MaxIter, tolText(r.Tol), tolText(r.LossTol))
 	if r.TargetError > 0 {
 		text += fmt.Sprintf(" --target-error %g", r.TargetError)

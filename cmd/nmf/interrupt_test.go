@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
@@ -41,6 +42,36 @@ func TestInterrupt(t *testing.T) {
 	}
 	if m.Info.Status != nmf.Cancelled || m.Info.Iterations < 1 || m.W.Rows != 1500 {
 		t.Errorf("the model has status %q, %d iterations, %d rows", m.Info.Status, m.Info.Iterations, m.W.Rows)
+	}
+}
+
+// TestInterruptStream ends a stream that never ends with Ctrl-C: what has been
+// learnt is saved.
+func TestInterruptStream(t *testing.T) {
+	cmd := exec.Command("nmf", "fit", "-", "-k", "2", "--online", "--batch", "10", "-o", "m.npz")
+	cmd.Dir = t.TempDir()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			if _, err := io.WriteString(in, "1,2,3\n2,1,0\n4,4,1\n"); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	status, stderr := interruptAt(t, cmd, "batch ", 1)
+	if status != 1 || !strings.Contains(stderr, "nmf: stopping; the model of the rows so far will be saved") || !strings.Contains(stderr, "interrupted: the model of ") {
+		t.Errorf("exit status %d, standard error:\n%s", status, stderr)
+	}
+	m, err := nmf.Load[float32](filepath.Join(cmd.Dir, "m.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Info.Online.Rows < 10 || m.W.Rows != 10 {
+		t.Errorf("%d rows learnt, %d rows of W", m.Info.Online.Rows, m.W.Rows)
 	}
 }
 

@@ -23,6 +23,7 @@ type commands struct {
 	Rank        rankCmd        `cmd:"" help:"Say which number of components to take, by every criterion."`
 	Consensus   consensusCmd   `cmd:"" help:"Find the components that recur over many runs, and how stable they are."`
 	Compare     compareCmd     `cmd:"" help:"Match the components of two models, or of a model and a reference."`
+	Update      updateCmd      `cmd:"" help:"Go on learning a model from new samples."`
 	Transform   transformCmd   `cmd:"" help:"Give the weights of new samples under a model."`
 	Reconstruct reconstructCmd `cmd:"" help:"Multiply the factors out: the matrix as the model sees it."`
 	Score       scoreCmd       `cmd:"" help:"Say how well a model reproduces data."`

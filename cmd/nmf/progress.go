@@ -103,6 +103,9 @@ func (p *progress) count(it nmf.Progress) {
 }
 
 func (p *progress) line(it nmf.Progress, elapsed time.Duration) string {
+	if it.Rows > 0 {
+		return fmt.Sprintf("%s  batch %s  error %.4f  %s", plural(it.Rows, "row"), thousands(it.Iteration.Iteration), it.RelativeError, shortDuration(elapsed))
+	}
 	var b strings.Builder
 	if it.Runs > 1 {
 		fmt.Fprintf(&b, "run %d/%d  ", it.Run+1, it.Runs)

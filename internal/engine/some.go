@@ -54,7 +54,7 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 		copy(some.Row(i), s.w.Row(i*step))
 	}
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.clone(),
-		total: math.Inf(1), momentum: newMomentum(part.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
+		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
 	q.makeRoom(q.w.clone(), q.h.clone())
 	for q.iterate() {
 	}

@@ -27,6 +27,9 @@ type arguments struct {
 	profile                 string
 	start, k                int
 	options                 nmf.Options
+	online                  bool
+	learn                   nmf.OnlineOptions
+	score                   string
 }
 
 func main() {
@@ -50,6 +53,14 @@ func main() {
 	flag.StringVar(&o.Loss, "loss", "frobenius", "what is minimised")
 	flag.Float64Var(&o.Beta, "beta", 0, "the β of the loss beta")
 	flag.Float64Var(&o.TargetError, "target-error", 0, "relative error to stop at; 0: never")
+	flag.BoolVar(&a.online, "online", false, "learn batch by batch")
+	flag.IntVar(&a.learn.Batch, "batch", 0, "rows a batch")
+	flag.IntVar(&a.learn.Epochs, "epochs", 0, "passes over the rows")
+	flag.Float64Var(&a.learn.Forget, "forget", 0, "exponent of forgetting; 0: the default")
+	flag.BoolVar(&a.learn.NoShuffle, "no-shuffle", false, "take rows in order")
+	flag.StringVar(&o.Solver, "solver", "", "solver")
+	flag.IntVar(&o.InnerSweeps, "inner-sweeps", 0, "updates of a half-step; 0 chooses")
+	flag.StringVar(&a.score, "score", "", "`file` with an H (k x n): print the loss of X for it, nothing else")
 	flag.Parse()
 	o.Init = "random"
 	if o.Loss != "frobenius" {
@@ -58,6 +69,12 @@ func main() {
 	run := fit[float32]
 	if a.precision == "f64" {
 		run = fit[float64]
+	}
+	if a.online {
+		a.options.Online, a.options.Compression, a.options.LossTol = &a.learn, "", -1
+	}
+	if a.score != "" {
+		run = score[float64]
 	}
 	r, err := run(a)
 	if err == nil {
@@ -81,6 +98,12 @@ type result struct {
 	SIMD           string     `json:"simd"`
 	BytesBefore    int        `json:"bytes_before"`
 	BytesPeak      int        `json:"bytes_peak"`
+	// Loss is that of the model, or of X with the H that is scored.
+	Loss float64 `json:"loss"`
+	// LearnSeconds and LearnProcessor are wall clock and processor seconds that
+	// learning online took, before W is solved.
+	LearnSeconds   float64 `json:"learn_seconds,omitempty"`
+	LearnProcessor float64 `json:"learn_processor,omitempty"`
 	// Errors and RunIterations are those of every start.
 	Errors        []float64 `json:"errors"`
 	RunIterations []int     `json:"run_iterations"`
@@ -102,6 +125,12 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 		}
 		a.k = a.options.W.Cols
 	}
+	var learnt float64
+	if a.online {
+		a.options.W = nil
+		began := processorSeconds()
+		a.options.Progress = func(nmf.Progress) { learnt = processorSeconds() - began }
+	}
 	debug.FreeOSMemory()
 	before := resetPeak()
 	stop, err := startProfile(a.profile)
@@ -116,8 +145,11 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 		return nil, err
 	}
 	info := &model.Info
-	r := &result{Seconds: seconds, RelativeError: info.RelativeError, Iterations: info.Iterations, Status: info.Status,
+	r := &result{Loss: info.Loss, LearnProcessor: learnt, Seconds: seconds, RelativeError: info.RelativeError, Iterations: info.Iterations, Status: info.Status,
 		SIMD: info.SIMD, BytesBefore: before, BytesPeak: memoryStatus("VmHWM")}
+	if n := len(info.Trace); a.online && n > 0 {
+		r.LearnSeconds = info.Trace[n-1].Seconds
+	}
 	for _, it := range info.Trace {
 		if it.RelativeError <= a.options.TargetError {
 			r.ReachedSeconds = it.Seconds
@@ -152,6 +184,27 @@ func startProfile(path string) (stop func(), err error) {
 		return nil, err
 	}
 	return func() { pprof.StopCPUProfile(); f.Close() }, nil
+}
+
+// score gives the loss of X for a given H and the best W.
+func score[F matrix.Float](a arguments) (*result, error) {
+	t, err := data.Read[F](a.x, nil)
+	if err != nil {
+		return nil, err
+	}
+	h, err := data.Read[F](a.score, nil)
+	if err != nil {
+		return nil, err
+	}
+	m := &nmf.Model[F]{H: h.X.(*matrix.Dense[F])}
+	m.Scales = make([]float64, m.H.Rows)
+	for j := range m.Scales {
+		m.Scales[j] = 1
+	}
+	m.Info.LossName, m.Info.Resolved = a.options.Loss, a.options
+	m.Info.Resolved.Tol = 1e-4
+	s, err := m.Score(context.Background(), t.X, nil)
+	return &result{Loss: s.Loss, RelativeError: s.RelativeError}, err
 }
 
 // readStart takes one start from a file of several.
