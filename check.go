@@ -72,6 +72,18 @@ func checkLayout[F matrix.Float](x matrix.Matrix[F]) error {
 		if x.Read == nil {
 			return fmt.Errorf("%w: a matrix that is read when needed has nothing to read it with", ErrShape)
 		}
+	case *matrix.StreamedCSR[F]:
+		for _, side := range []struct {
+			lines int
+			b     matrix.Blocks[F]
+		}{{x.Rows, x.ByRows}, {x.Cols, x.ByColumns}} {
+			switch b := side.b; {
+			case b.Read == nil:
+				return fmt.Errorf("%w: a matrix that is read when needed has nothing to read it with", ErrShape)
+			case b.Step < 1 || b.Step < side.lines && b.Step%matrix.BlockStep != 0:
+				return fmt.Errorf("%w: blocks of %d of %d lines; it must be a multiple of %d", ErrShape, b.Step, side.lines, matrix.BlockStep)
+			}
+		}
 	}
 	return nil
 }
@@ -94,6 +106,16 @@ func badCell[F matrix.Float](x matrix.Matrix[F], i int, rowNames, columnNames []
 		}
 		e.Column = max(0, firstBad(row))
 		e.Value = float64(row[e.Column])
+	case *matrix.StreamedCSR[F]:
+		var block matrix.CSR[F]
+		first := i / x.ByRows.Step * x.ByRows.Step
+		if err := x.ByRows.Read(first, &block); err != nil {
+			return err
+		}
+		cols, vals := block.Row(i - first)
+		if p := firstBad(vals); p >= 0 {
+			e.Column, e.Value = int(cols[p]), float64(vals[p])
+		}
 	}
 	if !isFinite(e.Value) {
 		e.Err = ErrNotFinite
@@ -139,6 +161,11 @@ func unit[F matrix.Float](largest F) float64 {
 
 // scaled is a copy of x times a power of two.
 func scaled[F matrix.Float](x matrix.Matrix[F], by float64) matrix.Matrix[F] {
+	scale := func(vals []F) {
+		for i, v := range vals {
+			vals[i] = F(float64(v) * by)
+		}
+	}
 	times := func(vals []F) []F {
 		out := make([]F, len(vals))
 		for i, v := range vals {
@@ -152,13 +179,30 @@ func scaled[F matrix.Float](x matrix.Matrix[F], by float64) matrix.Matrix[F] {
 	case *matrix.CSR[F]:
 		return &matrix.CSR[F]{Rows: x.Rows, Cols: x.Cols, RowPtr: x.RowPtr, ColIdx: x.ColIdx, Val: times(x.Val)}
 	case *matrix.Streamed[F]:
-		return &matrix.Streamed[F]{Rows: x.Rows, Cols: x.Cols, Read: func(first int, dst []F) error {
-			err := x.Read(first, dst)
-			for i, v := range dst {
-				dst[i] = F(float64(v) * by)
+		dense := func(read func(int, []F) error) func(int, []F) error {
+			if read == nil {
+				return nil
 			}
-			return err
-		}}
+			return func(first int, dst []F) error {
+				err := read(first, dst)
+				scale(dst)
+				return err
+			}
+		}
+		return &matrix.Streamed[F]{Rows: x.Rows, Cols: x.Cols, Read: dense(x.Read), ReadColumns: dense(x.ReadColumns)}
+	case *matrix.StreamedCSR[F]:
+		blocks := func(b matrix.Blocks[F]) matrix.Blocks[F] {
+			read := b.Read
+			b.Read = func(first int, dst *matrix.CSR[F]) error {
+				err := read(first, dst)
+				scale(dst.Val)
+				return err
+			}
+			return b
+		}
+		s := *x
+		s.ByRows, s.ByColumns = blocks(x.ByRows), blocks(x.ByColumns)
+		return &s
 	}
 	panic("nmf: unknown kind of matrix")
 }

@@ -187,9 +187,6 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts []Start, options []Options) ([]*Model[F], error) {
 	began := time.Now()
 	common := options[0]
-	if err := inMemory(x, &common); err != nil {
-		return nil, err
-	}
 	v, err := observe(nil, x, &common)
 	if err != nil {
 		return nil, err
@@ -210,10 +207,14 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 		return nil, err
 	}
 	cells := engine.NewCells(v.x, v.observed, l, common.Threads)
+	if err := cells.Failure(); err != nil {
+		return nil, err
+	}
 	if !(cells.Mean > 0) {
 		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
 	}
 	f := &cellsFit[F]{ctx: ctx, cells: cells, m: cells.Rows, n: cells.Cols, unit: v.unit, unitW: g.unitW, unitH: g.unitH, began: began}
+	defer f.close()
 	if common.Init != "random" && common.Init != "given" {
 		f.data = engine.NewData(v.x, common.Threads)
 	}
@@ -230,7 +231,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 		return one.starting(starts[i].Seed)
 	})
 	runs, err := engine.Alternate(ctx, cells, g.ranks(), starter, cfg)
-	if err = errors.Join(err, *startErr); err != nil || ctx.Err() != nil {
+	if err = cmp.Or(f.failure(), errors.Join(err, *startErr)); err != nil || ctx.Err() != nil {
 		return nil, err
 	}
 	models := g.models(runs)

@@ -284,6 +284,9 @@ func sizeOf[F matrix.Float](x matrix.Matrix[F]) engine.Size {
 	if s, ok := x.(*matrix.CSR[F]); ok {
 		return engine.Size{Rows: m, Cols: n, Stored: s.NNZ(), Sparse: true}
 	}
+	if s, ok := x.(*matrix.StreamedCSR[F]); ok {
+		return engine.Size{Rows: m, Cols: n, Stored: s.Stored, Sparse: true, Streamed: true, Blocks: s.ByRows.Most + s.ByColumns.Most}
+	}
 	_, streamed := x.(*matrix.Streamed[F])
 	return engine.Size{Rows: m, Cols: n, Stored: m * n, Streamed: streamed}
 }

@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -48,6 +49,10 @@ func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *proj
 		return false, err
 	}
 	p.cells = engine.NewCells(v.x, v.observed, l, o.Threads)
+	defer p.cells.Close()
+	if err := p.cells.Failure(); err != nil {
+		return false, err
+	}
 	unitW, unitH, err := o.units(v.unit)
 	if err != nil {
 		return false, err
@@ -62,13 +67,15 @@ func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *proj
 		}
 	}
 	p.h = m.basis(p.scale)
-	return false, p.cells.Project(ctx, p.w, p.h, asked, tol, o.Threads)
+	err = p.cells.Project(ctx, p.w, p.h, asked, tol, o.Threads)
+	return false, cmp.Or(p.cells.Failure(), err)
 }
 
 // scoreCells is Score for such data.
 func (p *projection[F]) scoreCells(ctx context.Context, workers int) (Score, error) {
 	loss, err := p.cells.LossOf(ctx, p.w, p.h, workers)
-	if err != nil {
+	p.cells.Close()
+	if err = cmp.Or(p.cells.Failure(), err); err != nil {
 		return Score{}, err
 	}
 	s := Score{Loss: loss}

@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,22 +146,10 @@ func (o *Options) engineLoss() *loss.Loss {
 	return &loss.Loss{Kind: loss.Beta, Beta: 2}
 }
 
-// inMemory refuses an X that is read block by block where a fit is not of
-// complete data with the Frobenius loss.
-func inMemory[F matrix.Float](x matrix.Matrix[F], o *Options) error {
-	if _, streamed := x.(*matrix.Streamed[F]); !streamed {
-		return nil
-	}
-	return fmt.Errorf("%w: %s needs X in memory; only the Frobenius loss of complete data is fitted block by block", ErrOption, o.fitKind())
-}
-
 // fitCells is Fit for what the pass of the Frobenius loss over complete data
 // does not do.
 func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x matrix.Matrix[F], k int, opt Options, o *Options, began time.Time) (*Model[F], error) {
 	m, n := x.Dims()
-	if err := inMemory(x, &opt); err != nil {
-		return nil, err
-	}
 	v, err := observe(over, x, &opt)
 	if err := own.outcome(err); err != nil {
 		return nil, err
@@ -198,6 +187,10 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 		return nil, err
 	}
 	f.cells = over.cells(engine.NewCells(v.x, v.observed, l, opt.Threads), opt.Threads)
+	defer f.close()
+	if err := own.outcome(f.cells.Failure()); err != nil {
+		return nil, err
+	}
 	if err := own.agree(comm.Fact{Name: "the mean of the cells that count", Value: exact(f.cells.Mean)}); err != nil {
 		return nil, err
 	}
@@ -208,7 +201,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 		f.data = engine.NewData(v.x, opt.Threads)
 	}
 	stage, err := f.settle(l)
-	if err != nil {
+	if err = cmp.Or(f.failure(), err); err != nil {
 		return nil, err
 	}
 	runs, err := f.run(stage, own, opt.MaxIter, opt.Progress)
@@ -315,10 +308,26 @@ func (f *cellsFit[F]) run(stage int, own share[F], maxIter int, progress func(Pr
 		return w, h
 	}
 	out, err := engine.AlternateKept(f.ctx, f.cells, own.ranks(f.k), own.starter(starter), cfg, f.kept.stage(stage, f.known, nil, &startErr))
-	if err := own.outcome(errors.Join(err, startErr)); err != nil {
+	if err := own.outcome(cmp.Or(f.failure(), errors.Join(err, startErr))); err != nil {
 		return out, err
 	}
 	return own.join(out, f.m, f.n, f.k)
+}
+
+// failure is why X could not be read, nil where it could.
+func (f *cellsFit[F]) failure() error {
+	if err := f.cells.Failure(); err != nil || f.data == nil {
+		return err
+	}
+	return f.data.Failure()
+}
+
+// close ends reading.
+func (f *cellsFit[F]) close() {
+	f.cells.Close()
+	if f.data != nil {
+		f.data.Close()
+	}
 }
 
 // starting makes the start of one run. Random ones go by the mean of the cells

@@ -99,15 +99,16 @@ type view[F matrix.Float] struct {
 // mean is the mean of x over all cells that are stored, for a scale.
 func (v *view[F]) mean() float64 {
 	sum, count := 0.0, 0
-	m, _ := v.x.Dims()
-	for i := range m {
-		for _, x := range stored(v.x, i) {
+	// A failure to read shows again when the cells are prepared.
+	_ = eachRow(v.x, func(_ int, _ []int32, vals []F) error {
+		for _, x := range vals {
 			if x > 0 {
 				sum += float64(x)
 				count++
 			}
 		}
-	}
+		return nil
+	})
 	return sum / float64(max(1, count))
 }
 
@@ -133,7 +134,7 @@ func observe[F matrix.Float](over *ranks[F], x matrix.Matrix[F], o *Options) (*v
 	case *matrix.CSR[F]:
 		err = s.sparse(x, v)
 	default:
-		err = fmt.Errorf("%w: an X that is read block by block has complete, unweighted cells and the Frobenius loss", ErrOption)
+		err = s.streamed(x, v)
 	}
 	if err != nil {
 		return nil, err
@@ -145,8 +146,10 @@ func observe[F matrix.Float](over *ranks[F], x matrix.Matrix[F], o *Options) (*v
 func (s *sorter[F]) finish(v *view[F]) error {
 	ob := &v.observed
 	v.whole = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil && ob.RowWeights == nil && ob.ColumnWeights == nil
-	largest, bad := engine.Largest(v.x, s.o.Threads)
-	var err error
+	largest, bad, err := largestOf(v.x, s.o.Threads)
+	if err != nil {
+		return err
+	}
 	if bad >= 0 {
 		err = badCell(v.x, bad, s.o.RowNames, s.o.ColumnNames)
 	} else if s.o.engineLoss().NeedsPositive() {
@@ -177,32 +180,30 @@ func (s *sorter[F]) refuseZeros(v *view[F]) error {
 		}
 		return e
 	}
-	for i := range s.m {
-		switch x := v.x.(type) {
-		case *matrix.Dense[F]:
-			for j, c := range x.Row(i) {
+	return eachRow(v.x, func(i int, cols []int32, vals []F) error {
+		if cols == nil && len(vals) == s.n {
+			for j, c := range vals {
 				if c == 0 && !(v.observed.Missing != nil && v.observed.Missing.Has(i, j)) &&
 					!(v.observed.Weights != nil && v.observed.Weights.At(i, j) == 0) {
 					return refuse(i, j)
 				}
 			}
-		case *matrix.CSR[F]:
-			cols, vals := x.Row(i)
-			next := 0
-			for q, c := range vals {
-				if c == 0 {
-					return refuse(i, int(cols[q]))
-				}
-				if !v.observed.Listed && int(cols[q]) == next {
-					next++
-				}
+			return nil
+		}
+		next := 0
+		for q, c := range vals {
+			if c == 0 {
+				return refuse(i, int(cols[q]))
 			}
-			if !v.observed.Listed && next < s.n && !(v.observed.Missing != nil && v.observed.Missing.Has(i, next)) {
-				return refuse(i, next)
+			if !v.observed.Listed && int(cols[q]) == next {
+				next++
 			}
 		}
-	}
-	return nil
+		if !v.observed.Listed && next < s.n && !(v.observed.Missing != nil && v.observed.Missing.Has(i, next)) {
+			return refuse(i, next)
+		}
+		return nil
+	})
 }
 
 // sorter sorts the cells of one X.
@@ -226,10 +227,15 @@ func (s *sorter[F]) isMissing(i, j int, v F) bool {
 	return s.o.Mask != nil && s.o.Mask.Has(i, j)
 }
 
+// notStored refuses missing "unstored" for a dense X.
+func (s *sorter[F]) notStored() error {
+	return fmt.Errorf("%w: missing is %q, and X is dense: it stores every cell; take %q or %q", ErrOption, missingUnstored, missingNaN, missingZero)
+}
+
 // dense sorts the cells of a dense X.
 func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
 	if s.o.Missing == missingUnstored {
-		return fmt.Errorf("%w: missing is %q, and X is dense: it stores every cell; take %q or %q", ErrOption, missingUnstored, missingNaN, missingZero)
+		return s.notStored()
 	}
 	if w, ok := s.weights.(*matrix.CSR[F]); ok {
 		// Cells without a weight are missing.

@@ -233,8 +233,13 @@ func refuseOverRanks[F matrix.Float](o *Options, x matrix.Matrix[F]) error {
 			return fmt.Errorf("%w: %s is not there over ranks: %s", ErrOption, c.what, c.why)
 		}
 	}
-	if !o.plain() {
-		return inMemory(x, o)
+	switch x.(type) {
+	case *matrix.StreamedCSR[F]:
+		return fmt.Errorf("%w: a sparse X that is read block by block is not there over ranks; give each rank rows that it can hold", ErrOption)
+	case *matrix.Streamed[F]:
+		if !o.plain() {
+			return fmt.Errorf("%w: the loss %s over ranks needs the rows of each in memory", ErrOption, o.Loss)
+		}
 	}
 	return nil
 }

@@ -115,8 +115,10 @@ func TestStreamedFailure(t *testing.T) {
 	if !errors.As(err, &cell) || cell.Row != 290 || cell.Column != 16000 {
 		t.Errorf("a negative cell gives %v", err)
 	}
-	if _, err := nmf.Fit(t.Context(), streamed(x, nil), 3, &nmf.Options{Loss: "kl"}); !errors.Is(err, nmf.ErrOption) {
-		t.Errorf("another loss gives %v", err)
+	for _, o := range []nmf.Options{{Loss: "kl"}, {Missing: "nan"}, {Missing: "unstored"}, {Mask: &matrix.Mask{Rows: 300, Cols: wideRows, RowPtr: make([]int, 301)}}} {
+		if _, err := nmf.Fit(t.Context(), streamed(x, nil), 3, &o); !errors.Is(err, nmf.ErrOption) {
+			t.Errorf("%+v gives %v", o, err)
+		}
 	}
 	if _, err := nmf.Fit(t.Context(), &matrix.Streamed[float32]{Rows: 2, Cols: 2}, 1, nil); !errors.Is(err, nmf.ErrShape) {
 		t.Errorf("nothing to read with gives %v", err)

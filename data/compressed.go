@@ -10,6 +10,8 @@ import (
 // columns with rows and columns exchanged.
 type compressedParts[F matrix.Float] struct {
 	rows, cols int
+	// first is the place of the first row within the whole matrix.
+	first int
 	// row and column are what errors call rows and columns, pointers what
 	// they call indptr.
 	row, column, pointers string
@@ -30,19 +32,21 @@ func (c *compressedParts[F]) csr() (x *matrix.CSR[F], repeats int, err error) {
 		return nil, 0, malformed("the sparse matrix has %d indices but %d values", len(c.index), len(c.values))
 	}
 	x = &matrix.CSR[F]{Rows: c.rows, Cols: c.cols, RowPtr: make([]int, c.rows+1)}
-	if err := c.setPointers(x.RowPtr); err != nil {
+	if err := c.setPointers(x.RowPtr, len(c.index)); err != nil {
 		return nil, 0, err
 	}
 	// Like scipy we take what lies behind the last pointer for spare room.
 	cells := x.RowPtr[c.rows]
 	x.ColIdx, x.Val = c.index[:cells:cells], c.values[:cells:cells]
-	if err := checkFilled(c.cols, c.column, cells); err != nil {
-		return nil, 0, err
+	if c.first == 0 {
+		if err := checkFilled(c.cols, c.column, cells); err != nil {
+			return nil, 0, err
+		}
 	}
 	for i := range c.rows {
 		for _, j := range x.ColIdx[x.RowPtr[i]:x.RowPtr[i+1]] {
 			if j < 0 || int(j) >= c.cols {
-				return nil, 0, malformed("%s %d: index %d with %d %ss", c.row, i+1, j, c.cols, c.column)
+				return nil, 0, malformed("%s %d: index %d with %d %ss", c.row, c.first+i+1, j, c.cols, c.column)
 			}
 		}
 	}
@@ -65,7 +69,7 @@ func sorted[F matrix.Float](x *matrix.CSR[F]) (_ *matrix.CSR[F], repeats int, er
 }
 
 // setPointers copies indptr, which must rise from 0 and stay within the cells.
-func (c *compressedParts[F]) setPointers(dst []int) error {
+func (c *compressedParts[F]) setPointers(dst []int, cells int) error {
 	last := int64(0)
 	for i, at := range c.indptr {
 		switch {
@@ -73,8 +77,8 @@ func (c *compressedParts[F]) setPointers(dst []int) error {
 			return malformed("%s starts at %d, not 0", c.pointers, at)
 		case at < last:
 			return malformed("%s %d: %s falls from %d to %d", c.row, i, c.pointers, last, at)
-		case at > int64(len(c.index)):
-			return malformed("%s %d: %s is %d with %d indices", c.row, i, c.pointers, at, len(c.index))
+		case at > int64(cells):
+			return malformed("%s %d: %s is %d with %d indices", c.row, i, c.pointers, at, cells)
 		}
 		dst[i], last = int(at), at
 	}

@@ -15,12 +15,14 @@ func init() {
 		name: "csv", about: "text table, comma or semicolon separated", extensions: []string{".csv"},
 		guess:  func(head []byte) bool { d, ok := guessTable(head); return ok && d != '\t' && d != blanks },
 		read32: readCSV[float32], read64: readCSV[float64],
+		spool32: spoolCSV[float32], spool64: spoolCSV[float64],
 		write32: writeCSV[float32], write64: writeCSV[float64],
 	})
 	register(&format{
 		name: "tsv", about: "text table, tab or space separated", extensions: []string{".tsv", ".tab", ".txt", ".dat"},
 		guess:  func(head []byte) bool { d, ok := guessTable(head); return ok && (d == '\t' || d == blanks) },
 		read32: readTSV[float32], read64: readTSV[float64],
+		spool32: spoolTSV[float32], spool64: spoolTSV[float64],
 		write32: writeTSV[float32], write64: writeTSV[float64],
 	})
 }
@@ -48,6 +50,8 @@ type csvReader[F matrix.Float] struct {
 	preferred byte // the delimiter where the content fits several
 	chunk     int  // bytes a chunk; 0 is the default
 	layout    csvLayout
+	seen      int64         // bytes of records parsed
+	to        *elsewhere[F] // nil where the matrix goes into memory
 	// started says that a record of a stream of rows has been read.
 	started bool
 }
@@ -74,7 +78,20 @@ func (p *csvReader[F]) table() (*Table[F], error) {
 	if err != nil {
 		return nil, err
 	}
-	vals, names, err := p.records(io.MultiReader(bytes.NewReader(sample[p.layout.start:]), p.r))
+	r := io.MultiReader(bytes.NewReader(sample[p.layout.start:]), p.r)
+	if p.to != nil {
+		return p.elsewhereRecords(sample, r)
+	}
+	var vals []F
+	var names []string
+	if p.layout.rowNames {
+		names = []string{}
+	}
+	err = p.records(r, func(more []F, named []string) error {
+		vals = extend(vals, more, p.expected(len(vals)+len(more)))
+		names = append(names, named...)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +150,8 @@ type csvRows[F matrix.Float] struct {
 	ends []int
 }
 
-// records parses all records of data.
-func (p *csvReader[F]) records(r io.Reader) (vals []F, names []string, err error) {
-	if p.layout.rowNames {
-		names = []string{}
-	}
-	seen := int64(0)
+// records parses all records of data and hands them on in order.
+func (p *csvReader[F]) records(r io.Reader, take func(vals []F, names []string) error) error {
 	c := chunks[csvRows[F]]{
 		r: r, threads: p.options.Threads, size: p.chunk, line: p.layout.line,
 		whole: p.layout.delimiter.wholeRecords, parse: p.parseRecords,
@@ -147,22 +160,20 @@ func (p *csvReader[F]) records(r io.Reader) (vals []F, names []string, err error
 		if c.problem != nil {
 			return p.problemError(c.problem, c.lineAt(c.problem.offset))
 		}
-		seen += int64(len(c.text))
-		vals = extend(vals, c.out.vals, p.expected(len(vals)+len(c.out.vals), seen))
-		names = append(names, c.out.names...)
-		return nil
+		p.seen += int64(len(c.text))
+		return take(c.out.vals, c.out.names)
 	}
-	_, err = c.run()
-	return vals, names, err
+	_, err := c.run()
+	return err
 }
 
 // expected is how many values the file will have held, going by those in the
 // part seen so far: 2 percent more, but never more than it has room for.
-func (p *csvReader[F]) expected(vals int, seen int64) int {
-	if p.size < seen || seen == 0 {
+func (p *csvReader[F]) expected(vals int) int {
+	if p.size < p.seen || p.seen == 0 {
 		return 0
 	}
-	return int(min(float64(vals)*float64(p.size)/float64(seen)*1.02, float64(p.size/2+1)))
+	return int(min(float64(vals)*float64(p.size)/float64(p.seen)*1.02, float64(p.size/2+1)))
 }
 
 // problemError puts a problem in the words of the table.

@@ -31,6 +31,11 @@ type format struct {
 	read32 func(*source, *ReadOptions) (*Table[float32], error)
 	read64 func(*source, *ReadOptions) (*Table[float64], error)
 
+	// spool32 and spool64 read a matrix that is not to be in memory; nil where a
+	// format is read in memory only.
+	spool32 func(*source, *ReadOptions, *elsewhere[float32]) (*Table[float32], error)
+	spool64 func(*source, *ReadOptions, *elsewhere[float64]) (*Table[float64], error)
+
 	write32 func(io.Writer, *Table[float32], *WriteOptions) error
 	write64 func(io.Writer, *Table[float64], *WriteOptions) error
 

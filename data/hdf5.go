@@ -19,6 +19,7 @@ func init() {
 		extensions: []string{".h5", ".hdf5", ".hdf", ".h5ad"},
 		sniff:      func(head []byte) bool { return hdf5.IsHDF5(head) && !isMAT(head) },
 		read32:     readHDF5[float32], read64: readHDF5[float64],
+		spool32: spoolHDF5[float32], spool64: spoolHDF5[float64],
 	})
 }
 
@@ -26,6 +27,8 @@ func init() {
 type hdf5Reader[F matrix.Float] struct {
 	f *hdf5.File
 	t *Table[F]
+	// to is nil where the matrix goes into memory.
+	to *elsewhere[F]
 	// matlab says that MATLAB wrote the file: axes are in Fortran's order.
 	matlab bool
 }
@@ -33,6 +36,11 @@ type hdf5Reader[F matrix.Float] struct {
 // readHDF5 reads what the file is found to be by the groups in it: cells x
 // genes as Cell Ranger 2 or 3 writes them, an AnnData object, or a dataset.
 func readHDF5[F matrix.Float](s *source, o *ReadOptions) (t *Table[F], err error) {
+	return hdf5Table[F](s, o, nil)
+}
+
+// hdf5Table reads a file, the matrix elsewhere unless to is nil.
+func hdf5Table[F matrix.Float](s *source, o *ReadOptions, to *elsewhere[F]) (t *Table[F], err error) {
 	head, err := s.head()
 	if err != nil {
 		return nil, err
@@ -45,7 +53,7 @@ func readHDF5[F matrix.Float](s *source, o *ReadOptions) (t *Table[F], err error
 		return nil, hdf5Error(err)
 	}
 	defer func() { err = errors.Join(err, hdf5Error(f.Close())) }()
-	p := hdf5Reader[F]{f: f, t: &Table[F]{}, matlab: isMAT(head)}
+	p := hdf5Reader[F]{f: f, t: &Table[F]{}, to: to, matlab: isMAT(head)}
 	if err := p.table(strings.Trim(o.Key, "/")); err != nil {
 		return nil, hdf5Error(err)
 	}
@@ -208,7 +216,7 @@ func (p *hdf5Reader[F]) tenX(group, ids, names, types string) error {
 	if err != nil {
 		return err
 	}
-	x, err := p.compressed(group, scipyParts, shape[1], shape[0], "barcode", "feature")
+	x, err := p.compressed(group, scipyParts, shape[1], shape[0], "barcode", "feature", false)
 	if err != nil {
 		return err
 	}
@@ -261,7 +269,7 @@ var (
 
 // compressed reads the parts of a group as a CSR matrix whose rows and columns
 // errors call by the given words.
-func (p *hdf5Reader[F]) compressed(group string, parts sparseNames, rows, cols int64, row, column string) (*matrix.CSR[F], error) {
+func (p *hdf5Reader[F]) compressed(group string, parts sparseNames, rows, cols int64, row, column string, columns bool) (*matrix.CSR[F], error) {
 	if rows < 0 || cols < 0 {
 		return nil, malformed("%q has the shape %d x %d", group, rows, cols)
 	}
@@ -269,6 +277,9 @@ func (p *hdf5Reader[F]) compressed(group string, parts sparseNames, rows, cols i
 		return nil, checkDims(int(rows), int(cols))
 	}
 	c := compressedParts[F]{rows: int(rows), cols: int(cols), row: row, column: column, pointers: parts[0]}
+	if p.to != nil {
+		return p.compressedElsewhere(group, parts, &c, columns)
+	}
 	var err error
 	if c.indptr, err = hdf5Numbers[int64](p.f, path.Join(group, parts[0]), int(rows)+1); err != nil {
 		return nil, err
@@ -424,6 +435,9 @@ func (p *hdf5Reader[F]) dense(key string) error {
 	if err != nil {
 		return err
 	}
+	if p.to != nil {
+		return p.denseElsewhere(d, rows, cols, note)
+	}
 	values, err := hdf5.Read[F](d)
 	if err != nil {
 		return err
@@ -434,14 +448,19 @@ func (p *hdf5Reader[F]) dense(key string) error {
 	}
 	if p.matlab {
 		x = x.T()
-		note = ""
-		if len(d.Shape) > 2 {
-			note = lastAxisNote(key, matlabShape(d.Shape), cols, rows)
-		}
+		note = p.matlabNote(d, rows, cols)
 	}
 	p.t.addNote(note)
 	p.t.X = x
 	return nil
+}
+
+// matlabNote says what became of the axes of an array that MATLAB wrote.
+func (p *hdf5Reader[F]) matlabNote(d *hdf5.Array, rows, cols int) string {
+	if len(d.Shape) > 2 {
+		return lastAxisNote(strings.Trim(d.Name, "/"), matlabShape(d.Shape), cols, rows)
+	}
+	return ""
 }
 
 func matlabShape(shape []int) []int {
@@ -494,7 +513,7 @@ func (p *hdf5Reader[F]) sparse(group string) error {
 		return malformed("the sparse matrix %q has no shape of two axes", "/"+group)
 	}
 	if kind == "csr" {
-		p.t.X, err = p.compressed(group, scipyParts, shape[0], shape[1], "row", "column")
+		p.t.X, err = p.compressed(group, scipyParts, shape[0], shape[1], "row", "column", false)
 		return err
 	}
 	return p.compressedColumns(group, scipyParts, shape[0], shape[1])
@@ -502,11 +521,11 @@ func (p *hdf5Reader[F]) sparse(group string) error {
 
 // compressedColumns reads a matrix that is compressed by columns.
 func (p *hdf5Reader[F]) compressedColumns(group string, parts sparseNames, rows, cols int64) error {
-	turned, err := p.compressed(group, parts, cols, rows, "column", "row")
+	x, err := p.compressed(group, parts, cols, rows, "column", "row", true)
 	if err != nil {
 		return err
 	}
-	p.t.X = turned.T()
+	p.t.X = turned[F](x)
 	return nil
 }
 

@@ -161,7 +161,7 @@ func FuzzList(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		s := textSource(text)
-		got, err := readWith[float32](formatList(t), s, &ReadOptions{})
+		got, err := readWith(formatList(t), s, &ReadOptions{}, intoMemory[float32](&ReadOptions{}))
 		if err != nil {
 			return
 		}

@@ -18,6 +18,7 @@ func init() {
 		name: "mtx", about: "MatrixMarket, coordinate or array", extensions: []string{".mtx"},
 		sniff:  func(head []byte) bool { return hasBanner(head) },
 		read32: readMTX[float32], read64: readMTX[float64],
+		spool32: spoolMTX[float32], spool64: spoolMTX[float64],
 		write32: writeMTX[float32], write64: writeMTX[float64],
 	})
 }
@@ -53,8 +54,9 @@ type mtxReader[F matrix.Float] struct {
 	r       *bufio.Reader
 	size    int64 // of the content, -1 where unknown
 	threads int
-	chunk   int  // bytes a chunk; 0 is the default
-	turned  bool // exchange rows and columns
+	chunk   int           // bytes a chunk; 0 is the default
+	turned  bool          // exchange rows and columns
+	to      *elsewhere[F] // nil where the matrix goes into memory
 	header  mtxHeader
 }
 
@@ -62,8 +64,13 @@ func (p *mtxReader[F]) table() (*Table[F], error) {
 	if err := p.header.read(p.r); err != nil {
 		return nil, err
 	}
-	if p.header.coordinate {
+	switch {
+	case p.header.coordinate && p.to != nil:
+		return p.elsewhereCells()
+	case p.header.coordinate:
 		return p.coordinate()
+	case p.to != nil:
+		return p.elsewhereArray()
 	}
 	return p.array()
 }
@@ -260,7 +267,7 @@ func (c *mtxCells[F]) add(row, col int, v F) {
 
 // readEntries parses all that follows the header, collects the chunks in order
 // and checks that there are as many entries as promised.
-func (p *mtxReader[F]) readEntries(parse func(*chunk[mtxCells[F]]), collect func(*mtxCells[F])) error {
+func (p *mtxReader[F]) readEntries(parse func(*chunk[mtxCells[F]]), collect func(*mtxCells[F]) error) error {
 	entries := 0
 	c := chunks[mtxCells[F]]{
 		r: p.r, threads: p.threads, size: p.chunk, line: p.header.line + 1, whole: wholeLines, parse: parse,
@@ -276,8 +283,7 @@ func (p *mtxReader[F]) readEntries(parse func(*chunk[mtxCells[F]]), collect func
 			return &Error{Line: c.lineAt(q.offset), Column: q.column, Found: q.found, Hint: q.hint, Err: q.err}
 		}
 		entries += c.out.entries
-		collect(&c.out)
-		return nil
+		return collect(&c.out)
 	}
 	if _, err := c.run(); err != nil {
 		return err
@@ -332,8 +338,9 @@ func (p *mtxReader[F]) coordinate() (*Table[F], error) {
 	if h.symmetric {
 		most *= 2
 	}
-	err := p.readEntries(p.parseCells, func(c *mtxCells[F]) {
+	err := p.readEntries(p.parseCells, func(c *mtxCells[F]) error {
 		rows, cols, vals = extend(rows, c.rows, most), extend(cols, c.cols, most), extend(vals, c.vals, most)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -468,7 +475,10 @@ func fieldAt(text []byte, i int) string {
 func (p *mtxReader[F]) array() (*Table[F], error) {
 	h := &p.header
 	vals := make([]F, 0, p.room(2))
-	err := p.readEntries(p.parseValues, func(c *mtxCells[F]) { vals = extend(vals, c.vals, h.entries) })
+	err := p.readEntries(p.parseValues, func(c *mtxCells[F]) error {
+		vals = extend(vals, c.vals, h.entries)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

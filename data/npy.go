@@ -14,6 +14,7 @@ func init() {
 		name: "npy", about: "NumPy array", extensions: []string{".npy"},
 		sniff:  npy.IsNPY,
 		read32: readNPY[float32], read64: readNPY[float64],
+		spool32: spoolNPY[float32], spool64: spoolNPY[float64],
 		write32: writeNPY[float32], write64: writeNPY[float64],
 	})
 }

@@ -189,7 +189,7 @@ func readMemory[F matrix.Float](name string, content []byte, size int64) (*Table
 	if err != nil {
 		return nil, err
 	}
-	return readWith[F](f, s, &ReadOptions{})
+	return readWith(f, s, &ReadOptions{}, intoMemory[F](&ReadOptions{}))
 }
 
 // sameMatrix compares to the bit without making a sparse matrix dense.

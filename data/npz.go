@@ -19,6 +19,7 @@ func init() {
 		name: "npz", about: "NumPy archive: a dense array, or a scipy.sparse matrix", extensions: []string{".npz"},
 		sniff:  npy.IsZip,
 		read32: readNPZ[float32], read64: readNPZ[float64],
+		spool32: spoolNPZ[float32], spool64: spoolNPZ[float64],
 		write32: writeNPZ[float32], write64: writeNPZ[float64],
 	})
 }
@@ -34,6 +35,8 @@ const (
 // npzReader reads one archive.
 type npzReader[F matrix.Float] struct {
 	a *npy.Archive
+	// to is nil where the matrix goes into memory.
+	to *elsewhere[F]
 	// repeats counts the cells that were summed.
 	repeats int
 }
@@ -174,6 +177,9 @@ func (p *npzReader[F]) named(key string) (*Table[F], error) {
 }
 
 func (p *npzReader[F]) dense(key string) (*Table[F], error) {
+	if p.to != nil {
+		return p.denseElsewhere(key)
+	}
 	h, err := p.a.Header(key)
 	if err != nil {
 		return nil, err
@@ -219,6 +225,13 @@ func (p *npzReader[F]) sparse() (*Table[F], error) {
 		return nil, err
 	}
 	t := &Table[F]{}
+	if p.to != nil && (kind == "csr" || kind == "csc" || kind == "coo") {
+		if err := p.sparseElsewhere(kind, rows, cols); err != nil {
+			return nil, err
+		}
+		t.X = dims[F](rows, cols)
+		return t, p.addNames(t)
+	}
 	switch kind {
 	case "csr":
 		t.X, err = p.compressed(rows, cols, "row", "column")

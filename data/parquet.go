@@ -23,6 +23,7 @@ func init() {
 		name: "parquet", about: "Parquet table: columns of numbers, and one of row names", extensions: []string{".parquet", ".pq"},
 		sniff:  func(head []byte) bool { return bytes.HasPrefix(head, []byte(parquetMagic)) },
 		read32: readParquet[float32], read64: readParquet[float64],
+		spool32: spoolParquet[float32], spool64: spoolParquet[float64],
 	})
 }
 
@@ -36,6 +37,18 @@ const (
 // noted as the index, or a first one of text, holds the row names. A null is a
 // missing value, NaN.
 func readParquet[F matrix.Float](s *source, _ *ReadOptions) (t *Table[F], err error) {
+	return parquetTable[F](s, nil)
+}
+
+func spoolParquet[F matrix.Float](s *source, _ *ReadOptions, to *elsewhere[F]) (*Table[F], error) {
+	if s.file == nil {
+		return nil, &Error{Found: "a compressed Parquet file is read in memory only", Hint: "decompress it first", Err: ErrUnsupported}
+	}
+	return parquetTable(s, to)
+}
+
+// parquetTable reads a table, the matrix elsewhere unless to is nil.
+func parquetTable[F matrix.Float](s *source, to *elsewhere[F]) (t *Table[F], err error) {
 	head, err := s.head()
 	if err != nil {
 		return nil, err
@@ -68,7 +81,7 @@ func readParquet[F matrix.Float](s *source, _ *ReadOptions) (t *Table[F], err er
 	if err != nil {
 		return nil, parquetError(err)
 	}
-	p := parquetReader[F]{f: f, size: size}
+	p := parquetReader[F]{f: f, size: size, to: to}
 	return p.table()
 }
 
@@ -106,6 +119,7 @@ func parquetError(err error) error {
 type parquetReader[F matrix.Float] struct {
 	f       *parquet.File
 	size    int64
+	to      *elsewhere[F] // nil where the matrix goes into memory
 	columns []parquetColumn
 	values  []parquet.Value
 }
@@ -152,7 +166,20 @@ func (p *parquetReader[F]) table() (*Table[F], error) {
 	if err != nil {
 		return nil, err
 	}
-	x := matrix.NewDense[F](rows, len(features))
+	var x *matrix.Dense[F]
+	var add func(vals []F) error
+	switch {
+	case p.to == nil:
+		x = matrix.NewDense[F](rows, len(features))
+		t.X = x
+	default:
+		t.X = dims[F](rows, len(features))
+		if !p.to.found(Shape{Rows: rows, Columns: len(features), Stored: rows * len(features)}) {
+			t.ColumnNames = nil
+			return t, nil
+		}
+		add = p.to.b.Dense(false, len(features))
+	}
 	if names >= 0 {
 		t.RowNames = make([]string, 0, min(rows, int(p.size)))
 	}
@@ -162,10 +189,16 @@ func (p *parquetReader[F]) table() (*Table[F], error) {
 		if len(chunks) != len(p.columns) {
 			return nil, malformed("a row group has %s, the table %d", count(len(chunks), "column"), len(p.columns))
 		}
+		if p.to != nil {
+			err = p.groupElsewhere(chunks, features, first, end, add)
+		}
 		for to, j := range features {
-			if err := p.numbers(chunks[j], &p.columns[j], x, to, first, end); err != nil {
-				return nil, err
+			if p.to == nil && err == nil {
+				err = p.numbers(chunks[j], &p.columns[j], x, to, 0, first, end)
 			}
+		}
+		if err != nil {
+			return nil, err
 		}
 		if names >= 0 {
 			if t.RowNames, err = p.names(chunks[names], &p.columns[names], t.RowNames, end); err != nil {
@@ -174,8 +207,26 @@ func (p *parquetReader[F]) table() (*Table[F], error) {
 		}
 		first = end
 	}
-	t.X = x
 	return t, nil
+}
+
+// groupElsewhere hands on the rows of a group, which the file has column by
+// column.
+func (p *parquetReader[F]) groupElsewhere(chunks []parquet.ColumnChunk, features []int, first, end int, rows func(vals []F) error) error {
+	if first == end {
+		return nil
+	}
+	column := matrix.NewDense[F](end-first, 1)
+	add, done := p.to.b.Lot(end-first, len(features), rows)
+	for _, j := range features {
+		if err := p.numbers(chunks[j], &p.columns[j], column, 0, first, first, end); err != nil {
+			return err
+		}
+		if err := add(column.Data); err != nil {
+			return err
+		}
+	}
+	return done()
 }
 
 // describeColumn finds out what a column holds.
@@ -289,8 +340,9 @@ func (p *parquetReader[F]) each(chunk parquet.ColumnChunk, do func([]parquet.Val
 	}
 }
 
-// numbers reads a part of a column into column j of x, from row first to end.
-func (p *parquetReader[F]) numbers(chunk parquet.ColumnChunk, c *parquetColumn, x *matrix.Dense[F], j, first, end int) error {
+// numbers reads a part of a column, from row first to end, into column j of x,
+// whose row 0 is row `base`.
+func (p *parquetReader[F]) numbers(chunk parquet.ColumnChunk, c *parquetColumn, x *matrix.Dense[F], j, base, first, end int) error {
 	i := first
 	err := p.each(chunk, func(values []parquet.Value) error {
 		if len(values) > end-i {
@@ -308,7 +360,7 @@ func (p *parquetReader[F]) numbers(chunk parquet.ColumnChunk, c *parquetColumn, 
 					Hint:  "use --precision f64", Err: ErrUnsupported,
 				}
 			}
-			x.Set(i, j, cell)
+			x.Set(i-base, j, cell)
 			i++
 		}
 		return nil

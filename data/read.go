@@ -19,6 +19,22 @@ func Read[F matrix.Float](path string, o *ReadOptions) (*Table[F], error) {
 	if o == nil {
 		o = &ReadOptions{}
 	}
+	return open(path, o, intoMemory[F](o))
+}
+
+// intoMemory reads by a format's reader.
+func intoMemory[F matrix.Float](o *ReadOptions) func(f *format, s *source) (*Table[F], error) {
+	return func(f *format, s *source) (*Table[F], error) {
+		read := readerOf[F](f)
+		if read == nil {
+			return nil, &Error{File: s.name, Found: "format " + f.name + " can be written but not read", Err: ErrUnsupported}
+		}
+		return read(s, o)
+	}
+}
+
+// open opens what is at path, finds out its format and hands both to read.
+func open[F matrix.Float](path string, o *ReadOptions, read func(*format, *source) (*Table[F], error)) (*Table[F], error) {
 	var named *format
 	if o.Format != "" {
 		var err error
@@ -27,7 +43,7 @@ func Read[F matrix.Float](path string, o *ReadOptions) (*Table[F], error) {
 		}
 	}
 	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
-		return readFolder[F](path, named, o)
+		return readFolder(path, named, o, read)
 	}
 	s, err := openSource(path)
 	if err != nil {
@@ -38,10 +54,10 @@ func Read[F matrix.Float](path string, o *ReadOptions) (*Table[F], error) {
 	if err != nil {
 		return nil, err
 	}
-	return readWith[F](f, s, o)
+	return readWith(f, s, o, read)
 }
 
-func readFolder[F matrix.Float](path string, f *format, o *ReadOptions) (*Table[F], error) {
+func readFolder[F matrix.Float](path string, f *format, o *ReadOptions, read func(*format, *source) (*Table[F], error)) (*Table[F], error) {
 	if f == nil {
 		for _, g := range formats {
 			if g.folder != nil && g.folder(path) {
@@ -57,7 +73,7 @@ func readFolder[F matrix.Float](path string, f *format, o *ReadOptions) (*Table[
 			Hint: "name a file in it; formats that are folders: " + formatNames(isFolder), Err: ErrUnsupported,
 		}
 	}
-	return readWith[F](f, &source{path: path, name: path, size: -1}, o)
+	return readWith(f, &source{path: path, name: path, size: -1}, o, read)
 }
 
 // chooseFormat goes by the format that was named, if any, then by extension,
@@ -95,15 +111,11 @@ func (s *source) chooseFormat(named *format) (*format, error) {
 	}
 }
 
-func readWith[F matrix.Float](f *format, s *source, o *ReadOptions) (*Table[F], error) {
-	read := readerOf[F](f)
-	if read == nil {
-		return nil, &Error{File: s.name, Found: "format " + f.name + " can be written but not read", Err: ErrUnsupported}
-	}
+func readWith[F matrix.Float](f *format, s *source, o *ReadOptions, read func(*format, *source) (*Table[F], error)) (*Table[F], error) {
 	if s.r == nil && f.folder == nil || s.r != nil && f.folder != nil {
 		return nil, &Error{File: s.name, Found: "format " + f.name + " is a folder, this is a file", Err: ErrUnsupported}
 	}
-	t, err := read(s, o)
+	t, err := read(f, s)
 	if err != nil {
 		return nil, s.fail(err)
 	}
@@ -113,10 +125,18 @@ func readWith[F matrix.Float](f *format, s *source, o *ReadOptions) (*Table[F], 
 	}
 	t.cleanNames()
 	if o.Transpose {
-		t.X = matrix.Transpose(t.X)
+		t.X = turned(t.X)
 		t.RowNames, t.ColumnNames = t.ColumnNames, t.RowNames
 	}
 	return t, nil
+}
+
+// turned is x turned round, or its dimensions where it has nothing else.
+func turned[F matrix.Float](x matrix.Matrix[F]) matrix.Matrix[F] {
+	if s, ok := x.(*matrix.CSR[F]); ok && s.RowPtr == nil {
+		return dims[F](s.Cols, s.Rows)
+	}
+	return matrix.Transpose(x)
 }
 
 // check makes sure that shape and names are such as the rest of the system

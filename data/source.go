@@ -12,6 +12,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/partsof/nmf/internal/blockfile"
 )
 
 const (
@@ -241,6 +243,10 @@ func (s *source) Close() error {
 // and the package's type around errors of other packages.
 func (s *source) fail(err error) error {
 	var e *Error
+	var write *blockfile.WriteError
+	if errors.As(err, &write) {
+		return blockError(write.Folder, err)
+	}
 	if !errors.As(err, &e) {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {

@@ -3,6 +3,7 @@ package data
 import (
 	"os"
 	"time"
+	"unsafe"
 
 	"github.com/partsof/nmf/internal/npy"
 	"github.com/partsof/nmf/matrix"
@@ -12,6 +13,16 @@ import (
 // needed.
 type Stream[F matrix.Float] struct {
 	Table[F]
+	// Blocks is the path of the block file that is read, "" where it is the file
+	// itself, and Made says why that was made just now, "" where it was there.
+	Blocks, Made string
+
+	close func() error
+}
+
+// npyStream is an open .npy.
+type npyStream[F matrix.Float] struct {
+	*Stream[F]
 	path     string
 	file     *os.File
 	header   npy.Header
@@ -41,7 +52,7 @@ func OpenStream[F matrix.Float](path string) (*Stream[F], error) {
 	if err != nil {
 		return nil, withFile(err, path)
 	}
-	s := &Stream[F]{path: path, file: f, header: h}
+	s := &npyStream[F]{Stream: &Stream[F]{Table: Table[F]{Format: "npy"}, close: f.Close}, path: path, file: f, header: h}
 	info, err := f.Stat()
 	if err == nil {
 		s.size, s.modified = info.Size(), info.ModTime()
@@ -51,7 +62,7 @@ func OpenStream[F matrix.Float](path string) (*Stream[F], error) {
 		f.Close()
 		return nil, withFile(err, path)
 	}
-	return s, nil
+	return s.Stream, nil
 }
 
 // openNPY opens a file whose rows can be read one by one.
@@ -85,7 +96,7 @@ func openNPY(path string) (*os.File, npy.Header, error) {
 }
 
 // shape fills in the Table.
-func (s *Stream[F]) shape() error {
+func (s *npyStream[F]) shape() error {
 	rows, cols, note, err := matrixShape(s.header.Shape)
 	if err != nil {
 		return err
@@ -104,7 +115,7 @@ func (s *Stream[F]) shape() error {
 
 // read fills dst with rows. Once a pass, at the first row, it looks whether the
 // file is still the one that was opened.
-func (s *Stream[F]) read(first int, dst []F) error {
+func (s *npyStream[F]) read(first int, dst []F) error {
 	if first == 0 {
 		info, err := s.file.Stat()
 		if err != nil {
@@ -123,12 +134,12 @@ func (s *Stream[F]) read(first int, dst []F) error {
 // Bytes is the size of the matrix in memory.
 func (s *Stream[F]) Bytes() float64 {
 	rows, cols := s.X.Dims()
-	element := 8.0
-	if _, single := any(F(0)).(float32); single {
-		element = 4
+	element := float64(unsafe.Sizeof(F(0)))
+	if x, ok := s.X.(*matrix.StreamedCSR[F]); ok {
+		return float64(x.Stored) * (element + 4)
 	}
 	return float64(rows) * float64(cols) * element
 }
 
 // Close closes the file.
-func (s *Stream[F]) Close() error { return s.file.Close() }
+func (s *Stream[F]) Close() error { return s.close() }

@@ -20,6 +20,7 @@ func init() {
 		name: "10x", about: "10x Genomics folder: matrix.mtx, features.tsv or genes.tsv, barcodes.tsv",
 		folder: isTenX,
 		read32: readTenX[float32], read64: readTenX[float64],
+		spool32: spoolTenX[float32], spool64: spoolTenX[float64],
 		writeFolder32: writeTenX[float32], writeFolder64: writeTenX[float64],
 	})
 }
@@ -65,6 +66,11 @@ func tenXMember(dir string, names []string) (path string, err error) {
 // gene (the second field of features or genes, else the first), rows by
 // barcode. A repeated gene name gets "-1", "-2", … from its second place on.
 func readTenX[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
+	return tenXTable[F](s, o, nil)
+}
+
+// tenXTable reads a folder, the matrix elsewhere unless to is nil.
+func tenXTable[F matrix.Float](s *source, o *ReadOptions, to *elsewhere[F]) (*Table[F], error) {
 	matrixPath, err := tenXMember(s.path, tenXMatrix)
 	if err != nil {
 		return nil, err
@@ -85,7 +91,7 @@ func readTenX[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := readTurned[F](matrixPath, o.Threads)
+	t, err := readTurned(matrixPath, o.Threads, to)
 	if err != nil {
 		return nil, err
 	}
@@ -102,13 +108,13 @@ func readTenX[F matrix.Float](s *source, o *ReadOptions) (*Table[F], error) {
 }
 
 // readTurned reads a MatrixMarket file with rows and columns exchanged.
-func readTurned[F matrix.Float](path string, threads int) (*Table[F], error) {
+func readTurned[F matrix.Float](path string, threads int, to *elsewhere[F]) (*Table[F], error) {
 	s, err := openSource(path)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	p := mtxReader[F]{r: s.r, size: s.size, threads: threads, turned: true}
+	p := mtxReader[F]{r: s.r, size: s.size, threads: threads, turned: true, to: to}
 	t, err := p.table()
 	if err != nil {
 		return nil, s.fail(err)

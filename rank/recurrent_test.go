@@ -338,3 +338,29 @@ result = {"K": z["k"].tolist(), "BIC": z["bic"].tolist(), "Components": list(z["
 		}
 	}
 }
+
+// TestConsensusStreamed: of a matrix that is read block by block comes what comes
+// of it in memory; without it no samples can be drawn anew.
+func TestConsensusStreamed(t *testing.T) {
+	d := matrix.NewDense[float32](260, 30)
+	for i := range d.Data {
+		if v := (i*i + i/7) % 11; v < 5 {
+			d.Data[i] = float32(v)
+		}
+	}
+	x := d.Sparse()
+	o := &ConsensusOptions{Runs: 6, Threshold: 2, Fit: nmf.Options{MaxIter: 20}}
+	want, err := Consensus(t.Context(), x, 2, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streamed := matrix.StreamCSR(x, 128)
+	got, err := Consensus(t.Context(), streamed, 2, o)
+	if err != nil || !slices.Equal(got.Model.W.Data, want.Model.W.Data) || !slices.Equal(got.Model.H.Data, want.Model.H.Data) {
+		t.Errorf("another model, %v", err)
+	}
+	o.Bootstrap = true
+	if _, err := Consensus(t.Context(), streamed, 2, o); !errors.Is(err, ErrInput) {
+		t.Errorf("drawing samples anew: %v", err)
+	}
+}

@@ -11,6 +11,16 @@ import (
 // in order.
 func eachBlock[F matrix.Float](x matrix.Matrix[F], fn func(values []F)) error {
 	const bytes = 4 << 20
+	if s, sparse := x.(*matrix.StreamedCSR[F]); sparse {
+		var block matrix.CSR[F]
+		for i := 0; i < s.Rows; i += s.ByRows.Step {
+			if err := s.ByRows.Read(i, &block); err != nil {
+				return err
+			}
+			fn(block.Val)
+		}
+		return nil
+	}
 	s, ok := x.(*matrix.Streamed[F])
 	if !ok || s.Read == nil {
 		return fmt.Errorf("%w: nothing can be read from a %T", nmf.ErrShape, x)

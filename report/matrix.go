@@ -19,7 +19,8 @@ type RowBuffer struct{ vals []float64 }
 // FromMatrix makes a matrix readable here. It gives nil for one that is read
 // block by block: a report would read it several times, out of order.
 func FromMatrix[F matrix.Float](x matrix.Matrix[F]) Matrix {
-	if _, ok := x.(*matrix.Streamed[F]); ok || x == nil {
+	switch x.(type) {
+	case nil, *matrix.Streamed[F], *matrix.StreamedCSR[F]:
 		return nil
 	}
 	return rows[F]{x}

@@ -32,6 +32,7 @@ type consensusCmd struct {
 	cellFlags
 	inputFlags
 	machineFlags
+	cacheFlags
 	outputFlags
 }
 
@@ -57,7 +58,7 @@ func (c *consensusCmd) Run(a *app) error {
 	if c.K == kMissing {
 		return usagef("consensus", "the number of components is missing: say -k K, such as -k 8, or ask nmf rank which")
 	}
-	if err := errors.Join(c.solveFlags.check("consensus", c.K), c.cellFlags.check("consensus"), c.machineFlags.check("consensus"), c.onePoint("consensus"), c.noStart("consensus")); err != nil {
+	if err := errors.Join(c.solveFlags.check("consensus", c.K), c.cellFlags.check("consensus"), c.machineFlags.check("consensus"), c.cacheFlags.check(), c.onePoint("consensus"), c.noStart("consensus")); err != nil {
 		return err
 	}
 	c.cellFlags.read(in)
@@ -116,7 +117,7 @@ func parseQuantiles(text string) ([]float64, error) {
 
 func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out modelOutput) error {
 	fit := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.K, fit, c.Quiet)
+	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, c.K, fit, c.Quiet)
 	if err != nil {
 		return err
 	}

@@ -138,6 +138,7 @@ type fitCmd struct {
 	drawFlags
 	inputFlags
 	machineFlags
+	cacheFlags
 	overFlags
 	checkpointFlags
 	outputFlags
@@ -184,7 +185,7 @@ func (c *fitCmd) Run(a *app) error {
 			return usagef("fit", "-k auto and --%s with several values exclude each other: say -k K", p.name)
 		}
 	}
-	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit"), c.checkpointFlags.check("fit")); err != nil {
+	if err := errors.Join(c.solveFlags.check("fit", k), c.cellFlags.check("fit"), c.machineFlags.check("fit"), c.checkpointFlags.check("fit"), c.cacheFlags.check()); err != nil {
 		return err
 	}
 	if err := c.checkOnline(); err != nil {
@@ -481,6 +482,8 @@ func describe[F matrix.Float](x matrix.Matrix[F]) string {
 		nonzero, kind = countNonzero(x.Val), "sparse"
 	case *matrix.Streamed[F]:
 		return fmt.Sprintf("%s x %s, dense, block by block", plural(rows, "sample"), plural(cols, "feature"))
+	case *matrix.StreamedCSR[F]:
+		return fmt.Sprintf("%s x %s, sparse, %s, block by block", plural(rows, "sample"), plural(cols, "feature"), plural(x.Stored, "stored cell"))
 	}
 	return fmt.Sprintf("%s x %s, %s, %s of the cells above zero", plural(rows, "sample"), plural(cols, "feature"), kind,
 		percent(float64(nonzero)/(float64(rows)*float64(cols))))

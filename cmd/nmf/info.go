@@ -13,9 +13,10 @@ import (
 )
 
 type infoCmd struct {
-	File string `arg:"" optional:"" needed:"" help:"Matrix or model: a file, a 10x folder, or - for standard input."`
-	K    int    `short:"k" group:"Memory" type:"count" default:"20" placeholder:"K" help:"Components, for the memory that a fit would take."`
-	Runs int    `group:"Memory" type:"count" default:"1" placeholder:"N" help:"Starts, for the memory that a fit would take."`
+	File   string `arg:"" optional:"" needed:"" help:"Matrix or model: a file, a 10x folder, or - for standard input."`
+	K      int    `short:"k" group:"Memory" type:"count" default:"20" placeholder:"K" help:"Components, for the memory that a fit would take."`
+	Runs   int    `group:"Memory" type:"count" default:"1" placeholder:"N" help:"Starts, for the memory that a fit would take."`
+	Memory string `group:"Memory" placeholder:"SIZE" help:"Memory that there is to use, such as 4GB. Default: what the machine has."`
 	inputFlags
 	machineFlags
 	JSON bool `group:"Output" help:"Print the result as JSON."`
@@ -41,8 +42,11 @@ func (c *infoCmd) Run(a *app) error {
 	if err := errors.Join(checkK("info", c.K), c.machineFlags.check("info")); err != nil {
 		return err
 	}
-	if c.Runs < 1 {
+	switch {
+	case c.Runs < 1:
 		return usagef("info", "--runs is %d; it must be at least 1", c.Runs)
+	case c.Memory != "" && parseBytes(c.Memory) < 1:
+		return usagef("info", "--memory %q is not a size such as 4GB, 500MB or 2GiB", c.Memory)
 	}
 	if c.Key == "" && c.File != "-" {
 		switch info, err := nmf.ReadInfo(c.File); {
@@ -52,6 +56,15 @@ func (c *infoCmd) Run(a *app) error {
 			return err
 		}
 	}
+	o := &nmf.Options{Memory: parseBytes(c.Memory)}
+	fit, err := readingOf[float32](in, c.K, o)
+	if err == nil {
+		if looked, err := readingOf[float64](in, 1, o); err == nil && looked.limit > 0 && looked.bytes+looked.shape.Reading > looked.limit {
+			return a.tooLarge(c, in, fit, looked)
+		}
+	} else {
+		fit = nil
+	}
 	t, err := data.Read[float64](in.path, in.options)
 	if err != nil {
 		return err
@@ -59,6 +72,9 @@ func (c *infoCmd) Run(a *app) error {
 	r, err := c.matrixReport(in, t)
 	if err != nil {
 		return err
+	}
+	if fit != nil && fit.blockwise() && len(r.Memory) > 0 {
+		r.Memory[0].BlockByBlock = fit.streamed
 	}
 	if c.JSON {
 		return a.printJSON(r)
@@ -103,6 +119,52 @@ type memoryReport struct {
 	K         int     `json:"k"`
 	Runs      int     `json:"runs"`
 	Bytes     float64 `json:"bytes"`
+	// BlockByBlock is what a fit takes that reads the matrix block by block, where
+	// there is too little memory for another.
+	BlockByBlock float64 `json:"block_by_block,omitempty"`
+}
+
+// unreadReport is what info says of a matrix that it cannot look through.
+type unreadReport struct {
+	File    string `json:"file"`
+	Rows    int    `json:"rows"`
+	Columns int    `json:"columns"`
+	// Estimated says that rows and stored_cells are guesses by the file's size.
+	Estimated   bool           `json:"estimated"`
+	Sparse      bool           `json:"sparse"`
+	StoredCells int            `json:"stored_cells"`
+	Bytes       float64        `json:"bytes"`
+	Available   float64        `json:"available"`
+	Memory      []memoryReport `json:"memory"`
+}
+
+// tooLarge describes a matrix by what shows before it is read.
+func (a *app) tooLarge(c *infoCmd, in source, fit, looked *reading) error {
+	s := looked.shape
+	r := unreadReport{File: in.name(), Rows: s.Rows, Columns: s.Columns, Estimated: s.Estimated, Sparse: s.Sparse, StoredCells: s.Stored,
+		Bytes: looked.bytes, Available: looked.limit, Memory: []memoryReport{{"f32", c.K, 1, fit.need, fit.streamed}}}
+	if c.JSON {
+		return a.printJSON(r)
+	}
+	kind, about := "dense", ""
+	if s.Sparse {
+		kind = "sparse, at most " + plural(s.Stored, "stored cell")
+	}
+	if s.Estimated {
+		about = "about "
+	}
+	a.printf("%s: matrix, too large to look through: it takes %s%s with 64 bits, and %s are there to use\n", r.File, about, byteText(r.Bytes), byteText(r.Available))
+	a.printf("shape     %s%s (rows) x %s (columns), %s\n", about, plural(s.Rows, "sample"), plural(s.Columns, "feature"), kind)
+	a.printf("memory    about %s for a fit with -k %d and 1 run in memory, %s block by block\n", byteText(fit.need), c.K, byteText(fit.streamed))
+	verdict := "nmf fit reads it in memory"
+	switch {
+	case fit.streamed > fit.limit:
+		verdict = "there is too little memory for a fit, block by block too: lower -k"
+	case fit.blockwise():
+		verdict = "nmf fit reads it block by block"
+	}
+	a.printf("verdict   %s\n", verdict)
+	return nil
 }
 
 func (c *infoCmd) matrixReport(in source, t *data.Table[float64]) (*matrixReport, error) {
@@ -140,7 +202,7 @@ func (c *infoCmd) matrixReport(in source, t *data.Table[float64]) (*matrixReport
 		if err != nil {
 			return nil, err
 		}
-		r.Memory = append(r.Memory, memoryReport{precision, c.K, c.Runs, bytes})
+		r.Memory = append(r.Memory, memoryReport{precision, c.K, c.Runs, bytes, 0})
 	}
 	return r, nil
 }
@@ -248,6 +310,9 @@ func (a *app) printMatrix(r *matrixReport) {
 	}
 	if m := r.Memory; m != nil {
 		a.printf("memory    about %s for a fit with -k %d and %s, %s with --precision f64\n", byteText(m[0].Bytes), m[0].K, plural(m[0].Runs, "run"), byteText(m[1].Bytes))
+		if m[0].BlockByBlock > 0 {
+			a.printf("blocks    that is more than there is to use: nmf fit reads it block by block, in about %s\n", byteText(m[0].BlockByBlock))
+		}
 	}
 	a.printf("verdict   %s\n", verdict(r))
 }

@@ -68,6 +68,13 @@ func (f *cellFlags) anyFile() bool {
 	return f.Mask != "" || f.Weights != "" || f.Sigma != "" || f.ColumnWeights != ""
 }
 
+// chooses reports whether cells are weighted or missing, other than those that a
+// sparse matrix does not store.
+func (f *cellFlags) chooses(sparse bool) bool {
+	none := f.Missing == "" || f.Missing == "error" || f.Missing == "unstored" && sparse
+	return !none || f.anyFile() || f.RowWeights != ""
+}
+
 // cells is what the files of cellFlags hold.
 type cells struct {
 	mask          *matrix.Mask

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": runStatus, "npy": writeArray, "pattern": writePattern, "gzip": compressFile, "cut": cutFile, "tack": tackOn, "newer": makeNewer, "same": sameModel, "decode": decodeFiles, "wav": writeSound,
-			"planted": writePlanted, "ranks": runRanks,
+			"planted": writePlanted, "table": writeDigits, "ranks": runRanks,
 		},
 	})
 }
@@ -109,6 +109,23 @@ func writePattern(ts *testscript.TestScript, _ bool, args []string) {
 	var file bytes.Buffer
 	ts.Check(npy.Write(&file, []int{rows, cols}, values))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file.Bytes(), 0o644))
+}
+
+// writeDigits writes a text table of digits: table FILE ROWS COLUMNS.
+func writeDigits(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cols, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	text, state := make([]byte, 0, 2*rows*cols), uint32(1)
+	for range rows {
+		for range cols {
+			state = state*1664525 + 1013904223
+			text = append(text, '0'+byte(state>>16%10), ',')
+		}
+		text[len(text)-1] = '\n'
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o644))
 }
 
 // compressFile makes FILE.gz of a file.

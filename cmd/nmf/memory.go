@@ -27,7 +27,12 @@ func boundMemory[F matrix.Float](x matrix.Matrix[F], k int, o *nmf.Options, limi
 	if need, err = nmf.MemoryOf(x, k, &single); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: a fit with k = %d takes about %s, and %s are there to use: lower -k", nmf.ErrMemory, k, byteText(need), byteText(float64(o.Memory)))
+	return tooMuch(k, need, float64(o.Memory))
+}
+
+// tooMuch refuses a fit that takes more memory than there is.
+func tooMuch(k int, need, limit float64) error {
+	return fmt.Errorf("%w: a fit with k = %d takes about %s, and %s are there to use: lower -k", nmf.ErrMemory, k, byteText(need), byteText(limit))
 }
 
 // parseBytes reads a size such as 4GB, 1.5 GiB or 1000000; it is 0 where the

@@ -33,6 +33,7 @@ type rankCmd struct {
 	cellFlags
 	inputFlags
 	machineFlags
+	cacheFlags
 	outputFlags
 }
 
@@ -91,7 +92,7 @@ func (c *rankCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.solveFlags.check("rank", 1), c.sweepFlags.check("rank"), c.cellFlags.check("rank"), c.machineFlags.check("rank"), c.onePoint("rank"), c.noStart("rank")); err != nil {
+	if err := errors.Join(c.solveFlags.check("rank", 1), c.sweepFlags.check("rank"), c.cellFlags.check("rank"), c.machineFlags.check("rank"), c.cacheFlags.check(), c.onePoint("rank"), c.noStart("rank")); err != nil {
 		return err
 	}
 	c.cellFlags.read(in)
@@ -138,7 +139,7 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 		return err
 	}
 	fit := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, slices.Max(ks), fit, c.Quiet)
+	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, slices.Max(ks), fit, c.Quiet)
 	if err != nil {
 		return err
 	}

@@ -260,7 +260,7 @@ func (a *app) modelOutput(command, path string) (modelOutput, error) {
 func openFit[F matrix.Float](a *app, c *fitCmd, in source, o *nmf.Options) (t *data.Table[F], done func(), err error) {
 	switch {
 	case a.ranks == nil:
-		return openTable[F](a, in, max(1, c.K), o, c.Quiet)
+		return openTable[F](a, in, c.Cache, &c.cellFlags, max(1, c.K), o, c.Quiet)
 	case c.overRuns(a, c.Runs, c.K == kAuto):
 		t, err = readTable[F](a, in, c.Quiet)
 		return t, func() {}, a.together(err)

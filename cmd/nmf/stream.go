@@ -1,46 +1,130 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"unsafe"
+
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/matrix"
 )
 
+// cacheFlags say where what is made of large inputs is kept.
+type cacheFlags struct {
+	Cache string `group:"Machine" placeholder:"DIR" help:"Folder for the block files of inputs that do not fit in memory. Default: the folder nmf in the user's caches."`
+}
+
+// check makes the folder's name whole.
+func (f *cacheFlags) check() (err error) {
+	if f.Cache != "" {
+		f.Cache, err = filepath.Abs(f.Cache)
+	}
+	return err
+}
+
+// reading is how a fit reads its input.
+type reading struct {
+	shape data.Shape
+	// bytes is what the matrix takes in memory, need what the fit and the reading
+	// take with it there, streamed what they take where it is read block by block.
+	bytes, need, streamed, limit float64
+	// direct says that the file itself can be read by blocks.
+	direct bool
+}
+
+// blockwise reports whether the matrix has to be read block by block.
+func (r *reading) blockwise() bool { return r.limit > 0 && r.need > r.limit }
+
+// readingOf finds out how a fit would read its input. Errors are those of
+// data.Peek: what cannot be told beforehand.
+func readingOf[F matrix.Float](in source, k int, o *nmf.Options) (*reading, error) {
+	if in.path == "-" {
+		return nil, errors.ErrUnsupported
+	}
+	shape, err := data.Peek[F](in.path, in.options)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{shape: shape, limit: float64(o.Memory)}
+	if r.limit == 0 {
+		r.limit = totalMemory()
+	}
+	single := *o
+	single.Runs, single.Memory = 1, 0
+	if r.need, err = nmf.Memory[F](shape.Rows, shape.Columns, shape.Stored, shape.Sparse, k, &single); err != nil {
+		return nil, err
+	}
+	const index = 4
+	element := int(unsafe.Sizeof(F(0)))
+	r.bytes = float64(shape.Stored) * float64(element)
+	var x matrix.Matrix[F] = &matrix.Streamed[F]{Rows: shape.Rows, Cols: shape.Columns}
+	if shape.Sparse {
+		r.bytes = float64(shape.Stored) * float64(element+index)
+		most := min(shape.Stored, 8<<20/(element+index))
+		x = &matrix.StreamedCSR[F]{Rows: shape.Rows, Cols: shape.Columns, Stored: shape.Stored,
+			ByRows: matrix.Blocks[F]{Most: most}, ByColumns: matrix.Blocks[F]{Most: most}}
+	}
+	r.need = max(r.need, r.bytes+shape.Reading)
+	if r.streamed, err = nmf.MemoryOf(x, k, &single); err != nil {
+		return nil, err
+	}
+	p := in.options
+	r.direct = !p.Transpose && p.Key == "" && (p.Format == "" || p.Format == "npy") && data.CanStream(in.path)
+	return r, nil
+}
+
 // openTable reads the matrix of a fit, or, where that would take more memory
 // than there is, opens it to be read block by block in every pass. done must be
 // called after its last use.
-func openTable[F matrix.Float](a *app, in source, k int, o *nmf.Options, quiet bool) (t *data.Table[F], done func(), err error) {
-	if s := streamOf[F](in, k, o); s != nil {
-		for _, n := range s.Notes {
-			a.note(quiet, "%s: %s", in.name(), n)
-		}
-		a.note(quiet, "%s takes %s, more than there are to use: it is read block by block in every pass", in.name(), byteText(s.Bytes()))
-		return &s.Table, func() { s.Close() }, nil
+func openTable[F matrix.Float](a *app, in source, cache string, cells *cellFlags, k int, o *nmf.Options, quiet bool) (t *data.Table[F], done func(), err error) {
+	r, err := readingOf[F](in, k, o)
+	if err != nil || !r.blockwise() {
+		// What is wrong with it, reading it will tell.
+		t, err = readTable[F](a, in, quiet)
+		return t, func() {}, err
 	}
-	t, err = readTable[F](a, in, quiet)
-	return t, func() {}, err
+	if cells.chooses(r.shape.Sparse) {
+		return nil, nil, fmt.Errorf("%w: %s takes %s, and a fit about %s, more than the %s there are to use; weighted and missing cells need it in memory",
+			nmf.ErrMemory, in.name(), byteText(r.bytes), byteText(r.need), byteText(r.limit))
+	}
+	if r.streamed > r.limit {
+		return nil, nil, inFile(in.name(), tooMuch(k, r.streamed, r.limit))
+	}
+	about := ""
+	if r.shape.Estimated {
+		about = "about "
+	}
+	if o.Memory > 0 {
+		// Garbage counts, too: the collector is to keep within what is allowed, the
+		// program itself and what the collector does not know of left aside.
+		const part, program = 0.9, 24e6
+		debug.SetMemoryLimit(int64(max(r.limit/2, part*r.limit-program)))
+	}
+	a.note(quiet, "%s takes %s%s, and a fit in memory %s%s, more than the %s there are to use: it is read block by block in every pass", in.name(), about, byteText(r.bytes), about, byteText(r.need), byteText(r.limit))
+	s, err := openBlocks[F](a, in, cache, o, r, quiet)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range s.Notes {
+		a.note(quiet, "%s: %s", in.name(), n)
+	}
+	return &s.Table, func() { s.Close() }, nil
 }
 
-// streamOf opens the input as a stream, where it can be one and has to; nil
-// otherwise. What is wrong with it, reading it will tell.
-func streamOf[F matrix.Float](in source, k int, o *nmf.Options) *data.Stream[F] {
-	limit := float64(o.Memory)
-	if limit == 0 {
-		limit = totalMemory()
+// openBlocks opens the file itself, or its block file.
+func openBlocks[F matrix.Float](a *app, in source, cache string, o *nmf.Options, r *reading, quiet bool) (*data.Stream[F], error) {
+	columns := o.Loss != "" && o.Loss != "frobenius"
+	// What is more than half of the machine's memory is read from the disk in every
+	// pass, and less of it is faster.
+	const part = 0.5
+	total := totalMemory()
+	if r.direct && !columns {
+		return data.OpenStream[F](in.path)
 	}
-	if p := in.options; limit == 0 || p.Transpose || p.Key != "" || p.Format != "" && p.Format != "npy" || !data.CanStream(in.path) {
-		return nil
-	}
-	s, err := data.OpenStream[F](in.path)
-	if err != nil {
-		return nil
-	}
-	rows, cols := s.X.Dims()
-	single := *o
-	single.Runs, single.Memory = 1, 0
-	if need, err := nmf.Memory[F](rows, cols, rows*cols, false, k, &single); err != nil || need <= limit {
-		s.Close()
-		return nil
-	}
-	return s
+	return data.OpenBlocks[F](in.path, in.options, data.BlockOptions{Folder: cache, Memory: r.limit, Columns: columns, Compress: total > 0 && r.bytes > part*total, Making: func(why, path string) {
+		a.note(quiet, "%s: %s: its blocks are written to %s, once", in.name(), why, path)
+	}})
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,12 +49,56 @@ func TestStreamMemory(t *testing.T) {
 	if err := f.Truncate(start + int64(rows)*4*cols); err != nil {
 		t.Fatal(err)
 	}
+	fitWithin(t, path, "256MB", limit)
+}
+
+// TestBlocksMemory does the same with the cells of a sparse X in a text file, in no
+// order, which take 200 MB in memory and 300 MB more while they are read.
+func TestBlocksMemory(t *testing.T) {
+	if os.Getenv("NMF_LARGE") == "" {
+		t.Skip("writes 1 GB: set NMF_LARGE to run it")
+	}
+	const rows, cols, cells, limit = 100_000, 20_000, 25_000_000, 128_000_000
+	path := filepath.Join(t.TempDir(), "x.mtx")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	fmt.Fprintf(w, "%%%%MatrixMarket matrix coordinate integer general\n%d %d %d\n", rows, cols, cells)
+	var line []byte
+	state := uint64(1)
+	for range cells {
+		state = state*6364136223846793005 + 1442695040888963407
+		at := state >> 16
+		line = strconv.AppendUint(line[:0], 1+at%rows, 10)
+		line = append(line, ' ')
+		line = strconv.AppendUint(line, 1+at/rows%cols, 10)
+		line = append(line, ' ', '1'+byte(state>>60&7), '\n')
+		if _, err := w.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{nil, {"--loss", "kl"}} {
+		fitWithin(t, path, "128MB", limit, more...)
+	}
+}
+
+// fitWithin fits a file under a bound of memory, and looks at what the process
+// took.
+func fitWithin(t *testing.T, path, memory string, limit int64, more ...string) {
+	t.Helper()
+	dir := filepath.Dir(path)
 	program := filepath.Join(dir, "nmf")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(program, "fit", path, "-k", "4", "--init", "random", "--compression", "off", "--max-iter", "2",
-		"--memory", "256MB", "-o", filepath.Join(dir, "model.npz"))
+	cmd := exec.Command(program, append([]string{"fit", path, "-k", "4", "--init", "random", "--compression", "off", "--max-iter", "2",
+		"--memory", memory, "--cache", dir, "-o", filepath.Join(dir, "model.npz")}, more...)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "block by block") {
 		t.Fatalf("%v\n%s", err, out)
@@ -60,5 +107,5 @@ func TestStreamMemory(t *testing.T) {
 	if peak > limit {
 		t.Errorf("the fit took %d MB of memory, %d were allowed", peak/1e6, limit/1_000_000)
 	}
-	t.Logf("peak %d MB", peak/1e6)
+	t.Logf("%s%v: peak %d MB", filepath.Base(path), more, peak/1e6)
 }

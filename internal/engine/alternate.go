@@ -37,7 +37,8 @@ func AlternateKept[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int
 	}
 	a.takeUp(keep)
 	workers := max(1, cfg.Workers)
-	if len(ranks) == 1 || c.grid != nil || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
+	// Runs share what is in memory of an X that is read block by block.
+	if len(ranks) == 1 || c.grid != nil || c.left.window != nil || max(tiles[F](c.Rows), tiles[F](c.Cols)) >= 2*workers || workers == 1 {
 		for i := range ranks {
 			if a.cancelled(ctx) {
 				break
@@ -692,7 +693,7 @@ func (s *pair[F]) revive(j int) {
 	for d := range draws {
 		rows[d] = rng.IntN(s.c.allRows())
 		i, ok := g.holds(rows[d], s.w.Rows)
-		if !ok {
+		if !ok || !s.c.left.holdLine(i) {
 			continue
 		}
 		s.c.left.reach(&ws.lines, i, i+1)

@@ -55,6 +55,9 @@ type side[F kernel.Float] struct {
 	turned      bool
 	missing     *matrix.Mask
 	weights     *matrix.Dense[F]
+	// window holds the lines that are in memory of an X that is read block by
+	// block: list, dense or sparse is then what it holds. Nil where X is in memory.
+	window *window[F]
 	// own and other weigh the rows and the columns of the side.
 	own, other []F
 	// ownTheta and otherTheta hold 1/α by feature, on the side where features
@@ -95,6 +98,8 @@ func NewCells[F kernel.Float](x matrix.Matrix[F], o Observed[F], l *loss.Loss, w
 		} else {
 			c.left.sparse, c.right.sparse = x, turned
 		}
+	default:
+		c.stream(x, o.Listed)
 	}
 	if o.Missing != nil {
 		c.left.missing, c.right.missing = o.Missing, transposeMask(o.Missing)
@@ -114,15 +119,19 @@ type lineSums struct{ weight, weighted, loss float64 }
 func (c *Cells[F]) sumLines(p *pool, fn func(l line[F]) lineSums) (total lineSums) {
 	n := (c.Rows + lineGroup - 1) / lineGroup
 	parts, rooms := make([]lineSums, n), make([]lineRoom[F], p.workers)
-	p.run(n, func(wi, part int) {
-		a, b := part*lineGroup, min((part+1)*lineGroup, c.Rows)
-		c.left.reach(&rooms[wi], a, b)
-		for i := a; i < b; i++ {
-			v := fn(c.left.line(&rooms[wi], i))
-			parts[part].weight += v.weight
-			parts[part].weighted += v.weighted
-			parts[part].loss += v.loss
-		}
+	c.left.blocks(func(from, to int) bool {
+		first := from / lineGroup
+		return p.run((to+lineGroup-1)/lineGroup-first, func(wi, t int) {
+			part := first + t
+			a, b := part*lineGroup, min((part+1)*lineGroup, c.Rows)
+			c.left.reach(&rooms[wi], a, b)
+			for i := a; i < b; i++ {
+				v := fn(c.left.line(&rooms[wi], i))
+				parts[part].weight += v.weight
+				parts[part].weighted += v.weighted
+				parts[part].loss += v.loss
+			}
+		})
 	})
 	for _, v := range parts {
 		total.weight += v.weight
@@ -281,7 +290,7 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, p0, p1 int, x, w []F) {
 	case s.sparse != nil:
 		clear(x[:(p1-p0)*t])
 		for i := a; i < b; i++ {
-			idx, vals := s.sparse.Row(i)
+			idx, vals := s.sparse.Row(s.at(i))
 			from, to := between(idx, p0, p1)
 			for q := from; q < to; q++ {
 				x[(int(idx[q])-p0)*t+i-a] = vals[q]
@@ -292,7 +301,7 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, p0, p1 int, x, w []F) {
 			copy(x[(p-p0)*t:(p-p0)*t+n], s.dense.Data[p*s.dense.Stride+a:])
 		}
 	default:
-		ops.Pack(n, p1-p0, s.dense.Data[a*s.dense.Stride+p0:], s.dense.Stride, x)
+		ops.Pack(n, p1-p0, s.dense.Data[s.at(a)*s.dense.Stride+p0:], s.dense.Stride, x)
 	}
 	repeatLast(x, n, p1-p0)
 	if w == nil {
@@ -408,7 +417,7 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 	case s.sparse != nil:
 		clear(x)
 		for i := a; i < b; i++ {
-			idx, vals := s.sparse.Row(i)
+			idx, vals := s.sparse.Row(s.at(i))
 			for q, p := range idx {
 				x[(i-a)*n+int(p)] = vals[q]
 			}
@@ -472,7 +481,7 @@ func (s *side[F]) line(room *lineRoom[F], i int) line[F] {
 		at, n := (i-room.first)*s.others, s.others
 		l = line[F]{idx: room.every[:n]}
 		if s.inPlace() {
-			l.x = s.dense.Row(i)
+			l.x = s.dense.Row(s.at(i))
 		} else {
 			l.x = room.x[at : at+n]
 		}
@@ -480,7 +489,7 @@ func (s *side[F]) line(room *lineRoom[F], i int) line[F] {
 			l.w = room.w[at : at+n]
 		}
 	} else {
-		l.idx, l.x = s.list.Row(i)
+		l.idx, l.x = s.list.Row(s.at(i))
 		own := F(1)
 		if s.own != nil {
 			own = s.own[i]

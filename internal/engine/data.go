@@ -30,6 +30,9 @@ type Data[F kernel.Float] struct {
 	// process; meanRow and meanColumn are then of the whole what cells gives.
 	grid                *Grid
 	meanRow, meanColumn float64
+	// apart is nil but for an X whose columns are read by themselves: the second
+	// product is then a pass of its own, when all rows are done.
+	apart *sparseStream[F]
 }
 
 // operand is one way to hold X.
@@ -79,12 +82,29 @@ func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 	case *matrix.CSR[F]:
 		d.operand = &sparseOperand[F]{x, transpose(p, x), d.ops}
 		d.block = d.Rows
+	case *matrix.StreamedCSR[F]:
+		d.apart = newSparseStream(x, d.ops)
+		d.operand, d.block = d.apart, x.ByRows.Step
 	default:
 		panic(fmt.Sprintf("engine: unknown matrix %T", x))
 	}
 	d.block = max(1, min(d.block, d.Rows))
 	d.scan(p)
 	return d
+}
+
+// eachColumns calls fn for the columns j0 to j1 of every block of columns that
+// right takes at a time, all of them where X is not read by columns.
+func (d *Data[F]) eachColumns(p *pool, fn func(j0, j1 int) bool) bool {
+	if d.apart == nil {
+		return fn(0, d.Cols)
+	}
+	for j0 := 0; j0 < d.Cols; j0 += d.apart.columns.step {
+		if !d.apart.holdColumns(p, j0) || !fn(j0, min(j0+d.apart.columns.step, d.Cols)) {
+			return false
+		}
+	}
+	return true
 }
 
 // scan adds up X in parts of rows that depend on the shape alone, and looks

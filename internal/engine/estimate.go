@@ -21,6 +21,9 @@ func (c *Cells[F]) Spread(w, h *Tall[F], workers int) float64 {
 	var room lineRoom[F]
 	r, at := []F(nil), 0
 	for i := range c.Rows {
+		if !c.left.holdLine(i) {
+			return 0
+		}
 		c.left.reach(&room, i, i+1)
 		l := c.left.line(&room, i)
 		grow(&r, len(l.idx))
@@ -44,7 +47,7 @@ func (c *Cells[F]) Spread(w, h *Tall[F], workers int) float64 {
 // listed is the number of cells that are visited.
 func (c *Cells[F]) listed() int {
 	if c.left.list != nil {
-		return c.left.list.NNZ()
+		return c.left.nnz()
 	}
 	return c.Rows * c.Cols
 }
@@ -54,26 +57,28 @@ func (c *Cells[F]) listed() int {
 // each feature.
 func (c *Cells[F]) Dispersions(w, h *Tall[F], byFeature bool, workers int) []float64 {
 	p := &pool{ctx: background, workers: max(1, workers)}
-	n := (c.Cols + lineGroup - 1) / lineGroup
 	excess, squares := make([]float64, c.Cols), make([]float64, c.Cols)
 	rooms, rs := make([]lineRoom[F], p.workers), make([][]F, p.workers)
-	p.run(n, func(wi, part int) {
-		a, b := part*lineGroup, min((part+1)*lineGroup, c.Cols)
-		c.right.reach(&rooms[wi], a, b)
-		for j := a; j < b; j++ {
-			l := c.right.line(&rooms[wi], j)
-			grow(&rs[wi], len(l.idx))
-			c.ops.Dots(w.Ld, l.idx, w.Data, w.Ld, h.rows(j, j+1), rs[wi])
-			for q, y := range rs[wi] {
-				weight := 1.0
-				if l.w != nil {
-					weight = float64(l.w[q])
+	c.right.blocks(func(from, to int) bool {
+		return p.run((to-from+lineGroup-1)/lineGroup, func(wi, part int) {
+			a := from + part*lineGroup
+			b := min(a+lineGroup, to)
+			c.right.reach(&rooms[wi], a, b)
+			for j := a; j < b; j++ {
+				l := c.right.line(&rooms[wi], j)
+				grow(&rs[wi], len(l.idx))
+				c.ops.Dots(w.Ld, l.idx, w.Data, w.Ld, h.rows(j, j+1), rs[wi])
+				for q, y := range rs[wi] {
+					weight := 1.0
+					if l.w != nil {
+						weight = float64(l.w[q])
+					}
+					v, e := float64(y), float64(l.x[q])-float64(y)
+					excess[j] += weight * (e*e - v)
+					squares[j] += weight * v * v
 				}
-				v, e := float64(y), float64(l.x[q])-float64(y)
-				excess[j] += weight * (e*e - v)
-				squares[j] += weight * v * v
 			}
-		}
+		})
 	})
 	if !byFeature {
 		all, over := 0.0, 0.0

@@ -434,17 +434,20 @@ func (f *fitter[F]) bothProducts() bool {
 	whole := f.cfg.PenaltyW.Whole()
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
-		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || !whole && !f.crossColumns(r0, r1) {
+		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || !whole && f.x.apart == nil && !f.crossColumns(r0, r1) {
 			return false
 		}
 	}
-	if !whole {
+	if !whole && f.x.apart == nil {
 		return true
 	}
 	for _, s := range f.slots {
-		if !sparsify(f.pool, s.problemW, f.stack.wOut, f.cross, s.off, s.k, sparsifyRounds(f.cfg.PenaltyW), s.rows.pg) {
+		if whole && !sparsify(f.pool, s.problemW, f.stack.wOut, f.cross, s.off, s.k, sparsifyRounds(f.cfg.PenaltyW), s.rows.pg) {
 			return false
 		}
+	}
+	if f.x.apart != nil {
+		return f.crossColumns(0, f.x.Rows)
 	}
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
@@ -585,18 +588,22 @@ func (f *fitter[F]) extrapolateRows(a, b int) {
 func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	w, q := f.stack.made(), f.stack.q
 	grams := f.gramParts
-	chunk := f.pool.columnChunk(f.x.Cols)
-	chunks := (f.x.Cols + chunk - 1) / chunk
-	from, to := f.x.grid.OwnRows(f.x.Rows)
-	return f.x.beforeRight(f.pool, w, r0, r1) && f.pool.run(len(grams)+chunks, func(_, t int) {
-		if t < len(grams) {
-			s := grams[t].slot
-			addGram(f.x.ops, s.s, w, s.off, max(r0, from), min(r1, to), grams[t].part)
-			return
+	first, last := f.x.grid.OwnRows(f.x.Rows)
+	return f.x.beforeRight(f.pool, w, r0, r1) && f.x.eachColumns(f.pool, func(from, to int) bool {
+		if from > 0 {
+			grams = nil
 		}
-		j0 := (t - len(grams)) * chunk
-		j1 := min(j0+chunk, f.x.Cols)
-		f.x.right(r0, r1, j0, j1, w, q)
+		chunk := f.pool.columnChunk(to - from)
+		chunks := (to - from + chunk - 1) / chunk
+		return f.pool.run(len(grams)+chunks, func(_, t int) {
+			if t < len(grams) {
+				s := grams[t].slot
+				addGram(f.x.ops, s.s, w, s.off, max(r0, first), min(r1, last), grams[t].part)
+				return
+			}
+			j0 := from + (t-len(grams))*chunk
+			f.x.right(r0, r1, j0, min(j0+chunk, to), w, q)
+		})
 	})
 }
 

@@ -172,28 +172,34 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 	var sums tileSums
 	n, t := tiles[F](h.side.rows), kernel.TileRows[F]()
 	sums.reset(n, h.from.K)
-	ok := p.run(n, func(wi, i int) {
-		ws := scratch[wi]
-		a, b := i*t, min((i+1)*t, h.side.rows)
-		h.load(ws, a, b)
-		sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
-		if h.lossOnly {
-			return
-		}
-		h.gradient(ws, sums.each[i])
-		if h.update != nil {
-			h.update(h, ws)
-		}
-		if h.atEnd {
-			sums.each[i].reset()
-			h.gradient(ws, sums.each[i])
-		}
-		if h.to != nil {
-			h.cells.ops.Unpack(b-a, ws.k, ws.w, h.to.Data[a*h.to.Ld:], h.to.Ld)
-		}
+	ok := h.side.blocks(func(from, to int) bool {
+		first := from / t
+		return p.run(tiles[F](to-from), func(wi, i int) { h.tile(scratch[wi], first+i, &sums) })
 	})
 	res.loss = sums.addTo(res.sums)
 	return h.cells.grid.sumResult(res), ok
+}
+
+// tile does tile i.
+func (h *halfStep[F]) tile(ws *tileScratch[F], i int, sums *tileSums) {
+	t := kernel.TileRows[F]()
+	a, b := i*t, min((i+1)*t, h.side.rows)
+	h.load(ws, a, b)
+	sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
+	if h.lossOnly {
+		return
+	}
+	h.gradient(ws, sums.each[i])
+	if h.update != nil {
+		h.update(h, ws)
+	}
+	if h.atEnd {
+		sums.each[i].reset()
+		h.gradient(ws, sums.each[i])
+	}
+	if h.to != nil {
+		h.cells.ops.Unpack(b-a, ws.k, ws.w, h.to.Data[a*h.to.Ld:], h.to.Ld)
+	}
 }
 
 // load takes rows of the factor, and their cells where they are kept.

@@ -11,14 +11,20 @@ type Size struct {
 	Stored int
 	Sparse bool
 	// Streamed says that X is not in memory but for the blocks that a pass is
-	// at.
+	// at; Blocks is the number of cells in the largest one of rows and in the
+	// largest one of columns of a streamed sparse X.
 	Streamed bool
+	Blocks   int
 }
 
 // Bytes is what X takes as the passes need it: a sparse X and its transposed
 // copy, of a streamed X two blocks.
 func (s Size) Bytes(element int) float64 {
-	if s.Streamed {
+	const index, pointer = 4, 8
+	switch {
+	case s.Streamed && s.Sparse:
+		return 2 * float64(s.Blocks) * float64(element+index)
+	case s.Streamed:
 		rows := denseBlock[float32](s.Cols)
 		if element == 8 {
 			rows = denseBlock[float64](s.Cols)
@@ -28,7 +34,6 @@ func (s Size) Bytes(element int) float64 {
 	if !s.Sparse {
 		return float64(s.Rows) * float64(s.Cols) * float64(element)
 	}
-	const index, pointer = 4, 8
 	return 2*float64(s.Stored)*float64(element+index) + float64(s.Rows+s.Cols+2)*pointer
 }
 
@@ -84,6 +89,10 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 		bytes += 2 * float64(s.Stored) * element
 	case weighted:
 		bytes += float64(s.Rows) * float64(s.Cols) * element
+	}
+	if s.Streamed && !s.Sparse {
+		// Its rows and its columns, two windows of each.
+		bytes = 2 * element * float64(min(windowLines[F](s.Cols), s.Rows)*s.Cols+min(windowLines[F](s.Rows), s.Cols)*s.Rows)
 	}
 	if !s.Sparse && missing {
 		bytes += float64(s.Rows) * float64(s.Cols) * element

@@ -31,7 +31,7 @@ const (
 func (s *pair[F]) learnsOnline() bool {
 	l := s.c.left
 	return s.c.grid == nil && s.scaled && s.c.steps.RestBySums() && l.rest && !l.byCell && !s.cfg.asks() &&
-		l.rows >= onlineRows && l.list.NNZ() < shortRow*s.w.K*l.rows
+		l.rows >= onlineRows && l.nnz() < shortRow*s.w.K*l.rows
 }
 
 // learnOnline improves a start by stochastic multiplicative updates: for each
@@ -75,6 +75,9 @@ type online[F kernel.Float] struct {
 	decays []F
 	// scale and spread make a row of H from its n and its share.
 	scale, spread []F
+	// streamed is nil but for an X that is read block by block: x and turned are
+	// then those of the part that is learned from.
+	streamed *streamedParts[F]
 }
 
 // onlineFeatures is the number of rows of H in a task.
@@ -82,17 +85,22 @@ const onlineFeatures = 256
 
 func (s *pair[F]) newOnline() *online[F] {
 	x, t := s.c.left.list, s.c.right.list
-	k := s.w.K
-	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.clone(), h: s.h.clone(), n: NewTall[F](x.Cols, k),
-		denom: make([]float64, k), sum: make([]float64, k), share: make([]F, x.Cols), last: make([]int, x.Cols), next: make([]int, x.Cols),
+	k, cols := s.w.K, s.c.Cols
+	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.clone(), h: s.h.clone(), n: NewTall[F](cols, k),
+		denom: make([]float64, k), sum: make([]float64, k), share: make([]F, cols), last: make([]int, cols), next: make([]int, cols),
 		decays: make([]F, onlineBlocks*onlinePasses+1), scale: make([]F, k), spread: make([]F, k)}
 	for i := range o.decays {
 		o.decays[i] = F(math.Pow(onlineDecay, float64(i)))
 	}
-	o.turned = &matrix.CSR[F]{Rows: t.Rows, Cols: t.Cols, RowPtr: t.RowPtr, ColIdx: make([]int32, t.NNZ()), Val: make([]F, t.NNZ())}
-	total := s.c.Mean * float64(x.Rows) * float64(x.Cols)
+	total := s.c.Mean * float64(s.c.Rows) * float64(cols)
+	if s.c.left.window != nil {
+		o.streamed = &streamedParts[F]{left: s.c.left}
+		o.shares(s.c.right, total)
+	} else {
+		o.turned = &matrix.CSR[F]{Rows: t.Rows, Cols: t.Cols, RowPtr: t.RowPtr, ColIdx: make([]int32, t.NNZ()), Val: make([]F, t.NNZ())}
+	}
 	// The start counts as a tenth of a part.
-	for i := range x.Rows {
+	for i := range o.w.Rows {
 		for j, v := range o.w.Row(i) {
 			o.denom[j] += 0.1 / onlineBlocks * float64(v)
 		}
@@ -100,10 +108,13 @@ func (s *pair[F]) newOnline() *online[F] {
 	made := make([][]float64, o.tasks())
 	s.pool.run(len(made), func(_, task int) {
 		sum := make([]float64, k)
-		for f := task * onlineFeatures; f < min((task+1)*onlineFeatures, x.Cols); f++ {
-			o.order(t, f)
-			_, ofFeature, _, _ := o.ops.Scan(o.turned.Val[t.RowPtr[f]:t.RowPtr[f+1]])
-			o.share[f] = F(ofFeature / total)
+		for f := task * onlineFeatures; f < min((task+1)*onlineFeatures, cols); f++ {
+			if o.streamed == nil {
+				a, b := t.RowPtr[f], t.RowPtr[f+1]
+				inParts(t.ColIdx[a:b], t.Val[a:b], o.turned.ColIdx[a:b], o.turned.Val[a:b])
+				_, ofFeature, _, _ := o.ops.Scan(o.turned.Val[a:b])
+				o.share[f] = F(ofFeature / total)
+			}
 			from, to := o.h.Row(f), o.n.Row(f)
 			for j, v := range from {
 				to[j] = F(float64(v) * o.denom[j])
@@ -127,31 +138,36 @@ func (o *online[F]) add(made [][]float64) {
 	}
 }
 
-// order brings the cells of feature f of t into the order of the parts.
-func (o *online[F]) order(t *matrix.CSR[F], f int) {
-	rows, vals := t.Row(f)
+// inParts copies the cells of a feature in the order of the parts.
+func inParts[F kernel.Float](rows []int32, vals []F, toRows []int32, toVals []F) {
 	var at [onlineBlocks + 1]int
 	for _, i := range rows {
 		at[i%onlineBlocks+1]++
 	}
-	at[0] = t.RowPtr[f]
 	for b := range onlineBlocks {
 		at[b+1] += at[b]
 	}
 	for q, i := range rows {
 		to := &at[i%onlineBlocks]
-		o.turned.ColIdx[*to], o.turned.Val[*to] = i, vals[q]
+		toRows[*to], toVals[*to] = i, vals[q]
 		*to++
 	}
 }
 
 // rewind begins a pass.
-func (o *online[F]) rewind() { copy(o.next, o.turned.RowPtr) }
+func (o *online[F]) rewind() {
+	if o.streamed == nil {
+		copy(o.next, o.turned.RowPtr)
+	}
+}
 
 // part learns from the rows of part b: b, b + onlineBlocks, ….
 func (o *online[F]) part(p *pool, b int) bool {
 	k, ld, t := o.w.K, o.w.Ld, kernel.TileRows[F]()
-	rows := (o.x.Rows - b + onlineBlocks - 1) / onlineBlocks
+	rows := (o.w.Rows - b + onlineBlocks - 1) / onlineBlocks
+	if o.streamed != nil && !o.load(p, b) {
+		return false
+	}
 	inverse := make([]F, k)
 	for j := range inverse {
 		if o.sum[j] > 0 {
@@ -164,7 +180,11 @@ func (o *online[F]) part(p *pool, b int) bool {
 		total := make([]float64, k)
 		for at := tile * t; at < min((tile+1)*t, rows); at++ {
 			i := b + at*onlineBlocks
-			idx, vals := o.x.Row(i)
+			line := i
+			if o.streamed != nil {
+				line = at
+			}
+			idx, vals := o.x.Row(line)
 			grow(&room, len(idx))
 			row := o.w.rows(i, i+1)
 			for step := range onlineSteps {

@@ -33,9 +33,12 @@ func (p *Products[F]) Run() *Tall[F] {
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
 		// There are no runs, so that no rows are updated.
-		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || !f.crossColumns(r0, r1) {
+		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || f.x.apart == nil && !f.crossColumns(r0, r1) {
 			return nil
 		}
+	}
+	if f.x.apart != nil && !f.crossColumns(0, f.x.Rows) {
+		return nil
 	}
 	return f.stack.q
 }

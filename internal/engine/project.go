@@ -102,7 +102,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 		for _, v := range worst {
 			r.worst = max(r.worst, v)
 		}
-		if cross && ok {
+		if cross && ok && d.apart == nil {
 			ok = gramOf(p, d.ops, r.gramW, w, 0, r0, r1) && (made != nil || d.crossBlock(p, w, q, r0, r1))
 		}
 	}
@@ -122,6 +122,9 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 	}
 	if !cross {
 		return r, true
+	}
+	if d.apart != nil && !(gramOf(p, d.ops, r.gramW, w, 0, 0, d.Rows) && d.crossBlock(p, w, q, 0, d.Rows)) {
+		return nil, false
 	}
 	sumColumnShares(d.grid, q)
 	sumGrams(d.grid, true, r.gramW)
@@ -183,11 +186,13 @@ func (d *Data[F]) projectColumns(p *pool, r *projection[F], ws []worker[F], h, q
 
 // crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
 func (d *Data[F]) crossBlock(p *pool, w, q *Tall[F], r0, r1 int) bool {
-	chunk := p.columnChunk(d.Cols)
-	chunks := (d.Cols + chunk - 1) / chunk
-	return d.beforeRight(p, w, r0, r1) && p.run(chunks, func(_, t int) {
-		j0 := t * chunk
-		d.right(r0, r1, j0, min(j0+chunk, d.Cols), w, q)
+	return d.beforeRight(p, w, r0, r1) && d.eachColumns(p, func(from, to int) bool {
+		chunk := p.columnChunk(to - from)
+		chunks := (to - from + chunk - 1) / chunk
+		return p.run(chunks, func(_, t int) {
+			j0 := from + t*chunk
+			d.right(r0, r1, j0, min(j0+chunk, to), w, q)
+		})
 	})
 }
 
@@ -248,6 +253,10 @@ func (d *Data[F]) timesInto(p *pool, h, c *Tall[F]) bool {
 func (d *Data[F]) TransposeTimes(w *Tall[F], workers int) *Tall[F] {
 	q := NewTall[F](d.Cols, w.K)
 	p := &pool{ctx: context.Background(), workers: max(1, workers)}
+	if d.apart != nil {
+		d.crossBlock(p, w, q, 0, d.Rows)
+		return q
+	}
 	for r0 := 0; r0 < d.Rows; r0 += d.block {
 		r1 := min(r0+d.block, d.Rows)
 		if !d.hold(p, r0, r1) {

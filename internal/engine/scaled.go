@@ -101,9 +101,14 @@ func (c *Cells[F]) columnMeans(s *side[F], p *pool) []float64 {
 		if x == nil {
 			x = s.sparse
 		}
-		for q, j := range x.ColIdx {
-			sum[j] += float64(x.Val[q])
-		}
+		s.blocks(func(int, int) bool {
+			for q, j := range x.ColIdx {
+				sum[j] += float64(x.Val[q])
+			}
+			return true
+		})
+	case s == c.right && s.window != nil:
+		c.streamedMeans(sum)
 	case s.turned:
 		p.run((len(sum)+columns-1)/columns, func(_, part int) {
 			for i := part * columns; i < min((part+1)*columns, len(sum)); i++ {
@@ -111,14 +116,16 @@ func (c *Cells[F]) columnMeans(s *side[F], p *pool) []float64 {
 			}
 		})
 	default:
-		p.run((len(sum)+columns-1)/columns, func(_, part int) {
-			a, b := part*columns, min((part+1)*columns, len(sum))
-			to := sum[a:b]
-			for i := range s.rows {
-				for j, v := range s.dense.Row(i)[a:b] {
-					to[j] += float64(v)
+		s.blocks(func(from, to int) bool {
+			return p.run((len(sum)+columns-1)/columns, func(_, part int) {
+				a, b := part*columns, min((part+1)*columns, len(sum))
+				add := sum[a:b]
+				for i := from; i < to; i++ {
+					for j, v := range s.dense.Row(s.at(i))[a:b] {
+						add[j] += float64(v)
+					}
 				}
-			}
+			})
 		})
 	}
 	rows := s.rows

@@ -43,7 +43,11 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	step := s.someStep()
 	cfg := s.cfg
 	cfg.MaxIter, cfg.Tol, cfg.LossTol, cfg.TargetError, cfg.Unfinished = someIterations, -1, someLossTol, 0, true
-	part := &alternation[F]{c: s.c.some(s.pool, step), cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
+	cells, ok := s.c.some(s.pool, step)
+	if !ok {
+		return nil, nil, false
+	}
+	part := &alternation[F]{c: cells, cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
 		update: s.searching, searching: s.searching}
 	some := NewTall[F](part.c.Rows, s.w.K)
 	for i := range some.Rows {
@@ -126,11 +130,11 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 		}
 	}
 	w := NewTall[F](s.w.Rows, k)
-	return w, s.pool.run(tiles[F](w.Rows), func(_, t int) {
+	like := func(t int) {
 		a, b := t*tile, min((t+1)*tile, w.Rows)
 		products := NewTall[F](b-a, n)
 		if x := l.dense; x != nil {
-			ops.MulAdd(b-a, y.Ld, l.others, x.Data[a*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
+			ops.MulAdd(b-a, y.Ld, l.others, x.Data[l.at(a)*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
 		}
 		for i := a; i < b; i++ {
 			if i%step == 0 {
@@ -139,10 +143,10 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			}
 			var x []F
 			if l.dense != nil {
-				x = l.dense.Row(i)
+				x = l.dense.Row(l.at(i))
 			} else {
 				var idx []int32
-				idx, x = l.sparse.Row(i)
+				idx, x = l.sparse.Row(l.at(i))
 				ops.Gather(y.Ld, idx, x, y.Data, y.Ld, products.rows(i-a, i-a+1))
 			}
 			total := 0.0
@@ -154,6 +158,9 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 				w.Row(i)[j] = F(factor * float64(v))
 			}
 		}
+	}
+	return w, l.blocks(func(from, to int) bool {
+		return s.pool.run(tiles[F](to-from), func(_, t int) { like(from/tile + t) })
 	})
 }
 
@@ -185,27 +192,36 @@ func nearest[F kernel.Float](beta, total, n float64, p []F, s []float64) (best i
 	return best, factor
 }
 
-// some is the cells of every step-th row; none are listed or weighted.
-func (c *Cells[F]) some(p *pool, step int) *Cells[F] {
+// some is the cells of every step-th row; none are listed or weighted. It reports
+// false where reading failed.
+func (c *Cells[F]) some(p *pool, step int) (*Cells[F], bool) {
 	d, left, right := *c, *c.left, *c.right
 	d.Rows = (c.Rows + step - 1) / step
 	d.left, d.right = &left, &right
 	left.rows, right.others, right.allOther = d.Rows, d.Rows, float64(d.Rows)
 	left.once, right.once = new(sync.Once), new(sync.Once)
+	left.window, right.window, right.turned = nil, nil, true
+	each := func(do func(i, at int)) bool {
+		return c.left.blocks(func(from, to int) bool {
+			for i := (from + step - 1) / step; i*step < to; i++ {
+				do(i, c.left.at(i*step))
+			}
+			return true
+		})
+	}
 	if x := c.left.dense; x != nil {
 		part := matrix.NewDense[F](d.Rows, c.Cols)
-		for i := range d.Rows {
-			copy(part.Row(i), x.Row(i*step))
-		}
 		left.dense, right.dense = part, part
-		return &d
+		return &d, each(func(i, at int) { copy(part.Row(i), x.Row(at)) })
 	}
 	part := &matrix.CSR[F]{Rows: d.Rows, Cols: c.Cols, RowPtr: make([]int, 1, d.Rows+1)}
-	for i := range d.Rows {
-		cols, vals := c.left.sparse.Row(i * step)
+	if !each(func(_, at int) {
+		cols, vals := c.left.sparse.Row(at)
 		part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
 		part.RowPtr = append(part.RowPtr, len(part.Val))
+	}) {
+		return nil, false
 	}
 	left.sparse, right.sparse = part, transpose(p, part)
-	return &d
+	return &d, true
 }

@@ -70,7 +70,7 @@ func TestSome(t *testing.T) {
 	for _, beta := range []float64{0.5, 1} {
 		l := &loss.Loss{Kind: loss.Beta, Beta: beta}
 		for _, x := range []matrix.Matrix[float64]{x, x.Sparse()} {
-			some := NewCells(x, Observed[float64]{}, l, 2).some(&pool{ctx: t.Context(), workers: 2}, step)
+			some, _ := NewCells(x, Observed[float64]{}, l, 2).some(&pool{ctx: t.Context(), workers: 2}, step)
 			want := NewCells[float64](rows, Observed[float64]{}, l, 1)
 			a, errA := some.LossOf(t.Context(), w, h, 2)
 			b, errB := want.LossOf(t.Context(), w, h, 1)

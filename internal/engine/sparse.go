@@ -58,13 +58,21 @@ func (d *sparseOperand[F]) cells() (row, column float64) {
 // residualLoss visits stored cells, and takes the others from ‖WH‖² =
 // ⟨WᵀW, HHᵀ⟩.
 func (d *sparseOperand[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (float64, bool) {
+	total := 0.0
+	ok := residualCells(p, d.x, w, h, off, k, &total)
+	return withGrams(total, w, h, off, k), ok
+}
+
+// residualCells adds Σ x·(x − 2·wh) over the stored cells to total, in parts of
+// rows in order.
+func residualCells[F kernel.Float](p *pool, x *matrix.CSR[F], w, h *Tall[F], off, k int, total *float64) bool {
 	const rows = 64
-	n := (d.x.Rows + rows - 1) / rows
+	n := (x.Rows + rows - 1) / rows
 	sums := make([]float64, n)
 	ok := p.run(n, func(_, t int) {
-		for i := t * rows; i < min((t+1)*rows, d.x.Rows); i++ {
+		for i := t * rows; i < min((t+1)*rows, x.Rows); i++ {
 			wi := w.Data[i*w.Ld+off : i*w.Ld+off+k]
-			cols, vals := d.x.Row(i)
+			cols, vals := x.Row(i)
 			for c, j := range cols {
 				fit := 0.0
 				for l, v := range h.Data[int(j)*h.Ld+off : int(j)*h.Ld+off+k] {
@@ -75,15 +83,19 @@ func (d *sparseOperand[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (flo
 			}
 		}
 	})
-	total := 0.0
 	for _, v := range sums {
-		total += v
+		*total += v
 	}
+	return ok
+}
+
+// withGrams is the loss, given the sum over the stored cells.
+func withGrams[F kernel.Float](total float64, w, h *Tall[F], off, k int) float64 {
 	gw, gh := gram64(w, off, k), gram64(h, off, k)
 	for i, v := range gw {
 		total += v * gh[i]
 	}
-	return max(0, total/2), ok
+	return max(0, total/2)
 }
 
 // gram64 is the k x k Gram matrix of k columns of t from off, in float64.

@@ -92,7 +92,7 @@ func (s *Sum) Join(other Sum) {
 
 // Rows is the fingerprint of the rows of a matrix of package matrix that are the
 // rows from `first` on of another one: that of the whole is that of its parts
-// joined. A dense matrix that is read block by block is read once and has the
+// joined. A matrix that is read block by block is read once and has the
 // fingerprint that it has in memory.
 func Rows(x any, first int) (Sum, error) {
 	switch x := x.(type) {
@@ -104,6 +104,10 @@ func Rows(x any, first int) (Sum, error) {
 		return streamed(x, first)
 	case *matrix.Streamed[float64]:
 		return streamed(x, first)
+	case *matrix.StreamedCSR[float32]:
+		return streamedSparse(x, first)
+	case *matrix.StreamedCSR[float64]:
+		return streamedSparse(x, first)
 	case *matrix.CSR[float32]:
 		return sparse(x, first), nil
 	case *matrix.CSR[float64]:
@@ -148,6 +152,17 @@ func streamed[F matrix.Float](x *matrix.Streamed[F], first int) (all Sum, err er
 			return all, err
 		}
 		all.Join(dense(block, first+r0))
+	}
+	return all, nil
+}
+
+func streamedSparse[F matrix.Float](x *matrix.StreamedCSR[F], first int) (all Sum, err error) {
+	var block matrix.CSR[F]
+	for r0 := 0; r0 < x.Rows; r0 += x.ByRows.Step {
+		if err := x.ByRows.Read(r0, &block); err != nil {
+			return all, err
+		}
+		all.Join(sparse(&block, first+r0))
 	}
 	return all, nil
 }

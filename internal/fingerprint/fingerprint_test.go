@@ -110,3 +110,17 @@ func rowsOf(x matrix.Matrix[float32], from, to int) any {
 	}
 	return nil
 }
+
+// TestStreamedSparse: a sparse matrix has one fingerprint, in memory and read by
+// blocks.
+func TestStreamedSparse(t *testing.T) {
+	d := matrix.NewDense[float32](300, 5)
+	for i := range d.Data {
+		d.Data[i] = float32(i % 3)
+	}
+	x := d.Sparse()
+	want := of(t, func(h *Hash) error { return h.Matrix(x) })
+	if got := of(t, func(h *Hash) error { return h.Matrix(matrix.StreamCSR(x, 128)) }); got != want {
+		t.Errorf("%s by blocks, %s in memory", got, want)
+	}
+}

@@ -373,69 +373,150 @@ func Read[T Number](d *Array) ([]T, error) {
 		return nil, err
 	}
 	defer o.close()
-	if !o.array.Numeric() {
-		return nil, fmt.Errorf("%w: %q holds %s, not numbers", ErrUnsupported, d.Name, o.array.Type)
-	}
-	_, float := any(T(0)).(float32)
-	_, double := any(T(0)).(float64)
-	if !float && !double && o.array.class == classFloat {
-		return nil, fmt.Errorf("%w: %q holds %s where integers are wanted", ErrUnsupported, d.Name, o.array.Type)
-	}
-	if err := o.checkSize(); err != nil {
+	if err := checkNumbers[T](o); err != nil {
 		return nil, err
 	}
 	data := make([]T, o.array.Len())
 	if len(data) == 0 {
 		return data, nil
 	}
-	// The library makes infinities and the largest integers of what does not
-	// fit, so it converts only where everything does.
-	switch data := any(data).(type) {
-	case []float64:
-		return any(data).([]T), readInto(o, a.float64, data)
-	case []int64:
-		return any(data).([]T), readInto(o, a.int64, data)
-	case []float32:
-		if o.array.class != classFloat || o.array.size <= 4 {
-			return any(data).([]T), readInto(o, a.float32, data)
-		}
-		return any(data).([]T), readNarrowed[float32, float64](o, a.float64, data)
-	case []int32:
-		return any(data).([]T), readNarrowed[int32, int64](o, a.int64, data)
+	if !narrows[T](o) {
+		return data, readInto(o, 0, 0, 0, data)
 	}
-	return data, nil
+	const most = 1 << 20
+	return data, o.blocks(most, func(from, to int, memory, file id) error {
+		return readInto(o, memory, file, from, data[from:to])
+	})
 }
 
-// readInto reads all elements at once.
-func readInto[T Number](o *openedArray, typ id, data []T) error {
-	if o.a.H5Dread(o.set, typ, 0, 0, 0, unsafe.Pointer(unsafe.SliceData(data))) < 0 {
+// ReadPart reads what lies between two indices of the first axis, as Read does.
+func ReadPart[T Number](d *Array, from, to int) ([]T, error) {
+	a, leave, err := enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	o, err := a.openArray(d.file, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close()
+	if err := checkNumbers[T](o); err != nil {
+		return nil, err
+	}
+	if len(o.array.Shape) == 0 || from < 0 || to > o.array.Shape[0] || from >= to {
+		return nil, nil
+	}
+	var data []T
+	return data, o.part(from, to, func(first, end int, memory, file id) error {
+		data = make([]T, end-first)
+		return readInto(o, memory, file, first, data)
+	})
+}
+
+// ChunkLength is the number of indices of the first axis that are stored, and
+// decompressed, together; 0 where that is none.
+func (d *Array) ChunkLength() (int, error) {
+	a, leave, err := enter()
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	o, err := a.openArray(d.file, d.Name)
+	if err != nil {
+		return 0, err
+	}
+	defer o.close()
+	return o.chunkLength(), nil
+}
+
+// checkNumbers refuses what cannot be read into T.
+func checkNumbers[T Number](o *openedArray) error {
+	if !o.array.Numeric() {
+		return fmt.Errorf("%w: %q holds %s, not numbers", ErrUnsupported, o.array.Name, o.array.Type)
+	}
+	if isInteger[T]() && o.array.class == classFloat {
+		return fmt.Errorf("%w: %q holds %s where integers are wanted", ErrUnsupported, o.array.Name, o.array.Type)
+	}
+	return o.checkSize()
+}
+
+// narrows reports whether elements are read into a wider type first. The library
+// makes infinities and the largest integers of what does not fit, so it converts
+// only where everything does.
+func narrows[T Number](o *openedArray) bool {
+	switch any(T(0)).(type) {
+	case float32:
+		return o.array.class != classFloat || o.array.size > 4
+	case int32:
+		return true
+	}
+	return false
+}
+
+// readInto reads a selection of the elements, whose first one is number `first`.
+func readInto[T Number](o *openedArray, memory, file id, first int, data []T) error {
+	switch data := any(data).(type) {
+	case []float64:
+		return o.read(o.a.float64, memory, file, unsafe.Pointer(unsafe.SliceData(data)))
+	case []int64:
+		return o.read(o.a.int64, memory, file, unsafe.Pointer(unsafe.SliceData(data)))
+	case []float32:
+		if narrows[float32](o) {
+			return readNarrowed[float32, float64](o, o.a.float64, memory, file, first, data)
+		}
+		return o.read(o.a.float32, memory, file, unsafe.Pointer(unsafe.SliceData(data)))
+	case []int32:
+		return readNarrowed[int32, int64](o, o.a.int64, memory, file, first, data)
+	}
+	return nil
+}
+
+func (o *openedArray) read(typ, memory, file id, to unsafe.Pointer) error {
+	if o.a.H5Dread(o.set, typ, memory, file, 0, to) < 0 {
 		return o.readError()
 	}
 	return nil
 }
 
-// readNarrowed reads by blocks of the wider type S.
-func readNarrowed[T, S Number](o *openedArray, typ id, data []T) error {
-	var block []S
-	const most = 1 << 20
-	return o.blocks(most, func(from, to int, memory, file id) error {
-		block = append(block[:0], make([]S, to-from)...)
-		if o.a.H5Dread(o.set, typ, memory, file, 0, unsafe.Pointer(unsafe.SliceData(block))) < 0 {
-			return o.readError()
+// readNarrowed reads a selection by way of the wider type S.
+func readNarrowed[T, S Number](o *openedArray, typ, memory, file id, first int, data []T) error {
+	block := make([]S, len(data))
+	if err := o.read(typ, memory, file, unsafe.Pointer(unsafe.SliceData(block))); err != nil {
+		return err
+	}
+	for i, v := range block {
+		t := T(v)
+		// A float that overflows is infinite, an integer another one.
+		if S(t) != v && (math.IsInf(float64(t), 0) || isInteger[T]()) {
+			return fmt.Errorf("%w: element %d of %q, %v, does not fit in %T", ErrRange, first+i+1, o.array.Name, v, t)
 		}
-		for i, v := range block {
-			t := T(v)
-			// A float that overflows is infinite, an integer another one.
-			if S(t) != v && (math.IsInf(float64(t), 0) || isInteger[T]()) {
-				return fmt.Errorf("%w: element %d of %q, %v, does not fit in %T", ErrRange, from+i+1, o.array.Name, v, t)
-			}
-			data[from+i] = t
-		}
-		return nil
-	})
+		data[i] = t
+	}
+	return nil
 }
 
 func isInteger[T Number]() bool { return T(1)/T(2) == 0 }
+
+// part calls do with the elements between two indices of the first axis selected.
+func (o *openedArray) part(from, to int, do func(from, to int, memory, file id) error) error {
+	shape := o.array.Shape
+	width := o.array.Len() / max(1, shape[0])
+	start, count := make([]uint64, len(shape)), make([]uint64, len(shape))
+	for axis, n := range shape {
+		count[axis] = uint64(n)
+	}
+	start[0], count[0] = uint64(from), uint64(to-from)
+	if o.a.H5Sselect_hyperslab(o.space, selected, &start[0], nil, &count[0], nil) < 0 {
+		return o.readError()
+	}
+	memory := o.a.H5Screate_simple(int32(len(count)), &count[0], nil)
+	if memory < 0 {
+		return o.readError()
+	}
+	defer o.a.H5Sclose(memory)
+	return do(from*width, to*width, memory, o.space)
+}
 
 // blocks goes through the elements in blocks of about so many along the first
 // axis: whole chunks, as the file has them, so that none is decompressed twice.
@@ -451,20 +532,7 @@ func (o *openedArray) blocks(most int, do func(from, to int, memory, file id) er
 	}
 	for from := 0; from < shape[0]; from += step {
 		to := min(from+step, shape[0])
-		start, count := make([]uint64, len(shape)), make([]uint64, len(shape))
-		for axis, n := range shape {
-			count[axis] = uint64(n)
-		}
-		start[0], count[0] = uint64(from), uint64(to-from)
-		if o.a.H5Sselect_hyperslab(o.space, selected, &start[0], nil, &count[0], nil) < 0 {
-			return o.readError()
-		}
-		memory := o.a.H5Screate_simple(int32(len(count)), &count[0], nil)
-		if memory < 0 {
-			return o.readError()
-		}
-		err := do(from*width, to*width, memory, o.space)
-		o.a.H5Sclose(memory)
+		err := o.part(from, to, do)
 		if err != nil {
 			return err
 		}
