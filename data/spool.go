@@ -3,6 +3,7 @@ package data
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"io"
 	"unsafe"
 
@@ -355,6 +356,10 @@ func (p *mtxReader[F]) elsewhereCells() (*Table[F], error) {
 	}
 	if p.turned {
 		m, n = n, m
+	}
+	const shortest = len("1 1\n")
+	if can := p.room(shortest); p.size >= 0 && can < h.entries {
+		return nil, &Error{Found: fmt.Sprintf("file is cut short: the header promises %d entries, at most %d are there", h.entries, can), Err: ErrTruncated}
 	}
 	t := &Table[F]{X: dims[F](m, n)}
 	if !p.to.found(Shape{Rows: m, Columns: n, Stored: most, Sparse: true, Reading: tripletBytes[F](most)}) {

@@ -16,9 +16,10 @@ import (
 
 // Preset is the fit of the field: the Kullback-Leibler divergence, which is the
 // likelihood of Poisson's counts, and the best of 10 random starts (Alexandrov
-// et al. 2013).
+// et al. 2013). Tolerances are below the defaults: flat signatures are told apart
+// only near the end.
 func Preset() *nmf.Options {
-	return &nmf.Options{Loss: "kl", Init: "random", Runs: 10}
+	return &nmf.Options{Loss: "kl", Init: "random", Runs: 10, Tol: 1e-5, LossTol: 1e-8}
 }
 
 // Names are those of k new signatures: SBS96A, SBS96B, ….
