@@ -44,7 +44,7 @@ func (s *tableSniffer) run(l *csvLayout) (enough bool, err error) {
 	if err := checkText(s.text); err != nil {
 		return true, err
 	}
-	if s.ended && bytes.Count(s.text, []byte{'\r'}) > 1 && bytes.IndexByte(s.text[:len(s.text)-1], '\n') < 0 {
+	if s.ended && loneReturns(s.text) > 1 && bytes.IndexByte(s.text[:len(s.text)-1], '\n') < 0 {
 		return true, &Error{Found: "the lines end in carriage returns alone", Hint: "save the file with newlines", Err: ErrUnsupported}
 	}
 	start, comment := skipPreamble(s.text)
@@ -346,3 +346,17 @@ func guessTable(head []byte) (d delimiter, ok bool) {
 // leastShare is the share of numbers below which text is not taken for a
 // table.
 const leastShare = 0.3
+
+// loneReturns counts the carriage returns that are not within quotes.
+func loneReturns(text []byte) (n int) {
+	quoted := false
+	for _, b := range text {
+		switch {
+		case b == '"':
+			quoted = !quoted
+		case b == '\r' && !quoted:
+			n++
+		}
+	}
+	return n
+}
