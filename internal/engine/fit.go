@@ -345,13 +345,10 @@ func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width i
 
 // pace is that of the momentum.
 func (f *fitter[F]) pace() pace {
-	switch {
-	case !f.cfg.Extrapolate:
-		return still
-	case f.cfg.Solver == "mu":
-		return careful
+	if f.cfg.Extrapolate {
+		return brisk
 	}
-	return brisk
+	return still
 }
 
 // begin makes the slot of a run and the pair that it begins with.
