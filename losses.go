@@ -201,7 +201,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 		f.data = engine.NewData(v.x, opt.Threads)
 	}
 	stage, err := f.settle(l)
-	if err = cmp.Or(f.failure(), err); err != nil {
+	if err = own.outcome(over.outcome(cmp.Or(f.failure(), err))); err != nil {
 		return nil, err
 	}
 	runs, err := f.run(stage, own, opt.MaxIter, opt.Progress)

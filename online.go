@@ -24,14 +24,15 @@ type OnlineOptions struct {
 	// Forget makes rows count less the longer ago they were learnt: of row s of
 	// the first t the sums of H hold (s/t)^Forget (Mairal, Bach, Ponce & Sapiro
 	// 2010, section 3.4.1). Rows were learnt with the H of their time, and the
-	// first H are the worst. Default 2; negative: all rows count alike.
+	// first H are the worst. Default 4, which 0 is
+	// too; negative: all rows count alike.
 	Forget float64 `json:"forget"`
 	// HalfLife, in rows, is for streams that change: a row counts half as much
 	// after so many newer ones, beside what Forget does. Default 0: never.
 	HalfLife float64 `json:"half_life,omitempty"`
 	// NoShuffle takes the rows of an X in memory in their order; else a
-	// permutation by the seed, another one in each pass. A *matrix.Streamed
-	// is always taken in its order.
+	// permutation by the seed, another one in each pass. An X that is
+	// read block by block is always taken in its order.
 	NoShuffle bool `json:"no_shuffle,omitempty"`
 }
 
@@ -181,7 +182,7 @@ type batch[F matrix.Float] struct {
 // start; it gives nil where they are all zero and there is none.
 func (l *Online[F]) accept(x matrix.Matrix[F]) (*batch[F], error) {
 	m, n := x.Dims()
-	if _, streamed := x.(*matrix.Streamed[F]); streamed {
+	if sizeOf(x).Streamed {
 		return nil, fmt.Errorf("%w: a batch is read from disk; give it as a matrix in memory", ErrOption)
 	}
 	if l.columns != 0 && n != l.columns {

@@ -95,6 +95,25 @@ func (b *block[F]) inX(err error, rowNames []string) error {
 // that are listed. Dense ones that must be copied go to room, which is overwritten.
 type reader[F matrix.Float] func(first, rows int, at []int, room *[]F) (*block[F], error)
 
+// readRows reads the rows from, and before to, of an X that is read block by
+// block.
+func readRows[F matrix.Float](x *matrix.StreamedCSR[F], from, to int) (*matrix.CSR[F], error) {
+	part := &matrix.CSR[F]{Rows: to - from, Cols: x.Cols, RowPtr: make([]int, 1, to-from+1)}
+	var held matrix.CSR[F]
+	for r := from; r < to; {
+		base := r / x.ByRows.Step * x.ByRows.Step
+		if err := x.ByRows.Read(base, &held); err != nil {
+			return nil, err
+		}
+		for ; r < min(to, base+held.Rows); r++ {
+			cols, vals := held.Row(r - base)
+			part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
+			part.RowPtr = append(part.RowPtr, len(part.Val))
+		}
+	}
+	return part, nil
+}
+
 func rowsOf[F matrix.Float](x matrix.Matrix[F]) reader[F] {
 	return func(first, rows int, at []int, room *[]F) (*block[F], error) {
 		b := &block[F]{first: first, at: at}
@@ -128,6 +147,12 @@ func rowsOf[F matrix.Float](x matrix.Matrix[F]) reader[F] {
 				cols, vals := x.Row(r)
 				part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
 				part.RowPtr = append(part.RowPtr, len(part.Val))
+			}
+			b.x = part
+		case *matrix.StreamedCSR[F]:
+			part, err := readRows(x, first, first+rows)
+			if err != nil {
+				return nil, err
 			}
 			b.x = part
 		case *matrix.Streamed[F]:
@@ -283,7 +308,7 @@ func (l *Online[F]) epochs(ctx context.Context, x matrix.Matrix[F]) (Status, err
 		return "", fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
 	on, rows := l.opt.Online, rowsOf(x)
-	_, streamed := x.(*matrix.Streamed[F])
+	streamed := sizeOf(x).Streamed
 	var kept *engine.Tall[F]
 	if on.Epochs > 1 {
 		kept = engine.NewTall[F](m, l.k)
@@ -450,6 +475,9 @@ func (m *Model[F]) Update(ctx context.Context, x matrix.Matrix[F], o *Options) (
 	var rowNames []string
 	if o != nil {
 		rowNames = o.RowNames
+	}
+	if rows, _ := x.Dims(); rowNames != nil && len(rowNames) != rows {
+		return nil, fmt.Errorf("%w: %d row names for %d rows", ErrShape, len(rowNames), rows)
 	}
 	l.given.RowNames = rowNames
 	batches := l.info.Batches

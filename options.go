@@ -132,7 +132,8 @@ type Options struct {
 	// many as X has.
 	RowNames, ColumnNames []string `json:"-"`
 	// Checkpoint, unless nil, keeps the state of the fit in a folder, so that it
-	// can be resumed. Of Fit alone; the model does not remember it.
+	// can be resumed. Of Fit and FitRows, not
+	// where rows are learnt online; the model does not remember it.
 	Checkpoint *Checkpoint `json:"-"`
 	// Progress, unless nil, is called from one goroutine after every accepted
 	// iteration of every run, once its KKT residual is known: one pass later.

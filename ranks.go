@@ -212,6 +212,9 @@ func optionFacts(o *Options) []comm.Fact {
 
 // refuseOverRanks refuses what cannot be fitted over ranks.
 func refuseOverRanks[F matrix.Float](o *Options, x matrix.Matrix[F]) error {
+	if o.Online != nil {
+		return errOnlineOverRanks
+	}
 	if o.choosesCells() {
 		return fmt.Errorf("%w: over ranks every cell counts once: weights and missing cells are for a fit in one process", ErrOption)
 	}

@@ -33,6 +33,9 @@ func FitRuns[F matrix.Float](ctx context.Context, c Comm, x matrix.Matrix[F], k 
 	if err == nil && opt.Checkpoint != nil {
 		err = fmt.Errorf("%w: a checkpoint is not there where ranks share the runs; let them share the rows (FitRows)", ErrOption)
 	}
+	if err == nil && opt.Online != nil {
+		err = errOnlineOverRanks
+	}
 	if err := comm.Outcome(c, err); err != nil {
 		return nil, err
 	}
@@ -47,6 +50,9 @@ func FitRuns[F matrix.Float](ctx context.Context, c Comm, x matrix.Matrix[F], k 
 	own.from, own.to = comm.Part(opt.Runs, c.Size(), c.Rank())
 	return fit(ctx, nil, own, x, k, opt, o, began)
 }
+
+// errOnlineOverRanks refuses what has an order that no ranks can share.
+var errOnlineOverRanks = fmt.Errorf("%w: rows are not learnt online over ranks, for each batch begins where the one before has ended", ErrOption)
 
 // share is the part of the runs of a fit that this rank makes, those from, and
 // before to: all of them where no ranks share them.

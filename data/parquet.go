@@ -307,7 +307,7 @@ func (p *parquetReader[F]) checkRows(cols int) (int, error) {
 	return int(rows), nil
 }
 
-// values calls do with the values of a part of a column, some at a time.
+// each calls do with the values of a part of a column, some at a time.
 func (p *parquetReader[F]) each(chunk parquet.ColumnChunk, do func([]parquet.Value) error) (err error) {
 	if p.values == nil {
 		p.values = make([]parquet.Value, 1024)

@@ -43,13 +43,14 @@ func sweepWith[F matrix.Float](ctx context.Context, x matrix.Matrix[F], o *Optio
 		return nil, err
 	}
 	s := &sweep[F]{x: x, o: opt, fit: fit, began: time.Now()}
-	if s.cells, err = newCells(x, &opt.Fit); err != nil {
+	s.cells, err = newCells(x, &opt.Fit)
+	if err := o.outcome(err); err != nil {
 		return nil, err
 	}
 	s.consensus = sampleOf(m, opt.ConsensusSamples, opt.Fit.Seed)
 	s.result = &Result{Loss: defaultLoss(opt.Fit.Loss), Samples: m, Features: n, Seed: opt.Fit.Seed, ConsensusSamples: s.consensus}
 	id, err := identify(x, &opt)
-	if err != nil {
+	if err := o.outcome(err); err != nil {
 		return nil, err
 	}
 	if s.state, err = s.open(id); err != nil {

@@ -232,6 +232,8 @@ func (c *fitCmd) checkRanks(a *app) error {
 		return errStdinOverRanks("fit")
 	}
 	switch {
+	case c.Online:
+		return usagef("fit", "--online does not run over ranks: each batch begins where the one before has ended")
 	case c.Checkpoint != "" && c.Over == "auto":
 		c.Over = "rows"
 	case c.Checkpoint != "" && c.Over == "runs":

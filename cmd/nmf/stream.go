@@ -116,7 +116,7 @@ func openTable[F matrix.Float](a *app, in source, cache string, cells *cellFlags
 
 // openBlocks opens the file itself, or its block file.
 func openBlocks[F matrix.Float](a *app, in source, cache string, o *nmf.Options, r *reading, quiet bool) (*data.Stream[F], error) {
-	columns := o.Loss != "" && o.Loss != "frobenius"
+	columns := o.Online == nil && o.Loss != "" && o.Loss != "frobenius"
 	// What is more than half of the machine's memory is read from the disk in every
 	// pass, and less of it is faster.
 	const part = 0.5

@@ -88,8 +88,8 @@ type alternation[F kernel.Float] struct {
 	underWay[F]
 
 	// update makes the half-steps, scaled says that it needs a metric; safe
-	// cannot raise the loss.
-	// where scaled steps have raised it, searching takes their place for a while.
+	// cannot raise the loss; where scaled steps have raised it, searching takes
+	// their place for a while.
 	update, searching, safe func(h *halfStep[F], ws *tileScratch[F])
 	scaled                  bool
 	// filling, unless nil, is the update of the first iterations, which takes
@@ -654,7 +654,7 @@ func (s *pair[F]) cancel() {
 // becomes the positive part of the residual of a badly fitted sample and W_j
 // zero, which leaves WH as it is. A multiplicative update could not lift that W.
 func (s *pair[F]) repair() bool {
-	if s.pool.ctx.Err() != nil || s.c.grid != nil && s.cancelled(s.ctx) {
+	if s.cancelled(s.ctx) {
 		return false
 	}
 	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()

@@ -127,7 +127,7 @@ func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, 
 		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
 	}
 	f.takeUp()
-	if keep != nil && !x.grid.agree(ctx.Err() == nil) {
+	if (keep != nil || x.grid != nil) && !x.grid.agree(ctx.Err() == nil) {
 		return f.runs, x.grid.Lost()
 	}
 	for f.refill() && len(f.slots) > 0 {

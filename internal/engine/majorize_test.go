@@ -192,7 +192,7 @@ func TestMajorizedIsStationary(t *testing.T) {
 				if part > 0.25 {
 					cfg.Tol = 1e-4
 				}
-				a := &alternation[float64]{c: c, cfg: cfg, runs: make([]*Run[float64], 1), start: func(int) (w, h *Tall[float64]) {
+				a := &alternation[float64]{c: c, ctx: t.Context(), cfg: cfg, runs: make([]*Run[float64], 1), start: func(int) (w, h *Tall[float64]) {
 					_, w, h = drawn[float64](m, n, k-2, 0, 9)
 					return w, h
 				}}

@@ -47,7 +47,7 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	if !ok {
 		return nil, nil, false
 	}
-	part := &alternation[F]{c: cells, cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
+	part := &alternation[F]{c: cells, ctx: s.ctx, cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
 		update: s.searching, searching: s.searching}
 	some := NewTall[F](part.c.Rows, s.w.K)
 	for i := range some.Rows {
