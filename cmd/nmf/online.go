@@ -78,6 +78,12 @@ func (c *fitCmd) checkOnline() error {
 		{c.TargetError != 0, "--target-error"},
 		{c.InitW != "", "--init-w"},
 		{c.Checkpoint != "", "--checkpoint"},
+		{c.Missing != "" && c.Missing != "error", "--missing"},
+		{c.Mask != "", "--mask"},
+		{c.Weights != "", "--weights"},
+		{c.Sigma != "", "--sigma"},
+		{c.RowWeights != "", "--row-weights"},
+		{c.ColumnWeights != "", "--column-weights"},
 		{c.Compression == "on", "--compression on"},
 		{stream && c.Report != "", "--report of a stream (run nmf report on the model)"},
 		{stream && c.Labels != "", "--labels of a stream"},
@@ -124,6 +130,7 @@ type stream[F matrix.Float] struct {
 	// before and last are the last two batches.
 	before, last *data.Rows[F]
 	saved        int // rows that were learnt before the last snapshot
+	read         int // rows of this stream
 }
 
 // learn learns until the stream ends, something is wrong with it, or Ctrl-C, and
@@ -136,8 +143,11 @@ func (s *stream[F]) learn(o *nmf.Options, begin func(o *nmf.Options, features in
 	var ended error
 	err := s.a.interrupts.during("nmf: stopping; the model of the rows so far will be saved (Ctrl-C again quits at once)\n",
 		func(ctx context.Context) error {
-			rows, err := data.OpenRows[F](s.in.path, s.in.options)
+			rows, err := s.open(ctx)
 			if err != nil {
+				if ended = err; errors.Is(err, context.Canceled) {
+					return nil
+				}
 				return err
 			}
 			defer rows.Close()
@@ -169,7 +179,7 @@ func (s *stream[F]) learn(o *nmf.Options, begin func(o *nmf.Options, features in
 	interrupted := errors.Is(ended, context.Canceled)
 	if s.last == nil {
 		if interrupted {
-			return &statusError{1, "interrupted before the first row: there is no model to save"}
+			return &statusError{1, "interrupted before the first rows were learnt (the layout of a text shows in its first 101 lines): there is no model to save"}
 		}
 		return inFile(s.in.name(), ended)
 	}
@@ -191,11 +201,30 @@ func (s *stream[F]) learn(o *nmf.Options, begin func(o *nmf.Options, features in
 		return errors.Join(s.a.printJSON(withoutTrace(model.Info)), err)
 	}
 	if !s.quiet {
-		s.a.printf("read    %s: %s x %s, as a stream\n", s.in.name(), plural(s.online.Rows(), "sample"), plural(model.H.Cols, "feature"))
+		s.a.printf("read    %s: %s x %s, as a stream\n", s.in.name(), plural(s.read, "sample"), plural(model.H.Cols, "feature"))
 		s.a.summarizeFit(&model.Info)
 		s.a.printf("model   %s, W is that of the last %s; look at it with: nmf top %s\n", s.out.path, plural(model.W.Rows, "sample"), shellWord(s.out.path))
 	}
 	return err
+}
+
+// open opens the stream. That waits for its first bytes, which may never come.
+func (s *stream[F]) open(ctx context.Context) (*data.RowStream[F], error) {
+	type opened struct {
+		rows *data.RowStream[F]
+		err  error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		rows, err := data.OpenRows[F](s.in.path, s.in.options)
+		done <- opened{rows, err}
+	}()
+	select {
+	case o := <-done:
+		return o.rows, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // stoppedError is what is wrong with a stream, after some of it has been learnt.
@@ -230,6 +259,7 @@ func (s *stream[F]) batch(rows *data.Rows[F], columns []string) error {
 		return err
 	}
 	s.before, s.last = s.last, rows
+	s.read += rows.X.Rows
 	if every := s.flags.SnapshotEvery; err == nil && every > 0 && s.online.Rows()/every > s.saved/every {
 		if _, saveErr := s.save(); saveErr != nil && !errors.Is(saveErr, nmf.ErrEmpty) {
 			return saveErr

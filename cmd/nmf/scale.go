@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -17,7 +16,7 @@ type scaleCmd struct {
 	Precision string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
 	Sweeps    float64 `group:"Fit" type:"number" default:"3" placeholder:"X" help:"Times that a half-step goes over a row."`
 	Ranks     string  `group:"Machine" default:"1,2,4,8,16,32,64" placeholder:"LIST" help:"Numbers of ranks."`
-	Gflops    float64 `group:"Machine" type:"number" default:"0" placeholder:"X" help:"Useful operations of a rank in the products with X, in 10^9 a second: nmf bench measures them. Default: 100, of a sparse matrix 10."`
+	Gflops    float64 `group:"Machine" type:"number" placeholder:"X" help:"Useful operations of a rank in the products with X, in 10^9 a second: nmf bench measures them. Default: 100, of a sparse matrix 10."`
 	Network   float64 `group:"Machine" type:"number" default:"10" placeholder:"X" help:"What a rank sends and receives, in 10^9 bits a second."`
 	Latency   float64 `group:"Machine" type:"number" default:"5" placeholder:"X" help:"Time of an empty message, in microseconds."`
 	JSON      bool    `group:"Output" help:"Print the result as JSON."`
@@ -106,12 +105,18 @@ func (c *scaleCmd) check() ([]int, error) {
 		above bool
 	}{{"rows", c.Rows, 1, false}, {"columns", c.Columns, 1, false}, {"stored", c.Stored, 0, false}, {"sweeps", c.Sweeps, 1, false},
 		{"gflops", c.Gflops, 0, false}, {"network", c.Network, 0, true}, {"latency", c.Latency, 0, false}} {
+		const most = 1e15
 		switch {
+		case !(f.value <= most):
+			return nil, usagef("scale", "--%s is %v; it must be at most %g", f.flag, f.value, most)
 		case f.above && f.value <= f.least:
 			return nil, usagef("scale", "--%s is %v; it must be above %v", f.flag, f.value, f.least)
-		case f.value < f.least, math.IsInf(f.value, 0):
+		case f.value < f.least:
 			return nil, usagef("scale", "--%s is %v; it must be at least %v", f.flag, f.value, f.least)
 		}
+	}
+	if c.Stored > c.Rows*c.Columns {
+		return nil, usagef("scale", "--stored is %v, and a matrix of %v x %v has fewer cells", c.Stored, c.Rows, c.Columns)
 	}
 	var ranks []int
 	for part := range strings.SplitSeq(c.Ranks, ",") {
