@@ -91,30 +91,13 @@ func (b *block[F]) inX(err error, rowNames []string) error {
 	return err
 }
 
-// reader gives the blocks of an X: `rows` of its rows from row `first` on, or those
-// that are listed. Dense ones that must be copied go to room, which is overwritten.
+// reader gives the blocks of an X, which are asked for one at a time: `rows` of its
+// rows from row `first` on, or those that are listed. Dense ones that must be copied
+// go to room, which is overwritten.
 type reader[F matrix.Float] func(first, rows int, at []int, room *[]F) (*block[F], error)
 
-// readRows reads the rows from, and before to, of an X that is read block by
-// block.
-func readRows[F matrix.Float](x *matrix.StreamedCSR[F], from, to int) (*matrix.CSR[F], error) {
-	part := &matrix.CSR[F]{Rows: to - from, Cols: x.Cols, RowPtr: make([]int, 1, to-from+1)}
-	var held matrix.CSR[F]
-	for r := from; r < to; {
-		base := r / x.ByRows.Step * x.ByRows.Step
-		if err := x.ByRows.Read(base, &held); err != nil {
-			return nil, err
-		}
-		for ; r < min(to, base+held.Rows); r++ {
-			cols, vals := held.Row(r - base)
-			part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
-			part.RowPtr = append(part.RowPtr, len(part.Val))
-		}
-	}
-	return part, nil
-}
-
 func rowsOf[F matrix.Float](x matrix.Matrix[F]) reader[F] {
+	var held heldRows[F]
 	return func(first, rows int, at []int, room *[]F) (*block[F], error) {
 		b := &block[F]{first: first, at: at}
 		copied := func(cols int) *matrix.Dense[F] {
@@ -150,7 +133,7 @@ func rowsOf[F matrix.Float](x matrix.Matrix[F]) reader[F] {
 			}
 			b.x = part
 		case *matrix.StreamedCSR[F]:
-			part, err := readRows(x, first, first+rows)
+			part, err := held.read(x, first, first+rows)
 			if err != nil {
 				return nil, err
 			}
@@ -164,6 +147,33 @@ func rowsOf[F matrix.Float](x matrix.Matrix[F]) reader[F] {
 		}
 		return b, nil
 	}
+}
+
+// heldRows is the block that was read last of a sparse X on disk: several batches
+// are in one.
+type heldRows[F matrix.Float] struct {
+	block matrix.CSR[F]
+	first int
+}
+
+// read gives the rows from, and before to.
+func (h *heldRows[F]) read(x *matrix.StreamedCSR[F], from, to int) (*matrix.CSR[F], error) {
+	part := &matrix.CSR[F]{Rows: to - from, Cols: x.Cols, RowPtr: make([]int, 1, to-from+1)}
+	for r := from; r < to; {
+		if r < h.first || r >= h.first+h.block.Rows {
+			h.first = r / x.ByRows.Step * x.ByRows.Step
+			if err := x.ByRows.Read(h.first, &h.block); err != nil {
+				h.block.Rows = 0
+				return nil, err
+			}
+		}
+		for ; r < min(to, h.first+h.block.Rows); r++ {
+			cols, vals := h.block.Row(r - h.first)
+			part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
+			part.RowPtr = append(part.RowPtr, len(part.Val))
+		}
+	}
+	return part, nil
 }
 
 // inTurn yields the blocks of m rows, in the order of the rows or as order has
