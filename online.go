@@ -230,17 +230,13 @@ func (l *Online[F]) check(x matrix.Matrix[F]) (v *view[F], data *engine.Data[F],
 		v, err = observe(nil, x, &o)
 		return v, nil, err
 	}
-	if err := checkLayout(x); err != nil {
+	if data, err = scanned(x, nil, l.given.ColumnNames, l.opt.Threads); err != nil {
 		return nil, nil, err
 	}
-	data = engine.NewData(x, l.opt.Threads)
-	if data.BadRow >= 0 {
-		return nil, nil, badCell(x, data.BadRow, nil, l.given.ColumnNames)
-	}
-	if err := inRange(data.Largest); err != nil {
+	v = &view[F]{x: x, largest: data.Largest}
+	if v.unit, err = unitOf(data.Largest); err != nil {
 		return nil, nil, err
 	}
-	v = &view[F]{x: x, unit: unit(data.Largest), largest: data.Largest}
 	if v.unit != 1 {
 		v.x = scaled(x, 1/v.unit)
 	}
