@@ -558,7 +558,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	r.KKTW, r.KKTH = rows.sums.residual(bw), columns.sums.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
 	byTarget := s.close(r.RelativeError)
-	if status == Converged && r.KKT > s.cfg.Tol && !byTarget && r.Iterations < s.cfg.MaxIter && s.tol > s.cfg.Tol/64 {
+	if s.cfg.goesOn(status, r.KKT, s.tol, r.Iterations, byTarget) {
 		s.tol /= 2
 		copyTall(s.w, last)
 		if s.cfg.Solver == "mu" {
@@ -569,15 +569,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		s.total = math.Inf(1)
 		return
 	}
-	switch {
-	case r.KKT <= s.cfg.Tol || byTarget:
-		status = Converged
-	case status == Converged && r.Iterations < s.cfg.MaxIter:
-		status = Stalled
-	case status == Converged:
-		status = IterationLimit
-	}
-	r.Status, r.W, r.H = status, last, h.clone()
+	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h.clone()
 }
 
 // solveRows solves every row of W for the run's H to tolerance, from w, and

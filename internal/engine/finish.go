@@ -211,21 +211,14 @@ func (f *fitter[F]) conclude(s *slot[F], p *projection[F]) bool {
 	r.KKTW, r.KKTH = p.after.residual(bw), p.columns.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
 	byTarget := f.close(r.RelativeError)
-	if status == Converged && r.KKT > f.cfg.Tol && !byTarget && r.Iterations < f.cfg.MaxIter && s.tol > f.cfg.Tol/64 {
+	if f.cfg.goesOn(status, r.KKT, s.tol, r.Iterations, byTarget) {
 		s.tol /= 2
 		s.loss, s.columns = min(s.loss, loss), p.columns
 		s.ending, s.w, s.h, s.solved, r.W, r.H = "", w, h, nil, nil, nil
 		return true
 	}
-	switch {
-	case r.KKT <= f.cfg.Tol || byTarget:
-		status = Converged
-	case status == Converged && r.Iterations < f.cfg.MaxIter:
-		status = Stalled
-	case status == Converged:
-		status = IterationLimit
-	}
-	r.Status, s.w, s.h, s.solved = status, nil, nil, nil
+	r.Status = f.cfg.endOf(status, r.KKT, r.Iterations, byTarget)
+	s.w, s.h, s.solved = nil, nil, nil
 	if f.cfg.BestOnly {
 		keepBest(f.runs)
 	}

@@ -151,6 +151,27 @@ func Cancellation[F kernel.Float]() float64 {
 	return 1e-6
 }
 
+// goesOn reports whether a run that was thought to have converged, at the
+// tolerance tol, is found not to by its final half-step: then it goes on with half
+// of that.
+func (c *Config) goesOn(status Status, kkt, tol float64, iterations int, byTarget bool) bool {
+	return status == Converged && kkt > c.Tol && !byTarget && iterations < c.MaxIter && tol > c.Tol/64
+}
+
+// endOf is what a run that was to end with status ends with, now that its final
+// half-step has shown the residual.
+func (c *Config) endOf(status Status, kkt float64, iterations int, byTarget bool) Status {
+	switch {
+	case kkt <= c.Tol || byTarget:
+		return Converged
+	case status == Converged && iterations < c.MaxIter:
+		return Stalled
+	case status == Converged:
+		return IterationLimit
+	}
+	return status
+}
+
 // keepBest drops the factors and the trace of all ended runs but the best.
 func keepBest[F kernel.Float](runs []*Run[F]) {
 	best := Best(runs)
