@@ -363,19 +363,11 @@ type Number interface {
 // fastest. Integers are rounded to the nearest T where T is a float; a number
 // that does not fit in T is an ErrRange.
 func Read[T Number](d *Array) ([]T, error) {
-	a, leave, err := enter()
+	o, leave, err := enterNumbers[T](d)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	o, err := a.openArray(d.file, d.Name)
-	if err != nil {
-		return nil, err
-	}
-	defer o.close()
-	if err := checkNumbers[T](o); err != nil {
-		return nil, err
-	}
 	data := make([]T, o.array.Len())
 	if len(data) == 0 {
 		return data, nil
@@ -391,19 +383,11 @@ func Read[T Number](d *Array) ([]T, error) {
 
 // ReadPart reads what lies between two indices of the first axis, as Read does.
 func ReadPart[T Number](d *Array, from, to int) ([]T, error) {
-	a, leave, err := enter()
+	o, leave, err := enterNumbers[T](d)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	o, err := a.openArray(d.file, d.Name)
-	if err != nil {
-		return nil, err
-	}
-	defer o.close()
-	if err := checkNumbers[T](o); err != nil {
-		return nil, err
-	}
 	if len(o.array.Shape) == 0 || from < 0 || to > o.array.Shape[0] || from >= to {
 		return nil, nil
 	}
@@ -428,6 +412,27 @@ func (d *Array) ChunkLength() (int, error) {
 	}
 	defer o.close()
 	return o.chunkLength(), nil
+}
+
+// enterNumbers opens an array to be read into T; leave closes it.
+func enterNumbers[T Number](d *Array) (o *openedArray, leave func(), err error) {
+	a, out, err := enter()
+	if err != nil {
+		return nil, nil, err
+	}
+	if o, err = a.openArray(d.file, d.Name); err != nil {
+		out()
+		return nil, nil, err
+	}
+	leave = func() {
+		o.close()
+		out()
+	}
+	if err = checkNumbers[T](o); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return o, leave, nil
 }
 
 // checkNumbers refuses what cannot be read into T.
