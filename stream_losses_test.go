@@ -125,19 +125,7 @@ func TestStreamedLossFailure(t *testing.T) {
 		}
 		for after := 0; ; after += 1 + after/3 {
 			s := matrix.StreamCSR(x, 1280)
-			calls := make(chan int, 1)
-			calls <- 0
-			for _, b := range []*matrix.Blocks[float32]{&s.ByRows, &s.ByColumns} {
-				read := b.Read
-				b.Read = func(first int, dst *matrix.CSR[float32]) error {
-					n := <-calls + 1
-					calls <- n
-					if n > after {
-						return broken
-					}
-					return read(first, dst)
-				}
-			}
+			calls := failAfter(s, after, broken)
 			_, err := nmf.Fit(t.Context(), s, k, &o)
 			if n := <-calls; err == nil && n <= after+4 {
 				break

@@ -80,6 +80,25 @@ func streamedSparseSameBits[F matrix.Float](t *testing.T) {
 	}
 }
 
+// failAfter makes the reading of s fail after some reads. The channel that it
+// gives holds their number.
+func failAfter(s *matrix.StreamedCSR[float32], after int, failure error) (calls chan int) {
+	calls = make(chan int, 1)
+	calls <- 0
+	for _, b := range []*matrix.Blocks[float32]{&s.ByRows, &s.ByColumns} {
+		read := b.Read
+		b.Read = func(first int, dst *matrix.CSR[float32]) error {
+			n := <-calls + 1
+			calls <- n
+			if n > after {
+				return failure
+			}
+			return read(first, dst)
+		}
+	}
+	return calls
+}
+
 // TestStreamedSparseFailure: whenever reading fails, the fit fails with that
 // error, and a cell that cannot be factorized is named.
 func TestStreamedSparseFailure(t *testing.T) {
@@ -88,19 +107,7 @@ func TestStreamedSparseFailure(t *testing.T) {
 	for _, init := range []string{"random", "nndsvd"} {
 		for after := range 60 {
 			s := matrix.StreamCSR(x, 128)
-			calls := make(chan int, 1)
-			calls <- 0
-			for _, b := range []*matrix.Blocks[float32]{&s.ByRows, &s.ByColumns} {
-				read := b.Read
-				b.Read = func(first int, dst *matrix.CSR[float32]) error {
-					n := <-calls + 1
-					calls <- n
-					if n > after {
-						return broken
-					}
-					return read(first, dst)
-				}
-			}
+			calls := failAfter(s, after, broken)
 			_, err := nmf.Fit(t.Context(), s, 3, &nmf.Options{Init: init, MaxIter: 2})
 			// Two blocks are read ahead for a pass that does not come.
 			if n := <-calls; err == nil && n <= after+2 {
