@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/bench"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -41,7 +40,7 @@ func BenchmarkIteration(b *testing.B) {
 					o := c.o
 					o.MaxIter, o.Tol, o.LossTol, o.Threads, o.InnerSweeps, o.Compression = 8, -1, -1, 1, 1, "off"
 					o.Progress = func(nmf.Progress) {
-						now := processorTime(b)
+						now := bench.ProcessorTime()
 						if before, last = last, now; before > 0 {
 							least = min(least, last-before)
 						}
@@ -52,13 +51,4 @@ func BenchmarkIteration(b *testing.B) {
 			})
 		}
 	}
-}
-
-// processorTime is what the process has used.
-func processorTime(b *testing.B) time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(t.Nano())
 }

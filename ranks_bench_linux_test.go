@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/bench"
 	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/matrix"
 )
@@ -44,18 +45,18 @@ func BenchmarkRanks(b *testing.B) {
 		b.Run(w.name+"/threads", func(b *testing.B) {
 			o := w.o
 			o.Threads = 2
-			before := processorTime(b)
+			before := bench.ProcessorTime()
 			for b.Loop() {
 				if _, err := nmf.Fit(context.Background(), w.x, w.k, &o); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric((processorTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
+			b.ReportMetric((bench.ProcessorTime()-before).Seconds()/float64(b.N), "cpu-s/op")
 		})
 		b.Run(w.name+"/ranks", func(b *testing.B) {
 			o := w.o
 			o.Threads = 1
-			before := processorTime(b)
+			before := bench.ProcessorTime()
 			for b.Loop() {
 				err := comm.Run(2, func(c comm.Comm) error {
 					m, _ := w.x.Dims()
@@ -67,7 +68,7 @@ func BenchmarkRanks(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric((processorTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
+			b.ReportMetric((bench.ProcessorTime()-before).Seconds()/float64(b.N), "cpu-s/op")
 		})
 	}
 }

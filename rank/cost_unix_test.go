@@ -5,22 +5,12 @@ package rank_test
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/bench"
 	"github.com/partsof/nmf/rank"
 )
-
-// processorTime is what the process has used of the processors, in seconds: other
-// programs do not count.
-func processorTime() float64 {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		panic(err)
-	}
-	return float64(r.Utime.Nano()+r.Stime.Nano()) / 1e9
-}
 
 // BenchmarkCriteria measures what the criteria cost on ALL-AML, k = 2…8 and 50
 // restarts each, in units of the restarts alone:
@@ -30,13 +20,13 @@ func BenchmarkCriteria(b *testing.B) {
 	x, _, _ := leukemia(b)
 	for _, loss := range []string{"frobenius", "kl"} {
 		sweep := func(b *testing.B, criteria ...string) float64 {
-			began := processorTime()
+			began := bench.ProcessorTime()
 			o := &rank.Options{K: []int{2, 3, 4, 5, 6, 7, 8}, Runs: 50, Bootstraps: 50, Criteria: criteria,
 				Fit: nmf.Options{Loss: loss, Threads: 1}}
 			if _, err := rank.Sweep(b.Context(), x, o); err != nil {
 				b.Fatal(err)
 			}
-			return processorTime() - began
+			return (bench.ProcessorTime() - began).Seconds()
 		}
 		bare := 0.0
 		for _, criteria := range [][]string{{"bic"}, {"cv"}, {"bcv"}, {"bootstrap"}, {"silhouette", "amari"}, nil} {

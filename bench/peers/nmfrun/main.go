@@ -18,6 +18,7 @@ import (
 
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/data"
+	"github.com/partsof/nmf/internal/bench"
 	"github.com/partsof/nmf/internal/npy"
 	"github.com/partsof/nmf/matrix"
 )
@@ -128,8 +129,8 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 	var learnt float64
 	if a.online {
 		a.options.W = nil
-		began := processorSeconds()
-		a.options.Progress = func(nmf.Progress) { learnt = processorSeconds() - began }
+		began := bench.ProcessorTime()
+		a.options.Progress = func(nmf.Progress) { learnt = (bench.ProcessorTime() - began).Seconds() }
 	}
 	debug.FreeOSMemory()
 	before := resetPeak()
