@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 )
 
@@ -28,7 +27,7 @@ func (p *pool) run(n int, fn func(worker, task int)) bool {
 		return true
 	}
 	var next, done atomic.Int64
-	work := func(worker int) {
+	share(workers, func(worker int) {
 		for {
 			t := int(next.Add(1)) - 1
 			if t >= n || p.ctx.Err() != nil {
@@ -37,12 +36,6 @@ func (p *pool) run(n int, fn func(worker, task int)) bool {
 			fn(worker, t)
 			done.Add(1)
 		}
-	}
-	var wg sync.WaitGroup
-	for w := 1; w < workers; w++ {
-		wg.Go(func() { work(w) })
-	}
-	work(0)
-	wg.Wait()
+	})
 	return int(done.Load()) == n
 }
