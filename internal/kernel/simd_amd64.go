@@ -204,7 +204,15 @@ func (r *routines[F]) ops() *Ops[F] {
 
 // rowChunk is the number of rows of c that are finished before the next are
 // begun: few enough that they stay in cache while the sums' blocks are added.
-const rowChunk = 256
+// Where the rows of a are long, fewer: then each is read on as far as memory
+// can be fetched ahead, and few enough are read side by side for the processor
+// to see where each goes on.
+func rowChunk(rs, cs int) int {
+	if rs > cs {
+		return 32
+	}
+	return 256
+}
 
 func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F, ldc int) {
 	if !checkMulAdd(m, n, p, a, rs, cs, b, ldb, c, ldc) {
@@ -215,8 +223,8 @@ func (r *routines[F]) doMulAdd(m, n, p int, a []F, rs, cs int, b []F, ldb int, c
 		tiles = r.narrow
 	}
 	vector := r.bytes / sizeof[F]()
-	for i := 0; i < m; i += rowChunk {
-		rows := min(rowChunk, m-i)
+	for i, chunk := 0, rowChunk(rs, cs); i < m; i += chunk {
+		rows := min(chunk, m-i)
 		for l := 0; l < p; l += mulAddBlock {
 			terms, left := min(mulAddBlock, p-l), a[i*rs+l*cs:]
 			for j := 0; j < n; {
