@@ -36,6 +36,12 @@ func (m *Model[F]) likeTheFit(rows, cols int, t *TransformOptions) (*Options, er
 // not Frobenius. It reports whether the data turned out to be whole and plain,
 // and then does nothing.
 func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *projection[F], o *Options, tol float64) (whole bool, err error) {
+	if s, ok := x.(*matrix.Streamed[F]); ok && s.ReadColumns == nil {
+		// Rows are solved on their own, so that nothing reads columns.
+		rows := *s
+		rows.ReadColumns = func(int, []F) error { return fmt.Errorf("%w: X cannot be read by columns", ErrShape) }
+		x = &rows
+	}
 	v, err := observe(nil, x, o)
 	if err != nil {
 		return false, err
@@ -74,7 +80,6 @@ func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *proj
 // scoreCells is Score for such data.
 func (p *projection[F]) scoreCells(ctx context.Context, workers int) (Score, error) {
 	loss, err := p.cells.LossOf(ctx, p.w, p.h, workers)
-	p.cells.Close()
 	if err = cmp.Or(p.cells.Failure(), err); err != nil {
 		return Score{}, err
 	}
@@ -116,28 +121,28 @@ func (m *Model[F]) Impute(ctx context.Context, x matrix.Matrix[F], o *TransformO
 			out.Set(i, j, v)
 		}
 	}
-	switch x := x.(type) {
-	case *matrix.Dense[F]:
-		for i := range rows {
-			for j, v := range x.Row(i) {
+	unstored := like.Missing == missingUnstored || like.Missing == missingZero
+	err = eachRow(x, func(i int, idx []int32, vals []F) error {
+		if idx == nil && len(vals) == cols {
+			for j, v := range vals {
 				keep(i, j, v)
 			}
+			return nil
 		}
-	case *matrix.CSR[F]:
-		unstored := like.Missing == missingUnstored || like.Missing == missingZero
-		for i := range rows {
-			idx, vals := x.Row(i)
-			at := 0
-			for j := range cols {
-				switch {
-				case at < len(idx) && int(idx[at]) == j:
-					keep(i, j, vals[at])
-					at++
-				case !unstored:
-					keep(i, j, 0)
-				}
+		at := 0
+		for j := range cols {
+			switch {
+			case at < len(idx) && int(idx[at]) == j:
+				keep(i, j, vals[at])
+				at++
+			case !unstored:
+				keep(i, j, 0)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package nmf
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/partsof/nmf/internal/engine"
@@ -64,6 +65,40 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 		most = max(most, size.Bytes(element)+start.Memory[F](size.Rows, size.Cols, k))
 	}
 	return most
+}
+
+// Memory estimates how many bytes the model and its Transform or Score of new data
+// hold at most, the data included, from the shape of that alone: stored is the
+// number of cells that sparse data store.
+func (m *Model[F]) Memory(rows, columns, stored int, sparse bool, o *TransformOptions) float64 {
+	return m.projectMemory(engine.Size{Rows: rows, Cols: columns, Stored: stored, Sparse: sparse}, o)
+}
+
+// MemoryOf is Memory for data that are there: of those that are read block by block
+// the blocks count that are in memory.
+func (m *Model[F]) MemoryOf(x matrix.Matrix[F], o *TransformOptions) float64 {
+	return m.projectMemory(sizeOf(x), o)
+}
+
+func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 {
+	fit := &m.Info.Resolved
+	like := Options{Loss: fit.Loss, Beta: fit.Beta, Power: fit.Power, Delta: fit.Delta, Missing: fit.Missing}
+	if o != nil {
+		like.Missing = cmp.Or(o.Missing, like.Missing)
+		like.Mask, like.Weights, like.RowWeights, like.ColumnWeights = o.Mask, o.Weights, o.RowWeights, o.ColumnWeights
+	}
+	l, unstored := like.engineLoss(), like.Missing == missingUnstored || like.Missing == missingZero
+	listed := size.Sparse && (unstored || l.RestBySums() || l.RestByGram())
+	element := float64(64 / kernel.Width[F]())
+	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), threads(o), !like.plain(), listed)
+	dense := float64(size.Rows) * float64(size.Cols) * element
+	if like.Weights != nil {
+		bytes += dense
+	}
+	if !size.Sparse && (like.Mask != nil || like.Missing != "" && like.Missing != missingError) {
+		bytes += dense // a copy without what is missing
+	}
+	return bytes
 }
 
 // cellsMemory is the estimate where cells are weighted or missing, or the loss

@@ -152,3 +152,79 @@ func TestStreamedSomeRows(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamedNewData: the weights, the score and the filled cells of new data that
+// are read by rows alone are those of data in memory.
+func TestStreamedNewData(t *testing.T) {
+	x := lowRank[float32](300, wideRows, 2, 0.2, 1)
+	sparse := sparsePart(lowRank[float32](400, 90, 2, 0.2, 1))
+	for _, o := range []nmf.Options{{Loss: "kl"}, {Loss: "huber"}, {Loss: "beta", Beta: 1.5}, {}} {
+		o.MaxIter = 3
+		m := fit(t, x, 2, &o)
+		want, err := m.Transform(t.Context(), x, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Transform(t.Context(), streamed(x, nil), &nmf.TransformOptions{Threads: 3})
+		if err != nil || bitsOf(asWide(got)) != bitsOf(asWide(want)) {
+			t.Errorf("%s: other weights, %v", o.Loss, err)
+		}
+		a, err := m.Score(t.Context(), x, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := m.Score(t.Context(), streamed(x, nil), nil); err != nil || a != b {
+			t.Errorf("%s: scores %v and %v, %v", o.Loss, a, b, err)
+		}
+		broken := errors.New("the disk is gone")
+		for after := range 8 {
+			calls := 0
+			_, err := m.Score(t.Context(), streamed(x, func(int) error {
+				if calls++; calls > after {
+					return broken
+				}
+				return nil
+			}), &nmf.TransformOptions{Threads: 1})
+			if err != nil && !errors.Is(err, broken) {
+				t.Errorf("%s: reading fails after %d blocks, and the error is %v", o.Loss, after, err)
+			}
+			if after == 0 && err == nil {
+				t.Errorf("%s: no error, though nothing could be read", o.Loss)
+			}
+		}
+	}
+	for _, missing := range []string{"unstored", ""} {
+		m := fit(t, sparse, 2, &nmf.Options{Missing: missing, MaxIter: 3})
+		want, err := m.Impute(t.Context(), sparse, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Impute(t.Context(), matrix.StreamCSR(sparse, 128), nil)
+		if err != nil || bitsOf(asWide(got)) != bitsOf(asWide(want)) {
+			t.Errorf("missing %q: other cells, %v", missing, err)
+		}
+	}
+}
+
+// TestMemoryOfNewData: of new data that are read block by block less is in memory,
+// and what a transform takes grows with all that it is for.
+func TestMemoryOfNewData(t *testing.T) {
+	x := lowRank[float32](300, 290, 2, 0.2, 1)
+	for _, loss := range []string{"", "kl"} {
+		m := fit(t, x, 2, &nmf.Options{Loss: loss, MaxIter: 2})
+		const rows, cols, stored = 1_000_000, 290, 50_000_000
+		dense, sparse := m.Memory(rows, cols, rows*cols, false, nil), m.Memory(rows, cols, stored, true, nil)
+		far := m.MemoryOf(&matrix.Streamed[float32]{Rows: rows, Cols: cols}, nil)
+		farSparse := m.MemoryOf(&matrix.StreamedCSR[float32]{Rows: rows, Cols: cols, Stored: stored, ByRows: matrix.Blocks[float32]{Most: 1 << 20}}, nil)
+		weights := 2.0 * 4 * rows * 2
+		if dense < 4*rows*cols+weights || sparse < 8*stored+weights || far < weights || farSparse < weights {
+			t.Errorf("%q: %g dense, %g sparse, %g and %g block by block", loss, dense, sparse, far, farSparse)
+		}
+		if far > dense/3 || farSparse > sparse/3 {
+			t.Errorf("%q: block by block %g of %g, sparse %g of %g", loss, far, dense, farSparse, sparse)
+		}
+		if at := m.Memory(rows, cols, rows*cols, false, &nmf.TransformOptions{Missing: "nan"}); at < dense+4*rows*cols {
+			t.Errorf("%q: %g with missing cells, %g without", loss, at, dense)
+		}
+	}
+}

@@ -49,6 +49,7 @@ func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *Transfo
 	if err != nil {
 		return nil, err
 	}
+	p.close()
 	d := matrix.NewDense[F](p.w.Rows, p.w.K)
 	for j, s := range m.Scales {
 		if s == 0 {
@@ -77,6 +78,7 @@ func (m *Model[F]) Score(ctx context.Context, x matrix.Matrix[F], o *TransformOp
 	if err != nil {
 		return Score{}, err
 	}
+	defer p.close()
 	if p.cells != nil {
 		return p.scoreCells(ctx, threads(o))
 	}
@@ -108,6 +110,16 @@ type projection[F matrix.Float] struct {
 	scale []float64
 	// cells is the data where its loss is not the plain one; data is then nil.
 	cells *engine.Cells[F]
+}
+
+// close ends reading from data that are read block by block.
+func (p *projection[F]) close() {
+	if p.data != nil {
+		p.data.Close()
+	}
+	if p.cells != nil {
+		p.cells.Close()
+	}
 }
 
 func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*projection[F], error) {
@@ -158,7 +170,9 @@ func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *Transform
 		}
 	}
 	p.h = m.basis(p.scale)
-	_, err = p.data.Project(ctx, p.w, p.h, asked, tol, threads(o))
+	if _, err = p.data.Project(ctx, p.w, p.h, asked, tol, threads(o)); err != nil {
+		p.close()
+	}
 	return p, err
 }
 

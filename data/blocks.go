@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 	"unsafe"
 
 	"github.com/partsof/nmf/internal/blockfile"
@@ -34,6 +33,9 @@ type BlockOptions struct {
 	// Making, unless nil, is called before a block file is made, with why and its
 	// path.
 	Making func(why, path string)
+	// Waiting, unless nil, is called before it is waited for another process that
+	// makes the same file.
+	Waiting func(path string)
 }
 
 // blockExtension ends the name of a block file.
@@ -46,7 +48,8 @@ const blockExtension = ".nmf-blocks"
 //
 // A block file belongs to one source and one way to read it. It is made anew
 // where the source has changed (in size or date, and then in content), or where
-// the file is damaged. Errors are those of Read, and those of writing.
+// the file is damaged. Of several processes that want the same one, one makes it
+// and the others wait for it. Errors are those of Read, and those of writing.
 func OpenBlocks[F matrix.Float](path string, o *ReadOptions, b BlockOptions) (*Stream[F], error) {
 	if o == nil {
 		o = &ReadOptions{}
@@ -68,10 +71,19 @@ func OpenBlocks[F matrix.Float](path string, o *ReadOptions, b BlockOptions) (*S
 	if s != nil || err != nil {
 		return s, err
 	}
+	m, err := beginMaking(blocks, b.Waiting)
+	if err != nil {
+		return nil, err
+	}
+	defer m.done()
+	// Another process may have made it in between.
+	if s, why, err = reuse[F](blocks, parts, reading, b.Columns); s != nil || err != nil {
+		return s, err
+	}
 	if b.Making != nil {
 		b.Making(why, blocks)
 	}
-	if err := makeBlocks[F](path, blocks, reading, o, parts, b); err != nil {
+	if err := makeBlocks[F](path, m, reading, o, parts, b); err != nil {
 		return nil, err
 	}
 	f, err := blockfile.Open[F](blocks)
@@ -263,7 +275,7 @@ func blockError(path string, err error) error {
 		if errors.As(cause, &pe) {
 			cause = pe.Err
 		}
-		return &Error{File: write.Folder, Found: "the blocks could not be written: " + cause.Error(), Hint: "free some space, or name another folder with --cache", Err: err}
+		return &Error{File: folderOf(write), Found: "the blocks could not be written: " + cause.Error(), Hint: "free some space, or name another folder with --cache", Err: err}
 	case errors.Is(err, blockfile.ErrDamaged):
 		return &Error{File: path, Found: err.Error(), Hint: "run it again: the file is removed, and made anew", Err: ErrFormat}
 	case errors.As(err, &pe):
@@ -272,21 +284,10 @@ func blockError(path string, err error) error {
 	return &Error{File: path, Found: err.Error(), Err: err}
 }
 
-// removeStale removes what programs that were killed have left unfinished in a
-// folder of block files.
-func removeStale(folder string) {
-	const age = 24 * time.Hour
-	names, _ := filepath.Glob(filepath.Join(folder, ".nmf-*.tmp"))
-	for _, name := range names {
-		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > age {
-			_ = os.Remove(name)
-		}
-	}
-}
-
 // makeBlocks makes the block file of a source.
-func makeBlocks[F matrix.Float](path, blocks, reading string, o *ReadOptions, parts []blockfile.Part, b BlockOptions) error {
-	removeStale(filepath.Dir(blocks))
+func makeBlocks[F matrix.Float](path string, m *making, reading string, o *ReadOptions, parts []blockfile.Part, b BlockOptions) error {
+	folder := filepath.Dir(m.blocks)
+	removeStale(folder)
 	const least, most, part = 8 << 20, 256 << 20, 10
 	room := most
 	if b.Memory > 0 {
@@ -307,7 +308,7 @@ func makeBlocks[F matrix.Float](path, blocks, reading string, o *ReadOptions, pa
 	}()
 	var t *Table[F]
 	var to elsewhere[F]
-	err := blockfile.Build(blocks, blockfile.Options{Room: room, Columns: b.Columns, Compress: b.Compress, Transpose: o.Transpose}, func(builder *blockfile.Builder[F]) (err error) {
+	err := blockfile.Build(m.path(), blockfile.Options{Room: room, Columns: b.Columns, Compress: b.Compress, Transpose: o.Transpose}, func(builder *blockfile.Builder[F]) (err error) {
 		to.b = builder
 		if t, err = spool(path, o, &to); err != nil {
 			return err
@@ -336,9 +337,12 @@ func makeBlocks[F matrix.Float](path, blocks, reading string, o *ReadOptions, pa
 		}
 		return nil
 	})
+	if err == nil {
+		err = m.publish()
+	}
 	var own *Error
 	if err != nil && !errors.As(err, &own) {
-		err = &blockfile.WriteError{Folder: filepath.Dir(blocks), Err: err}
+		err = &blockfile.WriteError{Folder: folder, Err: err}
 	}
-	return blockError(blocks, err)
+	return blockError(m.blocks, err)
 }

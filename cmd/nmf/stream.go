@@ -126,5 +126,7 @@ func openBlocks[F matrix.Float](a *app, in source, cache string, o *nmf.Options,
 	}
 	return data.OpenBlocks[F](in.path, in.options, data.BlockOptions{Folder: cache, Memory: r.limit, Columns: columns, Compress: total > 0 && r.bytes > part*total, Making: func(why, path string) {
 		a.note(quiet, "%s: %s: its blocks are written to %s, once", in.name(), why, path)
+	}, Waiting: func(path string) {
+		a.note(quiet, "%s: another process writes its blocks to %s: waiting for it", in.name(), path)
 	}})
 }

@@ -19,11 +19,12 @@ import (
 	"strconv"
 
 	"github.com/partsof/nmf/internal/atomicfile"
+	"github.com/partsof/nmf/internal/filelock"
 )
 
 // Errors of a folder.
 var (
-	ErrInUse   = errors.New("is in use by another process")
+	ErrInUse   = filelock.ErrInUse
 	ErrForeign = errors.New("holds other things")
 	ErrDamaged = errors.New("damaged")
 )
@@ -42,7 +43,7 @@ var (
 // it.
 type Folder struct {
 	path string
-	lock *os.File
+	lock *filelock.Lock
 	// whole are the checkpoints to keep, the oldest first.
 	whole []string
 	last  int64
@@ -64,7 +65,7 @@ func Open(path string) (*Folder, error) {
 			return nil, fmt.Errorf("%s %w, such as %s; name a new or an empty folder", path, ErrForeign, n)
 		}
 	}
-	lock, err := lockFile(filepath.Join(path, lockName))
+	lock, err := filelock.Try(filepath.Join(path, lockName))
 	if errors.Is(err, ErrInUse) {
 		return nil, fmt.Errorf("%s %w; name another folder, or wait for its end", path, err)
 	}
@@ -228,11 +229,7 @@ func Remove(path string) error {
 
 // discard removes the lock and the folder, where nothing else is in it.
 func (f *Folder) discard() error {
-	name := f.lock.Name()
-	if !removesOpen {
-		f.lock.Close()
-	}
-	if err := os.Remove(name); err != nil && removesOpen {
+	if err := f.lock.Discard(); err != nil {
 		return err
 	}
 	os.Remove(f.path)

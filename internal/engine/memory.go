@@ -122,3 +122,28 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	}
 	return bytes + factors*element + sums + float64(workers)*scratch*element
 }
+
+// ProjectMemory estimates the most bytes that Project holds at a time, X included:
+// w twice, the fixed factor and what is made of it, the sums of the tiles, and the
+// scratch of every worker; cells says that it is Cells that do it, listed that they
+// visit the stored cells alone.
+func ProjectMemory[F kernel.Float](s Size, k, workers int, cells, listed bool) float64 {
+	element := float64(64 / kernel.Width[F]())
+	bytes := s.Bytes(int(element))
+	if cells && s.Streamed && !s.Sparse {
+		bytes = 2 * element * float64(min(windowLines[F](s.Cols), s.Rows)*s.Cols)
+	}
+	padded, tile := float64(kernel.Pad[F](k)), float64(kernel.TileRows[F]())
+	factors := 2*float64(s.Rows)*padded + 4*float64(s.Cols)*padded
+	const number = 8
+	sums := float64(tiles[F](s.Rows)) * float64(4*k*number)
+	scratch := 16*float64(k)*tile + 3*tile*padded + number*float64(k)*float64(k)
+	if cells && !listed {
+		kept := float64(s.Cols) * tile
+		if kept*element > panelKept {
+			kept = panelRows * tile
+		}
+		scratch += 2*kept + 4*panelRows*tile + 2*lineGroup*float64(s.Cols)
+	}
+	return bytes + factors*element + sums + float64(workers)*scratch*element
+}
