@@ -67,8 +67,7 @@ func OpenBlocks[F matrix.Float](path string, o *ReadOptions, b BlockOptions) (*S
 	}
 	reading := readingOf[F](o)
 	blocks := filepath.Join(folder, blockName(path, parts, reading))
-	s, why, err := reuse[F](blocks, parts, reading, b.Columns)
-	if s != nil || err != nil {
+	if s, _, err := reuse[F](blocks, parts, reading, b.Columns); s != nil || err != nil {
 		return s, err
 	}
 	m, err := beginMaking(blocks, b.Waiting)
@@ -77,7 +76,8 @@ func OpenBlocks[F matrix.Float](path string, o *ReadOptions, b BlockOptions) (*S
 	}
 	defer m.done()
 	// Another process may have made it in between.
-	if s, why, err = reuse[F](blocks, parts, reading, b.Columns); s != nil || err != nil {
+	s, why, err := reuse[F](blocks, parts, reading, b.Columns)
+	if s != nil || err != nil {
 		return s, err
 	}
 	if b.Making != nil {

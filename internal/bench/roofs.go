@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/partsof/nmf/internal/kernel"
@@ -66,7 +67,7 @@ func (r *runner) peaks() {
 func peak[F matrix.Float](r *runner, tier string, threads int) Peak {
 	const rounds = 1 << 17
 	flops := threads * kernel.PeakFMA[F](tier, rounds)
-	t := r.time(func() { together(threads, func(int) { kernel.PeakFMA[F](tier, rounds) }) })
+	t := r.timeTogether(threads, func(int) { kernel.PeakFMA[F](tier, rounds) })
 	return Peak{tier, precision[F](), threads, rate(float64(flops), t.best), share(t.best, t.median)}
 }
 
@@ -78,6 +79,28 @@ func together(threads int, fn func(thread int)) {
 	}
 	fn(0)
 	wg.Wait()
+}
+
+// timeTogether is time for a loop that several threads go through at once. Each
+// repeats it by itself for a tenth of MinTime before they meet again, so that waking
+// threads does not count.
+func (r *runner) timeTogether(threads int, loop func(thread int)) timing {
+	if threads == 1 {
+		return r.time(func() { loop(0) })
+	}
+	loop(0)
+	began := time.Now()
+	loop(0)
+	const part = 10
+	repeats := 1 + int(r.MinTime/part/max(1, time.Since(began)))
+	t := r.time(func() {
+		together(threads, func(i int) {
+			for range repeats {
+				loop(i)
+			}
+		})
+	})
+	return timing{t.best / float64(repeats), t.median / float64(repeats)}
 }
 
 // peakOf is the peak of the tier in use, for the roof of a pass.
@@ -149,7 +172,7 @@ func (r *runner) bandwidth(b *Bandwidth) {
 	}
 	bytes := float64(len(parts) * len(parts[0].all) * 8)
 	run := func(loop func(s *stream)) float64 {
-		return rate(bytes, r.time(func() { together(b.Threads, func(i int) { loop(&parts[i]) }) }).best)
+		return rate(bytes, r.timeTogether(b.Threads, func(i int) { loop(&parts[i]) }).best)
 	}
 	b.Read = max(run((*stream).search), run((*stream).gather96), run((*stream).gather128))
 	b.Copy = run((*stream).copy)
