@@ -2,6 +2,7 @@ package engine
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,7 +12,8 @@ import (
 // between them, and to wake a thread that sleeps can take as long as one of
 // them does: a tenth of a millisecond on some machines. So a worker that has
 // done its part of a section stays awake for a while to see whether there is
-// another, and whoever waits for the workers does so awake at first.
+// another, and whoever waits for the workers does so awake at first, unless there
+// are more workers than processors: then it would be in their way.
 
 // patience is for how long: about what sleeping and waking cost.
 const patience = 200 * time.Microsecond
@@ -62,7 +64,9 @@ func share(n int, work func(worker int)) {
 		go (&helper{section: s, worker: worker}).serve()
 	}
 	work(0)
-	awake(func() bool { return s.left.Load() == 0 })
+	if n <= runtime.GOMAXPROCS(0) {
+		awake(func() bool { return s.left.Load() == 0 })
+	}
 	s.done.Wait()
 }
 
@@ -92,13 +96,12 @@ func (h *helper) stays() bool {
 	}
 	crew.Lock()
 	defer crew.Unlock()
-	for i, f := range crew.free {
-		if f == h {
-			crew.free = append(crew.free[:i], crew.free[i+1:]...)
-			return false
-		}
+	i := slices.Index(crew.free, h)
+	if i < 0 {
+		return true // called in the last moment
 	}
-	return true
+	crew.free = slices.Delete(crew.free, i, i+1)
+	return false
 }
 
 // awake waits until a condition holds, or as long as it is worth to.

@@ -106,21 +106,28 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	if max(tiles[F](s.Rows), tiles[F](s.Cols)) < 2*workers {
 		atOnce = min(runs, workers)
 	}
-	longer, tile := float64(max(s.Rows, s.Cols)), float64(kernel.TileRows[F]())
-	padded := float64(kernel.Pad[F](k))
+	longer, padded := float64(max(s.Rows, s.Cols)), float64(kernel.Pad[F](k))
 	factors := float64(5*atOnce+1) * float64(s.Rows+s.Cols) * padded
 	factors += 2 * float64(atOnce) * longer * padded
 	const number = 8
 	sums := float64(atOnce) * float64(max(tiles[F](s.Rows), tiles[F](s.Cols))) * float64(2*k*number)
-	scratch := 16*float64(k)*tile + 3*tile*padded + number*float64(k)*float64(k)
-	if !listed {
-		kept := longer * tile
+	return bytes + factors*element + sums + float64(workers)*scratchBytes[F](k, longer, !listed)
+}
+
+// scratchBytes is what a worker takes that updates rows of k components; panels says
+// that it forms WH in panels, of lines of so many cells.
+func scratchBytes[F kernel.Float](k int, line float64, panels bool) float64 {
+	const number = 8
+	element, tile := float64(64/kernel.Width[F]()), float64(kernel.TileRows[F]())
+	scratch := 16*float64(k)*tile + 3*tile*float64(kernel.Pad[F](k)) + number*float64(k)*float64(k)
+	if panels {
+		kept := line * tile
 		if kept*element > panelKept {
 			kept = panelRows * tile
 		}
-		scratch += 2*kept + 4*panelRows*tile + 2*lineGroup*longer
+		scratch += 2*kept + 4*panelRows*tile + 2*lineGroup*line
 	}
-	return bytes + factors*element + sums + float64(workers)*scratch*element
+	return scratch * element
 }
 
 // ProjectMemory estimates the most bytes that Project holds at a time, X included:
@@ -133,17 +140,9 @@ func ProjectMemory[F kernel.Float](s Size, k, workers int, cells, listed bool) f
 	if cells && s.Streamed && !s.Sparse {
 		bytes = 2 * element * float64(min(windowLines[F](s.Cols), s.Rows)*s.Cols)
 	}
-	padded, tile := float64(kernel.Pad[F](k)), float64(kernel.TileRows[F]())
+	padded := float64(kernel.Pad[F](k))
 	factors := 2*float64(s.Rows)*padded + 4*float64(s.Cols)*padded
 	const number = 8
 	sums := float64(tiles[F](s.Rows)) * float64(4*k*number)
-	scratch := 16*float64(k)*tile + 3*tile*padded + number*float64(k)*float64(k)
-	if cells && !listed {
-		kept := float64(s.Cols) * tile
-		if kept*element > panelKept {
-			kept = panelRows * tile
-		}
-		scratch += 2*kept + 4*panelRows*tile + 2*lineGroup*float64(s.Cols)
-	}
-	return bytes + factors*element + sums + float64(workers)*scratch*element
+	return bytes + factors*element + sums + float64(workers)*scratchBytes[F](k, float64(s.Cols), cells && !listed)
 }
