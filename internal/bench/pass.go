@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/partsof/nmf/internal/engine"
@@ -130,18 +127,8 @@ func besidePeak[F matrix.Float](r *runner, flops float64, threads int, fn func()
 	const rounds = 1 << 14
 	tier := kernel.For[F]().Tier
 	peak := func() float64 {
-		var awake atomic.Int64
-		seconds := make([]float64, threads)
-		together(threads, func(i int) {
-			// To wake a thread can take as long as the loop.
-			for awake.Add(1); awake.Load() < int64(threads); {
-				runtime.Gosched()
-			}
-			began := time.Now()
-			kernel.PeakFMA[F](tier, rounds)
-			seconds[i] = time.Since(began).Seconds()
-		})
-		return slices.Max(seconds) / float64(threads*kernel.PeakFMA[F](tier, 1)*rounds)
+		seconds := together(threads, func(int) { kernel.PeakFMA[F](tier, rounds) })
+		return seconds / float64(threads*kernel.PeakFMA[F](tier, 1)*rounds)
 	}
 	peak()
 	shares := make([]float64, 0, 2*r.Repeats+1)

@@ -3,7 +3,10 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -71,24 +74,35 @@ func peak[F matrix.Float](r *runner, tier string, threads int) Peak {
 	return Peak{tier, precision[F](), threads, rate(float64(flops), t.best), share(t.best, t.median)}
 }
 
-// together calls fn on a number of goroutines and waits for all.
-func together(threads int, fn func(thread int)) {
+// together calls fn on a number of goroutines and gives the seconds of the slowest.
+// They begin when all are awake: to wake a thread can take as long as fn.
+func together(threads int, fn func(thread int)) float64 {
+	var awake atomic.Int64
+	seconds := make([]float64, threads)
+	run := func(i int) {
+		for awake.Add(1); awake.Load() < int64(threads); {
+			runtime.Gosched()
+		}
+		began := time.Now()
+		fn(i)
+		seconds[i] = time.Since(began).Seconds()
+	}
 	var wg sync.WaitGroup
 	for i := 1; i < threads; i++ {
-		wg.Go(func() { fn(i) })
+		wg.Go(func() { run(i) })
 	}
-	fn(0)
+	run(0)
 	wg.Wait()
+	return slices.Max(seconds)
 }
 
 // timeTogether is time for a loop that several threads go through at once. Each
 // repeats it by itself for a tenth of MinTime before they meet again, so that waking
 // threads does not count.
 func (r *runner) timeTogether(threads int, loop func(thread int)) timing {
-	if threads == 1 {
+	if threads == 1 || r.ctx.Err() != nil {
 		return r.time(func() { loop(0) })
 	}
-	loop(0)
 	began := time.Now()
 	loop(0)
 	const part = 10
