@@ -11,24 +11,26 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// likeTheFit gives the options of a fit that concern the loss of new data.
-func (m *Model[F]) likeTheFit(rows, cols int, t *TransformOptions) (*Options, error) {
+// ofNewData gives the options of a fit that concern the loss of new data, as they
+// are told.
+func (m *Model[F]) ofNewData(t *TransformOptions) *Options {
 	fit := &m.Info.Resolved
-	o := &Options{Loss: fit.Loss, Beta: fit.Beta, Power: fit.Power, Dispersion: fit.Dispersion, DispersionBy: fit.DispersionBy, Delta: fit.Delta,
-		Missing: t.Missing, Mask: t.Mask, Weights: t.Weights, RowWeights: t.RowWeights, ColumnWeights: t.ColumnWeights,
-		RowNames: t.RowNames, ColumnNames: t.ColumnNames, Threads: t.Threads, Init: "random",
+	return &Options{Loss: fit.Loss, Beta: fit.Beta, Power: fit.Power, Dispersion: fit.Dispersion, DispersionBy: fit.DispersionBy, Delta: fit.Delta,
+		Missing: cmp.Or(t.Missing, fit.Missing), Mask: t.Mask, Weights: t.Weights, RowWeights: t.RowWeights, ColumnWeights: t.ColumnWeights,
+		RowNames: t.RowNames, ColumnNames: t.ColumnNames, Threads: threads(t), Init: "random",
 		PenaltyW: fit.PenaltyW.ofNewSamples()}
-	o.Threads = threads(t)
-	if o.Missing == "" {
-		o.Missing = fit.Missing
-	}
+}
+
+// likeTheFit is ofNewData, checked and filled in.
+func (m *Model[F]) likeTheFit(rows, cols int, t *TransformOptions) (*Options, error) {
+	o := m.ofNewData(t)
 	if o.Loss == absolute {
 		o.Delta = 0 // it is not an option there
 	}
 	if err := o.resolveLoss(rows, cols); err != nil {
 		return nil, err
 	}
-	o.Delta = fit.Delta
+	o.Delta = m.Info.Resolved.Delta
 	return o, nil
 }
 
@@ -121,7 +123,7 @@ func (m *Model[F]) Impute(ctx context.Context, x matrix.Matrix[F], o *TransformO
 			out.Set(i, j, v)
 		}
 	}
-	unstored := like.Missing == missingUnstored || like.Missing == missingZero
+	unstored := like.unstored()
 	err = eachRow(x, func(i int, idx []int32, vals []F) error {
 		if idx == nil && len(vals) == cols {
 			for j, v := range vals {

@@ -42,6 +42,17 @@ func (o *Options) choosesCells() bool {
 	return o.Missing != "" && o.Missing != missingError || o.Mask != nil || o.Weights != nil || o.RowWeights != nil || o.ColumnWeights != nil
 }
 
+// unstored reports whether the cells that a sparse X does not store are missing.
+func (o *Options) unstored() bool {
+	return o.Missing == missingUnstored || o.Missing == missingZero
+}
+
+// listed reports whether the stored cells of a sparse X are all that are visited.
+func (o *Options) listed() bool {
+	l := o.engineLoss()
+	return o.unstored() || l.RestBySums() || l.RestByGram()
+}
+
 // resolveLoss fills in and checks what concerns the loss and the cells, before
 // the rest is resolved.
 func (o *Options) resolveLoss(m, n int) error {

@@ -81,16 +81,9 @@ func (m *Model[F]) MemoryOf(x matrix.Matrix[F], o *TransformOptions) float64 {
 }
 
 func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 {
-	fit := &m.Info.Resolved
-	like := Options{Loss: fit.Loss, Beta: fit.Beta, Power: fit.Power, Delta: fit.Delta, Missing: fit.Missing}
-	if o != nil {
-		like.Missing = cmp.Or(o.Missing, like.Missing)
-		like.Mask, like.Weights, like.RowWeights, like.ColumnWeights = o.Mask, o.Weights, o.RowWeights, o.ColumnWeights
-	}
-	l, unstored := like.engineLoss(), like.Missing == missingUnstored || like.Missing == missingZero
-	listed := size.Sparse && (unstored || l.RestBySums() || l.RestByGram())
+	like := m.ofNewData(cmp.Or(o, &TransformOptions{}))
 	element := float64(64 / kernel.Width[F]())
-	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), threads(o), !like.plain(), listed)
+	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), like.Threads, !like.plain(), size.Sparse && like.listed())
 	dense := float64(size.Rows) * float64(size.Cols) * element
 	if like.Weights != nil {
 		bytes += dense
@@ -105,9 +98,7 @@ func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 
 // is another than Frobenius. Runs are not made side by side there, so that
 // nothing makes it less.
 func cellsMemory[F matrix.Float](size engine.Size, k int, opt *Options) (float64, error) {
-	l := opt.engineLoss()
-	listed := size.Sparse && (opt.Missing == missingUnstored || opt.Missing == missingZero || l.RestBySums() || l.RestByGram())
-	need := engine.CellsMemory[F](size, k, opt.Runs, opt.Threads, opt.Weights != nil, opt.Missing != "" || opt.Mask != nil, listed)
+	need := engine.CellsMemory[F](size, k, opt.Runs, opt.Threads, opt.Weights != nil, opt.Missing != "" || opt.Mask != nil, size.Sparse && opt.listed())
 	need += float64(opt.Runs) * runBytes
 	if opt.Memory > 0 && need > float64(opt.Memory) {
 		return 0, fmt.Errorf("%w: the fit takes about %.0f bytes, and %d are allowed; take a smaller k", ErrMemory, need, opt.Memory)

@@ -289,12 +289,11 @@ func allOnes[F matrix.Float](w *matrix.Dense[F]) bool {
 
 // sparse sorts the cells of a sparse X.
 func (s *sorter[F]) sparse(x *matrix.CSR[F], v *view[F]) error {
-	unstored := s.o.Missing == missingUnstored || s.o.Missing == missingZero
+	unstored := s.o.unstored()
 	if w, ok := s.weights.(*matrix.CSR[F]); ok && !unstored {
 		return s.list(w, v, func(i, j int) (F, bool) { return cellOf(x, i, j) })
 	}
-	l := s.o.engineLoss()
-	if unstored || l.RestBySums() || l.RestByGram() {
+	if s.o.listed() {
 		if _, dense := s.weights.(*matrix.Dense[F]); !dense || unstored {
 			return s.stored(x, v, unstored)
 		}

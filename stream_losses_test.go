@@ -71,21 +71,28 @@ func streamedLosses[F matrix.Float](t *testing.T) {
 		if name == "row weights" {
 			continue // of the fit alone
 		}
-		want, err := m.Transform(t.Context(), sparse, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := m.Transform(t.Context(), matrix.StreamCSR(sparse, 128), nil)
-		if err != nil || bitsOf(asWide(got)) != bitsOf(asWide(want)) {
-			t.Errorf("%s: other weights, %v", name, err)
-		}
-		a, err := m.Score(t.Context(), sparse, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b, err := m.Score(t.Context(), matrix.StreamCSR(sparse, 128), nil); err != nil || a != b {
-			t.Errorf("%s: scores %v and %v, %v", name, a, b, err)
-		}
+		sameNewData(t, name, m, sparse, matrix.StreamCSR(sparse, 128), nil)
+	}
+}
+
+// sameNewData checks that new data that are read by a stream have the weights and
+// the score of the same data x in memory. o is of the transform of the stream.
+func sameNewData[F matrix.Float](t *testing.T, name string, m *nmf.Model[F], x, stream matrix.Matrix[F], o *nmf.TransformOptions) {
+	t.Helper()
+	want, err := m.Transform(t.Context(), x, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Transform(t.Context(), stream, o)
+	if err != nil || bitsOf(asWide(got)) != bitsOf(asWide(want)) {
+		t.Errorf("%s: other weights, %v", name, err)
+	}
+	a, err := m.Score(t.Context(), x, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := m.Score(t.Context(), stream, nil); err != nil || a != b {
+		t.Errorf("%s: scores %v and %v, %v", name, a, b, err)
 	}
 }
 
@@ -161,21 +168,7 @@ func TestStreamedNewData(t *testing.T) {
 	for _, o := range []nmf.Options{{Loss: "kl"}, {Loss: "huber"}, {Loss: "beta", Beta: 1.5}, {}} {
 		o.MaxIter = 3
 		m := fit(t, x, 2, &o)
-		want, err := m.Transform(t.Context(), x, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := m.Transform(t.Context(), streamed(x, nil), &nmf.TransformOptions{Threads: 3})
-		if err != nil || bitsOf(asWide(got)) != bitsOf(asWide(want)) {
-			t.Errorf("%s: other weights, %v", o.Loss, err)
-		}
-		a, err := m.Score(t.Context(), x, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b, err := m.Score(t.Context(), streamed(x, nil), nil); err != nil || a != b {
-			t.Errorf("%s: scores %v and %v, %v", o.Loss, a, b, err)
-		}
+		sameNewData(t, o.Loss, m, x, streamed(x, nil), &nmf.TransformOptions{Threads: 3})
 		broken := errors.New("the disk is gone")
 		for after := range 8 {
 			calls := 0
