@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -12,23 +13,44 @@ import (
 // between them, and to wake a thread that sleeps can take as long as one of
 // them does: a tenth of a millisecond on some machines. So a worker that has
 // done its part of a section stays awake for a while to see whether there is
-// another, and whoever waits for the workers does so awake at first, unless there
-// are more workers than processors: then it would be in their way.
+// another, and whoever waits for the workers does so awake at first. One that
+// has not begun when the work is done is not waited for: other programs may
+// have its processor.
 
 // patience is for how long: about what sleeping and waking cost.
-const patience = 200 * time.Microsecond
+const patience = 100 * time.Microsecond
 
 // section is the work that goroutines share.
 type section struct {
 	work func(worker int)
-	left atomic.Int64
-	done sync.WaitGroup
+	// running is the number of helpers at work, and closed more once no other may
+	// begin. The last one that leaves then says so.
+	running atomic.Int64
+	ended   chan struct{}
 }
 
-func (s *section) part(worker int) {
-	defer s.done.Done()
-	defer s.left.Add(-1)
-	s.work(worker)
+const closed = math.MinInt32
+
+// part does a worker's part and reports whether it was early enough to.
+func (s *section) part(worker int) (early bool) {
+	if early = s.running.Add(1) > 0; early {
+		s.work(worker)
+	}
+	if s.running.Add(-1) == closed {
+		select {
+		case s.ended <- struct{}{}:
+		default: // said already
+		}
+	}
+	return early
+}
+
+// end returns when the helpers that have begun are done.
+func (s *section) end() {
+	over := func() bool { return s.running.Load() == closed }
+	if s.running.Add(closed) != closed && !awake(over) {
+		<-s.ended
+	}
 }
 
 // helper is a goroutine that has done its part and stays for more.
@@ -45,11 +67,10 @@ var crew struct {
 }
 
 // share calls work for the workers from 0 to n-1 at the same time, 0 on the
-// goroutine that calls, and returns when all are done.
+// goroutine that calls, and returns when that and those that have begun by then
+// are done: the work has to be divided among those that come.
 func share(n int, work func(worker int)) {
-	s := &section{work: work}
-	s.left.Store(int64(n - 1))
-	s.done.Add(n - 1)
+	s := &section{work: work, ended: make(chan struct{}, 1)}
 	crew.Lock()
 	found := min(n-1, len(crew.free))
 	from := len(crew.free) - found
@@ -64,20 +85,13 @@ func share(n int, work func(worker int)) {
 		go (&helper{section: s, worker: worker}).serve()
 	}
 	work(0)
-	if n <= runtime.GOMAXPROCS(0) {
-		awake(func() bool { return s.left.Load() == 0 })
-	}
-	s.done.Wait()
+	s.end()
 }
 
-// serve does a part of a section, and of others while they come.
+// serve does a part of a section, and of others while they come. A helper that comes
+// too late does not stay: the sections are too short for it.
 func (h *helper) serve() {
-	for {
-		h.section.part(h.worker)
-		h.section = nil
-		if !h.stays() {
-			return
-		}
+	for h.section.part(h.worker) && h.stays() {
 	}
 }
 

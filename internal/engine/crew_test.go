@@ -9,20 +9,27 @@ import (
 	"time"
 )
 
-// TestShare: every worker is called once, also where sections follow each other at
-// once, late enough for the helpers to have gone, at the same time, or one in
-// another, and where there are more workers than processors.
+// TestShare: worker 0 is called once, the others at most once, and none is at work
+// when share returns or later; also where sections follow each other at once, late
+// enough for the helpers to have gone, at the same time, or one in another, and
+// where there are more workers than processors.
 func TestShare(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	var others atomic.Int64
 	once := func(n int, within func()) error {
-		calls := make([]atomic.Int64, n)
+		begun, done := make([]atomic.Int64, n), make([]int, n)
 		share(n, func(worker int) {
-			calls[worker].Add(1)
+			begun[worker].Add(1)
 			within()
+			done[worker]++ // without an atomic: the race detector is to see what is late
 		})
-		for worker := range calls {
-			if got := calls[worker].Load(); got != 1 {
-				return fmt.Errorf("worker %d of %d was called %d times", worker, n, got)
+		for worker := range done {
+			got, ended := int(begun[worker].Load()), done[worker]
+			if got != ended || got > 1 || worker == 0 && got == 0 {
+				return fmt.Errorf("worker %d of %d began %d times and ended %d times", worker, n, got, ended)
+			}
+			if worker > 0 {
+				others.Add(int64(got))
 			}
 		}
 		return nil
@@ -55,7 +62,13 @@ func TestShare(t *testing.T) {
 		}
 		all.Wait()
 	}
-	// Helpers do not stay for ever: this ends.
+	// Work that lasts is shared: this ends.
+	for others.Store(0); others.Load() == 0; {
+		if err := once(2, func() { time.Sleep(time.Millisecond) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Helpers do not stay for ever: so does this.
 	for free := 1; free > 0; time.Sleep(patience) {
 		crew.Lock()
 		free = len(crew.free)
