@@ -36,6 +36,7 @@ func certificates[F matrix.Float](t *testing.T, tol float64) {
 			MaxIter: rapid.IntRange(1, 120).Draw(r, "max_iter"), NoExtrapolation: rapid.Bool().Draw(r, "plain"),
 			Runs: rapid.IntRange(1, 2).Draw(r, "runs"), Compression: rapid.SampledFrom([]string{"on", "off"}).Draw(r, "compression"),
 			Tol: rapid.SampledFrom([]float64{-1, 1e-2, 1e-4, 1e-6}).Draw(r, "tol"),
+			TargetError: rapid.SampledFrom([]float64{0, 0, 0.1, 0.5, 0.9}).Draw(r, "target"),
 		}
 		m := fit(t, held(dense, sparse), k, o)
 		checkForm(r, m)
@@ -56,7 +57,7 @@ func certificates[F matrix.Float](t *testing.T, tol float64) {
 		if math.Abs(c.kkt-m.Info.KKT) > 100*tol+1e-3*c.kkt && !shrunk {
 			r.Fatalf("KKT %v, recomputed %v (%s)", m.Info.KKT, c.kkt, m.Info.Status)
 		}
-		if m.Info.Status == nmf.Converged && o.Tol > 0 && m.Info.KKT > o.Tol && m.Info.RelativeError > 1e-6 {
+		if m.Info.Status == nmf.Converged && o.Tol > 0 && m.Info.KKT > o.Tol && m.Info.RelativeError > max(1e-6, o.TargetError) {
 			r.Fatalf("converged with KKT %v, tolerance %v", m.Info.KKT, o.Tol)
 		}
 	})

@@ -149,9 +149,10 @@ func startAt[F matrix.Float](runs []*engine.Run[F]) engine.Starter[F] {
 	best := engine.Best(runs)
 	return func(i int) (w, h *engine.Tall[F]) {
 		w, h = runs[i].W, runs[i].H
-		if i != best {
-			runs[i].W, runs[i].H = nil, nil
+		if i == best {
+			return w.Clone(), h.Clone()
 		}
+		runs[i].W, runs[i].H = nil, nil
 		return w, h
 	}
 }

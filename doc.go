@@ -42,9 +42,9 @@
 //   - Options.MaxIter iterations are done;
 //   - the context ends: the model is the best so far.
 //
-// Then every row of W is solved once more for the final H, to tolerance. That
-// problem is convex, and it is what Transform does with new samples, so that
-// Transform of the training rows gives the model's W.
+// Then, but where TargetError ended it, every row of W is solved once more for the
+// final H, to tolerance. That problem is convex, and it is what Transform does with
+// new samples, so that Transform of the training rows gives the model's W.
 //
 // # What a model holds
 //

@@ -171,7 +171,7 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 	starter, startErr := g.starter(cfg, func(i int) (w, h *engine.Tall[F], err error) {
 		w, h, err = starting(data, starts[i].K, g.unitW, g.unitH, options[i], starts[i].Seed)
 		if err != nil {
-			w, h = start.Random(data, starts[i].K, starts[i].Seed)
+			w, h = start.Random(data, starts[i].K, starts[i].Seed, common.Threads)
 		}
 		return w, h, err
 	})

@@ -21,7 +21,7 @@ import (
 // The result is a function of x, k, the options and their seed alone: the same
 // bits for any number of threads, and whether X is in memory or a
 // *matrix.Streamed. It ends with a W half-step to tolerance, the same that
-// Transform does, but where TargetError ended a fit of another loss.
+// Transform does, but where TargetError ended it.
 //
 // Cancelling ctx gives the best model so far with Status Cancelled; before the
 // first iteration is done there is none, and the error is ctx's. With
@@ -80,7 +80,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		w, h, err := starting(data, k, unitW, unitH, opt, opt.Seed+uint64(i))
 		if err != nil {
 			startErr = errors.Join(startErr, err)
-			w, h = start.Random(data, k, opt.Seed+uint64(i))
+			w, h = start.Random(data, k, opt.Seed+uint64(i), opt.Threads)
 		}
 		satisfy(cfg.PenaltyW, w)
 		satisfy(cfg.PenaltyH, h)
@@ -203,18 +203,22 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW
 		}
 	}
 	if o.W != nil && w != nil {
-		for i := range o.W.Rows {
-			for j, v := range o.W.Row(i) {
-				put(w, row+i, j, v, unitW)
+		engine.EachStrip(o.W.Rows, o.Threads, func(i0, i1 int) {
+			for i := i0; i < i1; i++ {
+				for j, v := range o.W.Row(i) {
+					put(w, row+i, j, v, unitW)
+				}
 			}
-		}
+		})
 	}
 	if o.H != nil && h != nil {
-		for j := range o.H.Rows {
-			for i, v := range o.H.Row(j)[col : col+h.Rows] {
-				put(h, i, j, v, unitH)
+		engine.EachStrip(h.Rows, o.Threads, func(i0, i1 int) {
+			for j := range o.H.Rows {
+				for i, v := range o.H.Row(j)[col+i0 : col+i1] {
+					put(h, i0+i, j, v, unitH)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -225,7 +229,7 @@ func newModel[F matrix.Float](pair wholePair[F], size engine.Size, k int, u, uni
 	if opt.PenaltyW.fixesScale() || opt.PenaltyH.fixesScale() {
 		model.W, model.H, model.Scales = asTheyAre(pair.w, pair.h, unitW, unitH)
 	} else {
-		model.W, model.H, model.Scales, basisNorms = normalize(pair.w, pair.h, pair.sumW, pair.sumH)
+		model.W, model.H, model.Scales, basisNorms = normalize(pair.w, pair.h, pair.sumW, pair.sumH, opt.Threads)
 		for j := range model.Scales {
 			model.Scales[j] *= u
 			basisNorms[j] *= unitH

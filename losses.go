@@ -344,7 +344,7 @@ func (f *cellsFit[F]) close() {
 // starting makes the start of one run. Random ones go by the mean of the cells
 // that count; others see missing cells as zeros.
 func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
-	w, h = start.DrawPart[F](f.m, f.n, f.over.first(), 0, f.cells.Mean, f.k, seed)
+	w, h = start.DrawPart[F](f.m, f.n, f.over.first(), 0, f.cells.Mean, f.k, seed, f.opt.Threads)
 	if f.data != nil {
 		if w2, h2, err := start.New(f.opt.Init, f.data, f.k, seed, f.opt.Threads); err != nil {
 			return w, h, err

@@ -92,7 +92,8 @@ func TestNoOnlineOverRanks(t *testing.T) {
 func TestPilotFailsOverRuns(t *testing.T) {
 	x := lowRank[float32](300, wideRows, 3, 0.2, 4)
 	failure := errors.New("the disk is gone")
-	err := comm.Run(2, func(c comm.Comm) error {
+	var told error
+	comm.Run(2, func(c comm.Comm) error {
 		reads := 0
 		read := func(copied func()) error {
 			if reads++; c.Rank() == 1 && reads > 14 {
@@ -117,9 +118,12 @@ func TestPilotFailsOverRuns(t *testing.T) {
 		if c.Rank() == 0 && (!errors.As(err, &elsewhere) || elsewhere.Rank != 1) {
 			t.Errorf("rank 0 is told %v", err)
 		}
+		if c.Rank() == 1 {
+			told = err
+		}
 		return err
 	})
-	if !errors.Is(err, failure) {
-		t.Errorf("the error is %v", err)
+	if !errors.Is(told, failure) {
+		t.Errorf("the error is %v", told)
 	}
 }

@@ -132,7 +132,7 @@ func (m *Model[F]) Shares() []float64 {
 // model's form: unit L1 norms, scales falling. The columns of W and H have the
 // sums sumW and sumH; w may be a part of the rows. basisNorms are the norms that
 // the rows of H had.
-func normalize[F matrix.Float](w, h *engine.Tall[F], sumW, sumH []float64) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
+func normalize[F matrix.Float](w, h *engine.Tall[F], sumW, sumH []float64, threads int) (wn, hn *matrix.Dense[F], scales, basisNorms []float64) {
 	k := w.K
 	order := make([]int, k)
 	scale := make([]float64, k)
@@ -152,18 +152,31 @@ func normalize[F matrix.Float](w, h *engine.Tall[F], sumW, sumH []float64) (wn, 
 	wn, hn = matrix.NewDense[F](w.Rows, k), matrix.NewDense[F](k, h.Rows)
 	scales, basisNorms = make([]float64, k), make([]float64, k)
 	for to, from := range order {
-		if scale[from] == 0 {
-			continue
-		}
-		scales[to], basisNorms[to] = scale[from], sumH[from]
-		for i := range w.Rows {
-			wn.Set(i, to, F(float64(w.Row(i)[from])/sumW[from]))
-		}
-		row := hn.Row(to)
-		for i := range row {
-			row[i] = F(float64(h.Row(i)[from]) / sumH[from])
+		if scale[from] != 0 {
+			scales[to], basisNorms[to] = scale[from], sumH[from]
 		}
 	}
+	engine.EachStrip(w.Rows, threads, func(i0, i1 int) {
+		for i := i0; i < i1; i++ {
+			from, row := w.Row(i), wn.Row(i)
+			for to, j := range order {
+				if scale[j] != 0 {
+					row[to] = F(float64(from[j]) / sumW[j])
+				}
+			}
+		}
+	})
+	engine.EachStrip(h.Rows, threads, func(i0, i1 int) {
+		for to, j := range order {
+			if scale[j] == 0 {
+				continue
+			}
+			row := hn.Row(to)
+			for i := i0; i < i1; i++ {
+				row[i] = F(float64(h.Row(i)[j]) / sumH[j])
+			}
+		}
+	})
 	return wn, hn, scales, basisNorms
 }
 

@@ -93,7 +93,7 @@ type Options struct {
 	// an iteration, on average over five. Default 1e-6; negative: never.
 	LossTol float64 `json:"loss_tol"`
 	// TargetError ends a run when the relative error (Info.RelativeError) is at
-	// most this. Default 0: never.
+	// most this, with the W that it has then. Default 0: never.
 	TargetError float64 `json:"target_error,omitempty"`
 	// InnerSweeps is the number of times that "hals" and "mu" repeat their
 	// update on the same cross products; "hals" stops earlier where it gains

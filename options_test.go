@@ -191,6 +191,9 @@ func TestStopping(t *testing.T) {
 		if m.Info.Status != nmf.Converged || m.Info.RelativeError > target || m.Info.Iterations > 100 {
 			t.Errorf("%s: %s at %v after %d iterations, target %v", solver, m.Info.Status, m.Info.RelativeError, m.Info.Iterations, target)
 		}
+		if last := m.Info.Trace[len(m.Info.Trace)-1]; last.RelativeError != m.Info.RelativeError || last.KKT != m.Info.KKT {
+			t.Errorf("%s: stops at %+v, and reports the error %v and the KKT residual %v", solver, last, m.Info.RelativeError, m.Info.KKT)
+		}
 	}
 	for _, tol := range []float64{1e-2, 1e-4, 1e-7} {
 		m := fit(t, x, 4, &nmf.Options{Tol: tol, LossTol: -1, MaxIter: 50000})

@@ -10,6 +10,8 @@ import (
 	"math"
 	"runtime"
 	"sync"
+
+	"github.com/partsof/nmf/internal/pages"
 )
 
 // Float is the element type of every matrix.
@@ -39,7 +41,7 @@ type Dense[F Float] struct {
 
 // NewDense returns a zero matrix of the given shape.
 func NewDense[F Float](rows, cols int) *Dense[F] {
-	return &Dense[F]{Rows: rows, Cols: cols, Stride: cols, Data: make([]F, rows*cols)}
+	return &Dense[F]{Rows: rows, Cols: cols, Stride: cols, Data: pages.Make[F](rows * cols)}
 }
 
 // FromSlice wraps row-major data without copying it. len(data) must be
@@ -181,7 +183,7 @@ func (s *CSR[F]) checkColumns(r0, r1 int) error {
 // T gives a transposed copy, its column indices sorted.
 func (s *CSR[F]) T() *CSR[F] {
 	t := &CSR[F]{Rows: s.Cols, Cols: s.Rows,
-		RowPtr: make([]int, s.Cols+1), ColIdx: make([]int32, len(s.Val)), Val: make([]F, len(s.Val))}
+		RowPtr: make([]int, s.Cols+1), ColIdx: pages.Make[int32](len(s.Val)), Val: pages.Make[F](len(s.Val))}
 	for _, c := range s.ColIdx {
 		t.RowPtr[c+1]++
 	}

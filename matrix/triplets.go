@@ -3,6 +3,8 @@ package matrix
 import (
 	"fmt"
 	"slices"
+
+	"github.com/partsof/nmf/internal/pages"
 )
 
 // FromTriplets builds a CSR matrix from cells in any order: cell p is
@@ -15,7 +17,7 @@ func FromTriplets[F Float](m, n int, rows, cols []int32, vals []F) (s *CSR[F], r
 	if len(rows) != len(vals) || len(cols) != len(vals) {
 		return nil, 0, fmt.Errorf("%w: %d rows, %d columns, %d values", ErrShape, len(rows), len(cols), len(vals))
 	}
-	s = &CSR[F]{Rows: m, Cols: n, RowPtr: make([]int, m+1), ColIdx: make([]int32, len(vals)), Val: make([]F, len(vals))}
+	s = &CSR[F]{Rows: m, Cols: n, RowPtr: make([]int, m+1), ColIdx: pages.Make[int32](len(vals)), Val: pages.Make[F](len(vals))}
 	for p, i := range rows {
 		if i < 0 || int(i) >= m || cols[p] < 0 || int(cols[p]) >= n {
 			return nil, 0, fmt.Errorf("%w: cell (%d, %d) in a %d x %d matrix", ErrShape, i+1, cols[p]+1, m, n)

@@ -106,8 +106,14 @@ def memory(key):
     return 0
 
 
+def walk(x):
+    """Reads x once: memory that has just been filled may be slow the first time."""
+    return float((x.data if sp.issparse(x) else x).max()) + (float(x.indices.max()) if sp.issparse(x) else 0)
+
+
 def fit(folder, name, k, start, precision, solver, iterations, error=relative_error):
     x = load(folder, name, precision)
+    walk(x)
     w, h = (np.array(a[start], DTYPE[precision]) for a in starts(folder, name, k))
     import sklearn.decomposition._nmf  # noqa: F401 — its memory is not the fit's
     before = reset_peak()

@@ -182,7 +182,7 @@ type pass[F matrix.Float] struct {
 }
 
 func newPass[F matrix.Float](x *engine.Data[F], k, threads int) *pass[F] {
-	w, h := start.Random(x, k, 1)
+	w, h := start.Random(x, k, 1, threads)
 	return &pass[F]{x, w, h, threads}
 }
 
@@ -195,7 +195,7 @@ func (p *pass[F]) products(ctx context.Context) func() {
 // of a fit with one sweep, which is not stopped by any tolerance.
 func (p *pass[F]) iterations(ctx context.Context, n int) []float64 {
 	cfg := engine.Config{Solver: "hals", InnerSweeps: 1, Extrapolate: true, MaxIter: n + 1, Tol: -1, LossTol: -1, RowTol: 1, Workers: p.threads, Start: time.Now()}
-	runs, err := engine.Minimize(ctx, p.x, []int{p.w.K}, func(int) (w, h *engine.Tall[F]) { return p.w, p.h }, cfg)
+	runs, err := engine.Minimize(ctx, p.x, []int{p.w.K}, func(int) (w, h *engine.Tall[F]) { return p.w.Clone(), p.h.Clone() }, cfg)
 	if err != nil || runs[0] == nil {
 		return nil
 	}

@@ -232,7 +232,7 @@ func (s *pair[F]) begin() bool {
 		learn = s.learnFromSome
 	}
 	if learn == nil {
-		s.makeRoom(s.w.clone(), s.h.clone())
+		s.makeRoom(s.w.Clone(), s.h.Clone())
 		return true
 	}
 	before, ok := s.lossOf(s.w, s.h)
@@ -255,7 +255,7 @@ func (s *pair[F]) begin() bool {
 // back on.
 func (s *pair[F]) makeRoom(wBest, hBest *Tall[F]) {
 	s.wBest, s.hBest = wBest, hBest
-	s.wPlain, s.hPlain = s.w.clone(), s.h.clone()
+	s.wPlain, s.hPlain = s.w.Clone(), s.h.Clone()
 	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
 	s.columns = newGradientSums(s.w.K)
 }
@@ -314,12 +314,6 @@ func restoreTall[F kernel.Float](asked *penalty.Factor, t *Tall[F]) {
 			}
 		}
 	}
-}
-
-func (t *Tall[F]) clone() *Tall[F] {
-	c := *t
-	c.Data = append([]F(nil), t.Data...)
-	return &c
 }
 
 // left and right are the half-steps for W and H. to may be nil.
@@ -569,7 +563,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		s.total = math.Inf(1)
 		return
 	}
-	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h.clone()
+	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h.Clone()
 }
 
 // solveRows solves every row of W for the run's H to tolerance, from w, and

@@ -63,6 +63,12 @@ func (t *Tall[F]) scaleColumn(col, e int) {
 	if t == nil {
 		return
 	}
+	if power := math.Ldexp(1, e); power > 0 && !math.IsInf(power, 1) { // the same to the bit, and sooner
+		for i := col; i < t.Rows*t.Ld; i += t.Ld {
+			t.Data[i] = F(float64(t.Data[i]) * power)
+		}
+		return
+	}
 	for i := col; i < t.Rows*t.Ld; i += t.Ld {
 		t.Data[i] = F(math.Ldexp(float64(t.Data[i]), e))
 	}
@@ -71,10 +77,7 @@ func (t *Tall[F]) scaleColumn(col, e int) {
 // balancePair brings every component of a pair taken from a slot to nearly
 // equal norms.
 func (s *slot[F]) balancePair(g *Grid, w, h *Tall[F]) {
-	normW, normH := make([]float64, s.k), make([]float64, s.k)
-	for j := range s.k {
-		normW[j], normH[j] = w.columnSumSq(j), h.columnSumSq(j)
-	}
+	normW, normH := w.columnNorms(), h.columnNorms()
 	g.sum(OfRows, normW)
 	g.sum(OfColumns, normH)
 	for j := range s.k {
@@ -84,12 +87,4 @@ func (s *slot[F]) balancePair(g *Grid, w, h *Tall[F]) {
 			h.scaleColumn(j, -e)
 		}
 	}
-}
-
-func (t *Tall[F]) columnSumSq(col int) float64 {
-	sum := 0.0
-	for i := col; i < t.Rows*t.Ld; i += t.Ld {
-		sum += float64(t.Data[i]) * float64(t.Data[i])
-	}
-	return sum
 }

@@ -8,7 +8,7 @@ import (
 // final half-step.
 func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	r := s.run
-	w, h := f.stack.take(s.off, s.k)
+	w, h := f.leave(s)
 	if f.cfg.Unfinished {
 		r.W, r.H, r.Loss, r.Status = w, h, s.loss, status
 		if n := len(r.Trace); n > 0 {
@@ -19,8 +19,52 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	if !f.cfg.asks() {
 		s.balancePair(f.x.grid, w, h)
 	}
+	if f.reachedTarget(s) {
+		return f.measure(s, w, h)
+	}
 	s.ending, s.w, s.h = status, w, h
 	f.ended = append(f.ended, s)
+	return true
+}
+
+// leave takes the accepted pair of a run that has ended out of the stack.
+func (f *fitter[F]) leave(s *slot[F]) (w, h *Tall[F]) {
+	if len(f.slots) == 1 && f.stack.w.K == s.k && f.keep == nil {
+		return f.stack.giveUp()
+	}
+	return f.stack.take(s.off, s.k)
+}
+
+// reachedTarget reports whether the accepted pair of a run has the error that was
+// asked for.
+func (f *fitter[F]) reachedTarget(s *slot[F]) bool {
+	n := len(s.run.Trace)
+	return n > 0 && s.run.Trace[n-1].RelativeError <= f.cfg.TargetError
+}
+
+// measure ends a run that was to reach an error and no more: H is not where it
+// belongs, and W need not be. The pass has told all of the pair but the residual of
+// its W.
+func (f *fitter[F]) measure(s *slot[F], w, h *Tall[F]) bool {
+	p, ok := f.x.project(f.pool, w, h, f.cfg.PenaltyW, nil, measureOnly, false)
+	if !ok {
+		s.ending, s.w, s.h = Converged, w, h
+		f.ended = append(f.ended, s)
+		return false
+	}
+	r := s.run
+	s.g = p.gramH
+	f.complete(s, p.after)
+	asked := f.penalties(w, h, 0, s.k)
+	h = f.tidy(w, h, func(j int) float64 { return s.normW[j] }, s.g.Diag)
+	s.loss += f.penalties(w, h, 0, s.k) - asked
+	bw, bh := balance(s.normW, s.g.Diag)
+	r.W, r.H, r.Loss, r.RelativeError, r.Status = w, h, s.loss, r.Trace[len(r.Trace)-1].RelativeError, Converged
+	r.KKTW, r.KKTH = p.after.residual(bw), s.columns.residual(bh)
+	r.KKT = max(r.KKTW, r.KKTH)
+	if f.cfg.BestOnly {
+		keepBest(f.runs)
+	}
 	return true
 }
 
@@ -84,7 +128,7 @@ func (f *fitter[F]) project(group []*slot[F]) ([]*projection[F], bool) {
 	all := make([]*projection[F], len(group))
 	for i, s := range group {
 		var ok bool
-		s.solved = s.w.clone()
+		s.solved = s.w.Clone()
 		if all[i], ok = f.x.project(f.pool, s.solved, s.h, f.cfg.PenaltyW, f.cfg.PenaltyH, f.cfg.RowTol, true); !ok {
 			return nil, false
 		}
@@ -181,6 +225,23 @@ func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
 	return all, ok
 }
 
+// tidy clears the halves of components whose other half is zero, where something is
+// asked of the factors: they do nothing but cost their penalty. An h that changes is
+// a copy.
+func (f *fitter[F]) tidy(w, h *Tall[F], normW, normH func(j int) float64) *Tall[F] {
+	if !f.cfg.asks() {
+		return h
+	}
+	h = h.Clone()
+	if !f.cfg.PenaltyH.FixesScale() {
+		h.clearColumns(func(j int) bool { return normW(j) == 0 })
+	}
+	if !f.cfg.PenaltyW.FixesScale() {
+		w.clearColumns(func(j int) bool { return normH(j) == 0 })
+	}
+	return h
+}
+
 // conclude ends a run with what its final half-step, to tolerance, for the H of its
 // accepted pair has shown. A run that was thought to have converged and is found
 // not to goes on with that W and a smaller tolerance.
@@ -188,16 +249,7 @@ func (f *fitter[F]) conclude(s *slot[F], p *projection[F]) bool {
 	r, w, h, status := s.run, s.solved, s.h, s.ending
 	s.g = p.gramH
 	f.complete(s, p.before)
-	if f.cfg.asks() {
-		// Half of a component does nothing but cost its penalty.
-		h = h.clone()
-		if !f.cfg.PenaltyH.FixesScale() {
-			h.clearColumns(func(j int) bool { return p.gramW.Diag(j) == 0 })
-		}
-		if !f.cfg.PenaltyW.FixesScale() {
-			w.clearColumns(func(j int) bool { return p.gramH.Diag(j) == 0 })
-		}
-	}
+	h = f.tidy(w, h, p.gramW.Diag, p.gramH.Diag)
 	fit, ok := f.loss(w, h, 0, s.k, p.dot)
 	if !ok {
 		return false

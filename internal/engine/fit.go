@@ -100,7 +100,8 @@ type Run[F kernel.Float] struct {
 	Revived int
 }
 
-// Starter makes the start of run i when its turn comes.
+// Starter makes the start of run i when its turn comes. The run goes on in its
+// memory.
 type Starter[F kernel.Float] func(i int) (w, h *Tall[F])
 
 // Minimize iterates runs with the given ranks side by side, as many at a time
@@ -119,7 +120,7 @@ func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, 
 	f := &fitter[F]{
 		x: x, cfg: cfg, solver: solve, ctx: ctx, keep: keep, resumed: keep.resumed(),
 		pool:  x.grid.pool(keep.work(ctx), cfg.Workers),
-		stack: newStack[F](cfg.Extrapolate),
+		stack: newStack[F](cfg.Extrapolate, cfg.Workers),
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
 		widest: stackWidth[F](x.widestCols()), tile: kernel.TileRows[F](),
 	}
@@ -328,14 +329,21 @@ func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width i
 		moving = append(moving, f.stack.moving(s.off, s.k))
 	}
 	moving = append(moving, pairs...)
-	f.stack.reshape(f.x.Rows, f.x.Cols, width)
+	alone := len(moving) == 1
+	if alone {
+		f.stack.adopt(moving[0])
+	} else {
+		f.stack.reshape(f.x.Rows, f.x.Cols, width)
+	}
 	if f.cfg.PenaltyW.Whole() || f.x.grid.divided() {
 		f.cross = NewTall[F](f.x.Rows, width)
 	}
 	off, maxK := 0, 0
 	for i, s := range slices.Concat(slots, coming) {
 		s.off = off
-		f.stack.put(off, moving[i])
+		if !alone {
+			f.stack.put(off, moving[i])
+		}
 		off += s.k
 		maxK = max(maxK, s.k)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/internal/pages"
 	"github.com/partsof/nmf/internal/solver"
 	"github.com/partsof/nmf/matrix"
 )
@@ -525,7 +526,12 @@ func (t *Tall[F]) Part(r0, r1 int) *Tall[F] {
 }
 
 // Clone is a copy of t.
-func (t *Tall[F]) Clone() *Tall[F] { return t.clone() }
+func (t *Tall[F]) Clone() *Tall[F] {
+	c := *t
+	c.Data = pages.Make[F](len(t.Data))
+	copy(c.Data, t.Data)
+	return &c
+}
 
 // Dense is a copy of t without its padding.
 func (t *Tall[F]) Dense() *matrix.Dense[F] {

@@ -86,7 +86,7 @@ const onlineFeatures = 256
 func (s *pair[F]) newOnline() *online[F] {
 	x, t := s.c.left.list, s.c.right.list
 	k, cols := s.w.K, s.c.Cols
-	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.clone(), h: s.h.clone(), n: NewTall[F](cols, k),
+	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.Clone(), h: s.h.Clone(), n: NewTall[F](cols, k),
 		denom: make([]float64, k), sum: make([]float64, k), share: make([]F, cols), last: make([]int, cols), next: make([]int, cols),
 		decays: make([]F, onlineBlocks*onlinePasses+1), scale: make([]F, k), spread: make([]F, k)}
 	for i := range o.decays {

@@ -14,7 +14,7 @@ type Products[F kernel.Float] struct{ f *fitter[F] }
 // NewProducts prepares a pass over x for a pair of factors, w (m x k) and h
 // (n x k).
 func NewProducts[F kernel.Float](ctx context.Context, x *Data[F], w, h *Tall[F], workers int) *Products[F] {
-	f := &fitter[F]{x: x, pool: &pool{ctx: ctx, workers: max(1, workers)}, stack: newStack[F](false), tile: kernel.TileRows[F]()}
+	f := &fitter[F]{x: x, pool: &pool{ctx: ctx, workers: max(1, workers)}, stack: newStack[F](false, workers), tile: kernel.TileRows[F]()}
 	f.stack.reshape(x.Rows, x.Cols, w.K)
 	f.stack.wOut.copyColumns(0, w, 0, w.K)
 	f.stack.h.copyColumns(0, h, 0, h.K)

@@ -20,6 +20,9 @@ type projection[F kernel.Float] struct {
 	worst float64
 }
 
+// measureOnly is the tolerance of a projection that leaves w as it is.
+const measureOnly = -1
+
 // project solves every row of w for the fixed h to the KKT tolerance, starting
 // at the w that it is given. With cross it also forms Q and S, and from them
 // what concerns H. Where more is asked of the factors than that they are not
@@ -81,7 +84,9 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 			if problem == nil {
 				t.Gradient(r.gramH)
 				t.Residual(before.each[i].pg, before.each[i].cc)
-				worst[i] = solver.Solve(r.gramH, t, tol)
+				if tol != measureOnly {
+					worst[i] = solver.Solve(r.gramH, t, tol)
+				}
 				t.Residual(after.each[i].pg, after.each[i].cc)
 				t.Store(w.Data[a*w.Ld:], w.Ld)
 				return
@@ -90,7 +95,7 @@ func (d *Data[F]) project(p *pool, w, h *Tall[F], askedW, askedH *penalty.Factor
 			if whole {
 				t.StoreCross(all.Data[a*all.Ld:], all.Ld)
 			}
-			if !askedW.Coupled() {
+			if !askedW.Coupled() && tol != measureOnly {
 				worst[i] = problem.Solve(t, a, tol)
 				t.Store(w.Data[a*w.Ld:], w.Ld)
 				t.Load(b-a, k, w.Data[a*w.Ld:], w.Ld, cross, h.Ld)

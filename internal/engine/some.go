@@ -53,9 +53,9 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	for i := range some.Rows {
 		copy(some.Row(i), s.w.Row(i*step))
 	}
-	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.clone(),
+	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
-	q.makeRoom(q.w.clone(), q.h.clone())
+	q.makeRoom(q.w.Clone(), q.h.Clone())
 	for q.iterate() {
 	}
 	if q.run.Status == "" {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/pages"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -125,7 +126,7 @@ func gram64[F kernel.Float](t *Tall[F], off, k int) []float64 {
 func transpose[F kernel.Float](p *pool, x *matrix.CSR[F]) *matrix.CSR[F] {
 	const columns, cells = 2048, 8
 	t := &matrix.CSR[F]{Rows: x.Cols, Cols: x.Rows,
-		RowPtr: make([]int, x.Cols+1), ColIdx: make([]int32, x.NNZ()), Val: make([]F, x.NNZ())}
+		RowPtr: make([]int, x.Cols+1), ColIdx: pages.Make[int32](x.NNZ()), Val: pages.Make[F](x.NNZ())}
 	for _, part := range countColumns(p, x) {
 		for j, n := range part {
 			t.RowPtr[j+1] += n

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/pages"
 )
 
 // Tall is a tall factor: Rows x K, row-major, rows Ld apart.
@@ -24,7 +25,7 @@ func (t *Tall[F]) reshape(rows, k int) {
 	t.Rows, t.K, t.Ld = rows, k, kernel.Pad[F](k)
 	size := rows*t.Ld + kernel.Width[F]()
 	if cap(t.Data) < size {
-		t.Data = make([]F, size)
+		t.Data = pages.Make[F](size)
 		return
 	}
 	t.Data = t.Data[:size]
@@ -39,9 +40,16 @@ func (t *Tall[F]) rows(a, b int) []F { return t.Data[a*t.Ld : b*t.Ld] }
 
 // copyColumns copies k columns from column `from` of src to column `to` of t.
 func (t *Tall[F]) copyColumns(to int, src *Tall[F], from, k int) {
-	for i := range t.Rows {
-		copy(t.Data[i*t.Ld+to:i*t.Ld+to+k], src.Data[i*src.Ld+from:i*src.Ld+from+k])
-	}
+	t.copyColumnsBy(1, to, src, from, k)
+}
+
+// copyColumnsBy is copyColumns by a number of workers.
+func (t *Tall[F]) copyColumnsBy(workers, to int, src *Tall[F], from, k int) {
+	EachStrip(t.Rows, workers, func(i0, i1 int) {
+		for i := i0; i < i1; i++ {
+			copy(t.Data[i*t.Ld+to:i*t.Ld+to+k], src.Data[i*src.Ld+from:i*src.Ld+from+k])
+		}
+	})
 }
 
 // stack holds the factors of all pairs that are iterated, side by side.
@@ -53,10 +61,12 @@ type stack[F kernel.Float] struct {
 	// it extrapolates from wOut in its place. hAhead is the extrapolated H
 	// that the next W is made for. Both are nil where nothing is extrapolated.
 	wPlain, hAhead *Tall[F]
+	// workers copy.
+	workers int
 }
 
-func newStack[F kernel.Float](extrapolate bool) *stack[F] {
-	s := &stack[F]{w: new(Tall[F]), wOut: new(Tall[F]), h: new(Tall[F]), hOut: new(Tall[F]), q: new(Tall[F])}
+func newStack[F kernel.Float](extrapolate bool, workers int) *stack[F] {
+	s := &stack[F]{workers: max(1, workers), w: new(Tall[F]), wOut: new(Tall[F]), h: new(Tall[F]), hOut: new(Tall[F]), q: new(Tall[F])}
 	if extrapolate {
 		s.wPlain, s.hAhead = new(Tall[F]), new(Tall[F])
 	}
@@ -92,10 +102,29 @@ func (s *stack[F]) reshape(m, n, width int) {
 	}
 }
 
+// adopt makes a pair the only one, in its own memory.
+func (s *stack[F]) adopt(p stacked[F]) {
+	s.w, s.h = p.w, p.h
+	for _, t := range []*Tall[F]{s.wOut, s.wPlain} {
+		if t != nil {
+			t.reshape(p.w.Rows, p.w.K)
+		}
+	}
+	for _, t := range []*Tall[F]{s.hOut, s.q, s.hAhead} {
+		if t != nil {
+			t.reshape(p.h.Rows, p.h.K)
+		}
+	}
+	s.settle(0, p.w.K)
+	if p.hAhead != nil {
+		s.wPlain, s.hAhead = p.wPlain, p.hAhead
+	}
+}
+
 // place puts a pair at column off, with no momentum.
 func (s *stack[F]) place(off int, w, h *Tall[F]) {
-	s.w.copyColumns(off, w, 0, w.K)
-	s.h.copyColumns(off, h, 0, h.K)
+	s.w.copyColumnsBy(s.workers, off, w, 0, w.K)
+	s.h.copyColumnsBy(s.workers, off, h, 0, h.K)
 	s.settle(off, w.K)
 }
 
@@ -128,16 +157,23 @@ func (s *stack[F]) put(off int, p stacked[F]) {
 // settle forgets the momentum of the pair in k columns from off.
 func (s *stack[F]) settle(off, k int) {
 	if s.hAhead != nil {
-		s.wPlain.copyColumns(off, s.w, off, k)
-		s.hAhead.copyColumns(off, s.h, off, k)
+		s.wPlain.copyColumnsBy(s.workers, off, s.w, off, k)
+		s.hAhead.copyColumnsBy(s.workers, off, s.h, off, k)
 	}
 }
 
 // take copies the accepted pair in k columns from off.
 func (s *stack[F]) take(off, k int) (w, h *Tall[F]) {
 	w, h = NewTall[F](s.w.Rows, k), NewTall[F](s.h.Rows, k)
-	w.copyColumns(0, s.w, off, k)
-	h.copyColumns(0, s.h, off, k)
+	w.copyColumnsBy(s.workers, 0, s.w, off, k)
+	h.copyColumnsBy(s.workers, 0, s.h, off, k)
+	return w, h
+}
+
+// giveUp is take of the only pair, in its own memory: the stack has none then.
+func (s *stack[F]) giveUp() (w, h *Tall[F]) {
+	w, h = s.w, s.h
+	s.w, s.h = new(Tall[F]), new(Tall[F])
 	return w, h
 }
 
@@ -153,7 +189,7 @@ func (s *stack[F]) flip() {
 
 // back undoes flip for the pair in k columns from off.
 func (s *stack[F]) back(off, k int) {
-	s.w.copyColumns(off, s.wOut, off, k)
-	s.h.copyColumns(off, s.hOut, off, k)
+	s.w.copyColumnsBy(s.workers, off, s.wOut, off, k)
+	s.h.copyColumnsBy(s.workers, off, s.hOut, off, k)
 	s.settle(off, k)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -105,4 +106,21 @@ func (t *Tall[F]) LeftTimes(w *matrix.Dense[F]) *matrix.Dense[F] {
 		copy(d.Row(i), out.Row(i))
 	}
 	return d
+}
+
+// EachStrip calls fn for strips of rows, few enough to stay in cache while they are
+// gone through column by column, divided among workers where they are many.
+func EachStrip(rows, workers int, fn func(i0, i1 int)) {
+	const strip, few = 64, 16
+	n := (rows + strip - 1) / strip
+	var next atomic.Int64
+	share(max(1, min(workers, n/few)), func(int) {
+		for {
+			i0 := (int(next.Add(1)) - 1) * strip
+			if i0 >= rows {
+				return
+			}
+			fn(i0, min(i0+strip, rows))
+		}
+	})
 }

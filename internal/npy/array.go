@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partsof/nmf/internal/pages"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -144,12 +145,12 @@ func (d *decoder[T]) all(known bool) ([]T, error) {
 	if !known {
 		size = min(size, firstChunk)
 	}
-	data := make([]T, size)
+	data := pages.Make[T](size)
 	if err := d.fill(data); err != nil {
 		return nil, err
 	}
 	for len(data) < d.total {
-		more := make([]T, min(2*len(data), d.total))
+		more := pages.Make[T](min(2*len(data), d.total))
 		copy(more, data)
 		if err := d.fill(more[len(data):]); err != nil {
 			return nil, err
@@ -170,7 +171,7 @@ func (d *decoder[T]) fortran(shape []int, known bool) ([]T, error) {
 		return reverseAxes(flat, shape), nil
 	}
 	rows, cols := shape[0], shape[1]
-	data := make([]T, d.total)
+	data := pages.Make[T](d.total)
 	if d.total == 0 {
 		return data, nil
 	}
@@ -199,7 +200,7 @@ func setColumns[T Number](dst []T, stride int, block []T, height int) {
 
 // reverseAxes turns elements in Fortran order into C order.
 func reverseAxes[T Number](flat []T, shape []int) []T {
-	data := make([]T, len(flat))
+	data := pages.Make[T](len(flat))
 	if len(flat) == 0 {
 		return data
 	}

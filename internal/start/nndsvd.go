@@ -45,7 +45,7 @@ func nndsvd[F kernel.Float](name string, x *engine.Data[F], k int, seed uint64, 
 	}
 	row, col := x.First()
 	for i, t := range []*engine.Tall[F]{w, h} {
-		eachRow(t, []int{row, col}[i], seed, streamFill+uint64(i), func(row []F, rng *rand.Rand) {
+		eachRow(t, []int{row, col}[i], seed, streamFill+uint64(i), workers, func(row []F, rng *rand.Rand) {
 			for j, z := range row {
 				if z == 0 {
 					row[j] = F(value(rng))

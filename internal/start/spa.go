@@ -23,7 +23,7 @@ const (
 // least squares. Where every component has a sample that holds nothing else, H
 // is exact. Beyond the rank of X components are random.
 func spa[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (w, h *engine.Tall[F], err error) {
-	w, h = Random(x, k, seed)
+	w, h = Random(x, k, seed, workers)
 	for l, i := range extremeRows(x, k, workers) {
 		for j, v := range x.RowValues(i) {
 			h.Row(j)[l] = F(v)

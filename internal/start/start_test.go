@@ -253,7 +253,7 @@ func TestRandom(t *testing.T) {
 	x := gapped[float64](400, 300, 5)
 	d := engine.NewData[float64](x, 1)
 	const k = 7
-	w, h := Random(d, k, 3)
+	w, h := Random(d, k, 3, 2)
 	scale := math.Sqrt(d.Mean() / k)
 	for name, f := range map[string]*engine.Tall[float64]{"W": w, "H": h} {
 		var sum, squares float64
@@ -279,11 +279,11 @@ func TestRandom(t *testing.T) {
 		t.Error("rows repeat")
 	}
 	top := &matrix.Dense[float64]{Rows: 400, Cols: 300, Stride: 300, Data: x.Data}
-	again, _ := Random(engine.NewData[float64](top, 2), k, 3)
+	again, _ := Random(engine.NewData[float64](top, 2), k, 3, 1)
 	if !slices.Equal(w.Data, again.Data) {
 		t.Error("the same seed gave other numbers")
 	}
-	if other, _ := Random(d, k, 4); slices.Equal(w.Data, other.Data) {
+	if other, _ := Random(d, k, 4, 1); slices.Equal(w.Data, other.Data) {
 		t.Error("another seed gave the same numbers")
 	}
 }

@@ -22,14 +22,14 @@ type Sketch[F kernel.Float] struct{ Q, B *engine.Tall[F] }
 
 // NewSketch finds l directions by randomized subspace iteration with q power
 // iterations (Halko, Martinsson & Tropp 2011, Algorithm 4.4), in 2q + 2
-// products with X. Bases are orthonormalised through the eigendecomposition of
-// their Gram matrix, which needs one tall product where a QR decomposition
-// needs many, and drops directions beyond the numerical rank: the sketch can
-// have fewer than l.
+// products with X. Bases are orthonormalised through their Gram matrix, which
+// needs one tall product where a QR decomposition needs many: by its Cholesky
+// factor, or, where that says little, by its eigendecomposition, which drops
+// directions beyond the numerical rank: the sketch can have fewer than l.
 func NewSketch[F kernel.Float](x *engine.Data[F], l, q int, seed uint64, workers int) (*Sketch[F], error) {
 	omega := engine.NewTall[F](x.Cols, min(l, x.AllRows(), x.AllCols()))
 	_, col := x.First()
-	eachRow(omega, col, seed, streamSketch, func(row []F, rng *rand.Rand) {
+	eachRow(omega, col, seed, streamSketch, workers, func(row []F, rng *rand.Rand) {
 		for j := range row {
 			row[j] = F(rng.NormFloat64())
 		}
@@ -60,7 +60,7 @@ func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u 
 		return nil, nil, nil, err
 	}
 	q, b := sketch.Q, sketch.B // b = V Σ Uqᵀ
-	lambda, vec, err := gramEigen(x, engine.OfColumns, b, workers)
+	lambda, vec, err := gramEigen[F](gramOf(x, engine.OfColumns, b, workers))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -80,7 +80,11 @@ func svd[F kernel.Float](x *engine.Data[F], k int, seed uint64, workers int) (u 
 // orthonormal gives an orthonormal basis of the columns of t, whose rows are the
 // rows or the columns of x.
 func orthonormal[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Tall[F], workers int) (*engine.Tall[F], error) {
-	lambda, vec, err := gramEigen(x, side, t, workers)
+	gram := gramOf(x, side, t, workers)
+	if inverse, ok := inverseFactor(gram); ok {
+		return t.Times(inverse, workers), nil
+	}
+	lambda, vec, err := gramEigen[F](gram)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +99,25 @@ func orthonormal[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.
 
 var errEigen = errors.New("the eigendecomposition for the SVD-based init did not converge")
 
-// gramEigen gives the eigenvalues of tᵀt above rounding, falling, and the
-// vectors of all.
-func gramEigen[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Tall[F], workers int) ([]float64, *mat.Dense, error) {
+// inverseFactor gives U⁻¹ of UᵀU = gram, so that t·U⁻¹ is orthonormal where gram is
+// tᵀt; it reports false where gram is so ill-conditioned that this would be far from
+// it.
+func inverseFactor(gram *mat.SymDense) (*mat.Dense, bool) {
+	const worst = 1e8
+	var cholesky mat.Cholesky
+	if !cholesky.Factorize(gram) || !(cholesky.Cond() < worst) {
+		return nil, false
+	}
+	var factor, inverse mat.TriDense
+	cholesky.UTo(&factor)
+	if inverse.InverseTri(&factor) != nil {
+		return nil, false
+	}
+	return mat.DenseCopyOf(&inverse), true
+}
+
+// gramOf is tᵀt over all rows.
+func gramOf[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Tall[F], workers int) *mat.SymDense {
 	g := t.Gram(workers)
 	x.SumOver(side, g)
 	sym := mat.NewSymDense(t.K, nil)
@@ -106,6 +126,13 @@ func gramEigen[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Ta
 			sym.SetSym(i, j, g[i*t.K+j])
 		}
 	}
+	return sym
+}
+
+// gramEigen gives the eigenvalues of a Gram matrix of factors of type F above
+// rounding, falling, and the vectors of all.
+func gramEigen[F kernel.Float](sym *mat.SymDense) ([]float64, *mat.Dense, error) {
+	k := sym.SymmetricDim()
 	var eig mat.EigenSym
 	if !eig.Factorize(sym, true) {
 		return nil, nil, errEigen
@@ -114,15 +141,15 @@ func gramEigen[F kernel.Float](x *engine.Data[F], side engine.Side, t *engine.Ta
 	var vec mat.Dense
 	eig.VectorsTo(&vec)
 	// The Gram matrix is exact to float64, what it is of only to F.
-	negligible := rising[t.K-1] * math.Pow(float64(t.K)*kernel.Epsilon[F](), 2)
-	if smallest := rising[t.K-1] * float64(t.K) * 0x1p-52; negligible < smallest {
+	negligible := rising[k-1] * math.Pow(float64(k)*kernel.Epsilon[F](), 2)
+	if smallest := rising[k-1] * float64(k) * 0x1p-52; negligible < smallest {
 		negligible = smallest
 	}
 	var lambda []float64
-	ordered := mat.NewDense(t.K, t.K, nil)
-	for j := t.K - 1; j >= 0; j-- {
-		for i := range t.K {
-			ordered.Set(i, t.K-1-j, vec.At(i, j))
+	ordered := mat.NewDense(k, k, nil)
+	for j := k - 1; j >= 0; j-- {
+		for i := range k {
+			ordered.Set(i, k-1-j, vec.At(i, j))
 		}
 		if rising[j] > negligible && rising[j] > 0 {
 			lambda = append(lambda, rising[j])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 
 	"github.com/partsof/nmf/data"
 	"github.com/partsof/nmf/internal/atomicfile"
@@ -57,7 +58,8 @@ func (w Workload) writeStarts(folder string, x matrix.Matrix[float32], k int) er
 				return err
 			}
 			for i := range w.Starts {
-				values := f.pick(start.Random(like, k, StartSeed+uint64(i))).Data
+				w, h := start.Random(like, k, StartSeed+uint64(i), runtime.GOMAXPROCS(0))
+				values := f.pick(w, h).Data
 				if err := binary.Write(out, binary.LittleEndian, values); err != nil {
 					return err
 				}

@@ -133,6 +133,7 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 		a.options.Progress = func(nmf.Progress) { learnt = (bench.ProcessorTime() - began).Seconds() }
 	}
 	debug.FreeOSMemory()
+	walk(t.X)
 	before := resetPeak()
 	stop, err := startProfile(a.profile)
 	if err != nil {
@@ -169,6 +170,28 @@ func fit[F matrix.Float](a arguments) (*result, error) {
 		return r, model.Save(a.out)
 	}
 	return r, nil
+}
+
+// walk reads x once, as the peer does: memory that has just been filled may be slow
+// the first time.
+func walk[F matrix.Float](x matrix.Matrix[F]) {
+	var cells []F
+	var index []int32
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
+		cells = x.Data
+	case *matrix.CSR[F]:
+		cells, index = x.Val, x.ColIdx
+	}
+	largest, last := F(0), int32(0)
+	for _, v := range cells {
+		largest = max(largest, v)
+	}
+	for _, j := range index {
+		last = max(last, j)
+	}
+	runtime.KeepAlive(largest)
+	runtime.KeepAlive(last)
 }
 
 // startProfile begins a profile of the processor time, unless path is empty, and
