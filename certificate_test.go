@@ -35,7 +35,7 @@ func certificates[F matrix.Float](t *testing.T, tol float64) {
 			Solver: rapid.SampledFrom(solvers).Draw(r, "solver"), Init: rapid.SampledFrom(nmf.Inits()).Draw(r, "init"),
 			MaxIter: rapid.IntRange(1, 120).Draw(r, "max_iter"), NoExtrapolation: rapid.Bool().Draw(r, "plain"),
 			Runs: rapid.IntRange(1, 2).Draw(r, "runs"), Compression: rapid.SampledFrom([]string{"on", "off"}).Draw(r, "compression"),
-			Tol: rapid.SampledFrom([]float64{-1, 1e-2, 1e-4, 1e-6}).Draw(r, "tol"),
+			Tol:         rapid.SampledFrom([]float64{-1, 1e-2, 1e-4, 1e-6}).Draw(r, "tol"),
 			TargetError: rapid.SampledFrom([]float64{0, 0, 0.1, 0.5, 0.9}).Draw(r, "target"),
 		}
 		m := fit(t, held(dense, sparse), k, o)
