@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/partsof/nmf/internal/parts"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -24,6 +25,9 @@ type File[F matrix.Float] struct {
 	closer  io.Closer
 	sides   [2][]entry
 	decoder *zstd.Decoder
+
+	// spare has memory for blocks of which a part is wanted.
+	spare sync.Pool
 
 	// checked says of each block that its indices are known to be good.
 	mu      sync.Mutex
@@ -71,13 +75,16 @@ func (f *File[F]) Close() error {
 
 // readAt reads a piece, whose end is within the file.
 func (f *File[F]) readAt(b []byte, at int64) error {
-	if n, err := f.r.ReadAt(b, at); n < len(b) {
-		if errors.Is(err, io.EOF) {
-			return damaged("it is cut short")
+	const least = 1 << 20
+	return parts.Each(len(b), least, func(from, to int) error {
+		if n, err := f.r.ReadAt(b[from:to], at+int64(from)); n < to-from {
+			if errors.Is(err, io.EOF) {
+				return damaged("it is cut short")
+			}
+			return err
 		}
-		return err
-	}
-	return nil
+		return nil
+	})
 }
 
 // readEnd reads the trailer, and what it leads to.
@@ -347,26 +354,43 @@ func (f *File[F]) lines(columns bool) func(first int, dst []F) error {
 		about = f.ByColumns
 	}
 	lines, length := f.linesOf(columns)
-	return func(first int, dst []F) error {
-		for len(dst) > 0 && length > 0 {
-			b := first / about.Step
-			begin := b * about.Step
-			n := min(about.Step, lines-begin)
-			want := min(begin+n-first, len(dst)/length)
-			if want == n {
-				if err := f.read(entries[b], bytesOf(dst[:n*length])); err != nil {
-					return err
-				}
-			} else {
-				whole := make([]F, n*length)
-				if err := f.read(entries[b], bytesOf(whole)); err != nil {
-					return err
-				}
-				copy(dst[:want*length], whole[(first-begin)*length:])
+	// read puts those lines of block b in place that dst has.
+	read := func(b, first int, dst []F) error {
+		begin := b * about.Step
+		n := min(about.Step, lines-begin)
+		from, to := max(begin, first), min(begin+n, first+len(dst)/length)
+		part := dst[(from-first)*length : (to-first)*length]
+		if to-from == n {
+			if err := f.read(entries[b], bytesOf(part)); err != nil {
+				return err
 			}
-			turnBytes(bytesOf(dst[:want*length]), sizeOf[F]())
-			first, dst = first+want, dst[want*length:]
+		} else {
+			spare, _ := f.spare.Get().(*[]F)
+			if spare == nil {
+				spare = new([]F)
+			}
+			defer f.spare.Put(spare)
+			*spare = resized(*spare, n*length)
+			if err := f.read(entries[b], bytesOf(*spare)); err != nil {
+				return err
+			}
+			copy(part, (*spare)[(from-begin)*length:])
 		}
+		turnBytes(bytesOf(part), sizeOf[F]())
 		return nil
+	}
+	return func(first int, dst []F) error {
+		if len(dst) == 0 || length == 0 {
+			return nil
+		}
+		b := first / about.Step
+		return parts.Each((first+len(dst)/length-1)/about.Step+1-b, 1, func(from, to int) error {
+			for i := from; i < to; i++ {
+				if err := read(b+i, first, dst); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 }

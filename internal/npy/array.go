@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/partsof/nmf/internal/pages"
+	"github.com/partsof/nmf/internal/parts"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -304,8 +305,11 @@ func ReadPart[T Number](r io.ReaderAt, h Header, first int, dst []T) error {
 	if err != nil {
 		return err
 	}
-	size := int64(e.size)
-	body := io.NewSectionReader(r, h.Size+int64(first)*size, int64(len(dst))*size)
-	d := decoder[T]{r: body, element: e, total: n, done: first}
-	return d.fill(dst)
+	const least = 1 << 18
+	return parts.Each(len(dst), least, func(from, to int) error {
+		size := int64(e.size)
+		body := io.NewSectionReader(r, h.Size+int64(first+from)*size, int64(to-from)*size)
+		d := decoder[T]{r: body, element: e, total: n, done: first + from}
+		return d.fill(dst[from:to])
+	})
 }
