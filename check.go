@@ -3,19 +3,26 @@ package nmf
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
 )
 
-// prepare makes x ready for passes over it, divided by a unit (see unit), and
-// refuses an x that cannot be factorized, naming the first bad cell.
-func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string, threads int) (data *engine.Data[F], u float64, err error) {
+// prepare makes x ready for passes over it, divided by a unit (see unit) and times
+// the roots of the weights that are taken out, and refuses an x that cannot be
+// factorized, naming the first bad cell.
+func prepare[F matrix.Float](x matrix.Matrix[F], o *Options) (data *engine.Data[F], u float64, err error) {
 	m, n := x.Dims()
 	if m == 0 || n == 0 {
 		return nil, 0, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
-	if data, err = scanned(x, rowNames, columnNames, threads); err != nil {
+	if o.roots == nil {
+		data, err = scanned(x, o)
+	} else {
+		data, err = weighed(x, o)
+	}
+	if err != nil {
 		return nil, 0, err
 	}
 	if u, err = unitOf(data.Largest); err != nil {
@@ -23,22 +30,38 @@ func prepare[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string,
 	}
 	if u != 1 {
 		data.Close()
-		data = engine.NewData(scaled(x, 1/u), threads)
+		data = engine.NewData(scaled(x, 1/u, o.roots), o.Threads)
 	}
 	return data, u, data.Failure()
 }
 
-// scanned makes x ready for passes over it where its cells can be factorized.
-func scanned[F matrix.Float](x matrix.Matrix[F], rowNames, columnNames []string, threads int) (*engine.Data[F], error) {
+// weighed is scanned for x times the roots of its weights.
+func weighed[F matrix.Float](x matrix.Matrix[F], o *Options) (*engine.Data[F], error) {
 	if err := checkLayout(x); err != nil {
 		return nil, err
 	}
-	data := engine.NewData(x, threads)
+	largest, err := checkedLargest(x, o)
+	if err == nil {
+		err = inRangeWith(largest, o.roots)
+	}
+	if err != nil {
+		return nil, err
+	}
+	data := engine.NewData(scaled(x, 1, o.roots), o.Threads)
+	return data, data.Failure()
+}
+
+// scanned makes x ready for passes over it where its cells can be factorized.
+func scanned[F matrix.Float](x matrix.Matrix[F], o *Options) (*engine.Data[F], error) {
+	if err := checkLayout(x); err != nil {
+		return nil, err
+	}
+	data := engine.NewData(x, o.Threads)
 	if err := data.Failure(); err != nil {
 		return nil, err
 	}
 	if data.BadRow >= 0 {
-		return nil, badCell(x, data.BadRow, rowNames, columnNames)
+		return nil, badCell(x, data.BadRow, o.RowNames, o.ColumnNames)
 	}
 	return data, nil
 }
@@ -159,50 +182,82 @@ func unit[F matrix.Float](largest F) float64 {
 	return math.Ldexp(1, 2*int(math.Floor(e/2)))
 }
 
-// scaled is a copy of x times a power of two.
-func scaled[F matrix.Float](x matrix.Matrix[F], by float64) matrix.Matrix[F] {
-	scale := func(vals []F) {
-		for i, v := range vals {
-			vals[i] = F(float64(v) * by)
+// scaled is a copy of x times a power of two and the roots of its rows and
+// columns.
+func scaled[F matrix.Float](x matrix.Matrix[F], by float64, r *roots) matrix.Matrix[F] {
+	// What multiplies a cell is the same number whichever way it is reached.
+	row := func(i int, cols []int32, vals []F) { multiply(vals, cols, by, r.row(i), r.column) }
+	column := func(j int, rows []int32, vals []F) { multiply(vals, rows, by, r.column(j), r.row) }
+	if r == nil {
+		row = func(_ int, _ []int32, vals []F) {
+			for q, v := range vals {
+				vals[q] = F(float64(v) * by)
+			}
 		}
-	}
-	times := func(vals []F) []F {
-		out := make([]F, len(vals))
-		for i, v := range vals {
-			out[i] = F(float64(v) * by)
-		}
-		return out
+		column = row
 	}
 	switch x := x.(type) {
 	case *matrix.Dense[F]:
-		return &matrix.Dense[F]{Rows: x.Rows, Cols: x.Cols, Stride: x.Stride, Data: times(x.Data)}
+		d := matrix.NewDense[F](x.Rows, x.Cols)
+		for i := range x.Rows {
+			copy(d.Row(i), x.Row(i))
+			row(i, nil, d.Row(i))
+		}
+		return d
 	case *matrix.CSR[F]:
-		return &matrix.CSR[F]{Rows: x.Rows, Cols: x.Cols, RowPtr: x.RowPtr, ColIdx: x.ColIdx, Val: times(x.Val)}
+		s := *x
+		s.Val = slices.Clone(x.Val)
+		eachLine(&s, 0, row)
+		return &s
 	case *matrix.Streamed[F]:
-		dense := func(read func(int, []F) error) func(int, []F) error {
+		dense := func(read func(int, []F) error, n int, line func(int, []int32, []F)) func(int, []F) error {
 			if read == nil {
 				return nil
 			}
 			return func(first int, dst []F) error {
 				err := read(first, dst)
-				scale(dst)
+				for i := range len(dst) / n {
+					line(first+i, nil, dst[i*n:(i+1)*n])
+				}
 				return err
 			}
 		}
-		return &matrix.Streamed[F]{Rows: x.Rows, Cols: x.Cols, Read: dense(x.Read), ReadColumns: dense(x.ReadColumns)}
+		return &matrix.Streamed[F]{Rows: x.Rows, Cols: x.Cols, Read: dense(x.Read, x.Cols, row), ReadColumns: dense(x.ReadColumns, x.Rows, column)}
 	case *matrix.StreamedCSR[F]:
-		blocks := func(b matrix.Blocks[F]) matrix.Blocks[F] {
+		blocks := func(b matrix.Blocks[F], line func(int, []int32, []F)) matrix.Blocks[F] {
 			read := b.Read
 			b.Read = func(first int, dst *matrix.CSR[F]) error {
 				err := read(first, dst)
-				scale(dst.Val)
+				if err == nil {
+					eachLine(dst, first, line)
+				}
 				return err
 			}
 			return b
 		}
 		s := *x
-		s.ByRows, s.ByColumns = blocks(x.ByRows), blocks(x.ByColumns)
+		s.ByRows, s.ByColumns = blocks(x.ByRows, row), blocks(x.ByColumns, column)
 		return &s
 	}
 	panic("nmf: unknown kind of matrix")
+}
+
+// multiply multiplies the values of a line in the columns idx, nil for all, by a
+// power of two, the root of the line and those of its columns.
+func multiply[F matrix.Float](vals []F, idx []int32, by, own float64, other func(int) float64) {
+	for q, v := range vals {
+		j := q
+		if idx != nil {
+			j = int(idx[q])
+		}
+		vals[q] = F(float64(v) * (own * other(j)) * by)
+	}
+}
+
+// eachLine calls do for every row of a block that begins with row `first`.
+func eachLine[F matrix.Float](x *matrix.CSR[F], first int, do func(i int, cols []int32, vals []F)) {
+	for i := range x.Rows {
+		cols, vals := x.Row(i)
+		do(first+i, cols, vals)
+	}
 }

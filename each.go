@@ -147,13 +147,13 @@ func eachOptions[F matrix.Float](x matrix.Matrix[F], starts []Start, o *Options)
 func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts []Start, options []Options) ([]*Model[F], error) {
 	began := time.Now()
 	common := options[0]
-	data, u, err := prepare(x, common.RowNames, common.ColumnNames, common.Threads)
+	data, u, err := prepare(x, &common)
 	if err != nil {
 		return nil, err
 	}
 	defer data.Close()
 	if data.SumSq == 0 {
-		return nil, allZero[F]()
+		return nil, allZero[F](common.roots)
 	}
 	g := &fitsOf[F]{x: x, starts: starts, options: options, unit: u, lossUnit: u * u, began: began}
 	if g.unitW, g.unitH, err = common.units(u); err != nil {
@@ -191,10 +191,9 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if err != nil {
 		return nil, err
 	}
-	if v.whole && common.Loss == frobenius {
+	if _, ok := v.plainly(&common); ok {
 		for i := range options {
-			o := &options[i]
-			o.Missing, o.Mask, o.Weights, o.RowWeights, o.ColumnWeights = "", nil, nil, nil, nil
+			options[i], _ = v.plainly(&options[i])
 		}
 		return fitTogether(ctx, x, starts, options)
 	}
@@ -211,7 +210,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 		return nil, err
 	}
 	if !(cells.Mean > 0) {
-		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
+		return nil, errNothingCounts
 	}
 	f := &cellsFit[F]{ctx: ctx, cells: cells, m: cells.Rows, n: cells.Cols, unit: v.unit, unitW: g.unitW, unitH: g.unitH, began: began}
 	defer f.close()
@@ -289,6 +288,7 @@ func (g *fitsOf[F]) starter(cfg engine.Config, make func(i int) (w, h *engine.Ta
 func (g *fitsOf[F]) models(runs []*engine.Run[F]) []*Model[F] {
 	models := make([]*Model[F], len(runs))
 	for i, r := range runs {
+		weightless(g.options[i].roots, r.W, r.H)
 		models[i] = newModel(pairOf(r.W, r.H), sizeOf(g.x), g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
 		models[i].Info.Seconds = time.Since(g.began).Seconds()
 	}

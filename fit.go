@@ -58,7 +58,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		return nil, err
 	}
 	if data.SumSq == 0 {
-		return nil, allZero[F]()
+		return nil, allZero[F](opt.roots)
 	}
 	opt.decideCompression(over.size(x), k)
 	kept, err := keep(over, x, k, &opt, &began)
@@ -124,6 +124,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 	if best < 0 {
 		return nil, over.cause(ctx)
 	}
+	weightless(opt.roots, runs[best].W, runs[best].H)
 	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
 	if err != nil {
 		return nil, err
@@ -160,7 +161,10 @@ func (o *Options) engineConfig(began time.Time, lossUnit float64) engine.Config 
 }
 
 // allZero says that X has nothing above zero, and why that may be.
-func allZero[F matrix.Float]() error {
+func allZero[F matrix.Float](r *roots) error {
+	if r != nil {
+		return errNothingCounts
+	}
 	if precision[F]() == "f32" {
 		return fmt.Errorf("%w: every cell is zero (in float32, where values below 1e-45 are)", ErrEmpty)
 	}
@@ -187,6 +191,7 @@ func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o 
 	row, _ := x.OwnRows()
 	_, col := x.First()
 	given(&o, w, h, row, col, unitW, unitH)
+	startWith(o.roots, w, h)
 	x.Share(w)
 	return w, h, err
 }
@@ -206,7 +211,7 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW
 		engine.EachStrip(o.W.Rows, o.Threads, func(i0, i1 int) {
 			for i := i0; i < i1; i++ {
 				for j, v := range o.W.Row(i) {
-					put(w, row+i, j, v, unitW)
+					put(w, row+i, j, v*o.roots.row(i), unitW)
 				}
 			}
 		})
@@ -215,7 +220,7 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW
 		engine.EachStrip(h.Rows, o.Threads, func(i0, i1 int) {
 			for j := range o.H.Rows {
 				for i, v := range o.H.Row(j)[col+i0 : col+i1] {
-					put(h, i0+i, j, v, unitH)
+					put(h, i0+i, j, v*o.roots.column(col+i0+i), unitH)
 				}
 			}
 		})
@@ -245,6 +250,7 @@ func newModel[F matrix.Float](pair wholePair[F], size engine.Size, k int, u, uni
 	}
 	m, n := size.Rows, size.Cols
 	info := &model.Info
+	opt.roots = nil
 	*info = Info{FormatVersion: formatVersion, Version: Version(), SIMD: kernel.For[F]().Tier,
 		Precision: precision[F](), Rows: m, Columns: n, StoredCells: size.Stored, K: k,
 		LossName: "frobenius", Loss: r.Loss, RelativeError: r.RelativeError, KKT: r.KKT,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
@@ -35,9 +34,9 @@ func (m *Model[F]) likeTheFit(rows, cols int, t *TransformOptions) (*Options, er
 }
 
 // projectCells is project where cells are weighted or missing, or the loss is
-// not Frobenius. It reports whether the data turned out to be whole and plain,
-// and then does nothing.
-func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *projection[F], o *Options, tol float64) (whole bool, err error) {
+// not Frobenius. Where the data turn out to be plain it gives the options that say
+// so, and does nothing.
+func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *projection[F], o *Options, tol float64) (plain *Options, err error) {
 	if s, ok := x.(*matrix.Streamed[F]); ok && s.ReadColumns == nil {
 		// Rows are solved on their own, so that nothing reads columns.
 		rows := *s
@@ -46,37 +45,29 @@ func (m *Model[F]) projectCells(ctx context.Context, x matrix.Matrix[F], p *proj
 	}
 	v, err := observe(nil, x, o)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if v.whole && o.Loss == frobenius {
-		return true, nil
+	if plainly, ok := v.plainly(o); ok {
+		return &plainly, nil
 	}
 	p.unit = v.unit
 	l, err := o.lossFor(v.unit, v.mean, m.Info.Dispersions)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	p.cells = engine.NewCells(v.x, v.observed, l, o.Threads)
 	defer p.cells.Close()
 	if err := p.cells.Failure(); err != nil {
-		return false, err
+		return nil, err
 	}
 	unitW, unitH, err := o.units(v.unit)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	asked := o.PenaltyW.factor(p.w.Rows, m.K(), m.H.Cols, unitW, math.Pow(v.unit, l.Degree()), false)
-	for j := range p.scale {
-		switch top := slices.Max(m.H.Row(j)); {
-		case asked == nil && top > 0:
-			p.scale[j] = 1 / float64(top)
-		case asked != nil:
-			p.scale[j] = m.basisNorm(j) / unitH
-		}
-	}
-	p.h = m.basis(p.scale)
+	p.setBasis(m, asked != nil, unitH)
 	err = p.cells.Project(ctx, p.w, p.h, asked, tol, o.Threads)
-	return false, cmp.Or(p.cells.Failure(), err)
+	return nil, cmp.Or(p.cells.Failure(), err)
 }
 
 // scoreCells is Score for such data.

@@ -29,17 +29,26 @@ func Losses() []string {
 	return []string{frobenius, "kl", "is", "beta", "tweedie", negBinomial, huber, absolute}
 }
 
+// errNothingCounts refuses an X of zeros, missing cells and weights.
+var errNothingCounts = fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
+
 // MissingKinds lists the values of Options.Missing.
 func MissingKinds() []string { return []string{missingError, missingNaN, missingZero, missingUnstored} }
 
-// plain reports whether a fit is of complete data with the Frobenius loss.
+// plain reports whether a fit is of complete data with the Frobenius loss, whose
+// weights, where there are some, are taken out.
 func (o *Options) plain() bool {
-	return (o.Loss == "" || o.Loss == frobenius) && !o.choosesCells()
+	return (o.Loss == "" || o.Loss == frobenius) && (o.roots != nil || !o.choosesCells())
 }
 
-// choosesCells reports whether cells of X may be missing or weighted.
+// choosesCells reports whether cells of X may be missing or weighted,
+// choosesSingleCells whether they may be so one by one.
 func (o *Options) choosesCells() bool {
-	return o.Missing != "" && o.Missing != missingError || o.Mask != nil || o.Weights != nil || o.RowWeights != nil || o.ColumnWeights != nil
+	return o.choosesSingleCells() || o.RowWeights != nil || o.ColumnWeights != nil
+}
+
+func (o *Options) choosesSingleCells() bool {
+	return o.Missing != "" && o.Missing != missingError || o.Mask != nil || o.Weights != nil
 }
 
 // unstored reports whether the cells that a sparse X does not store are missing.
@@ -93,6 +102,7 @@ func (o *Options) resolveLoss(m, n int) error {
 	if err := o.checkWeights(m, n); err != nil {
 		return err
 	}
+	o.roots = o.takenOut()
 	if o.plain() {
 		if o.Solver == newton {
 			return fmt.Errorf("%w: the solver newton is of other losses; with the Frobenius loss it is one of auto, hals, bpp, mu", ErrOption)
@@ -165,10 +175,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	if err := own.outcome(err); err != nil {
 		return nil, err
 	}
-	if v.whole && opt.Loss == frobenius {
-		// Every cell counts once: the same bits as without weights.
-		simple := *o
-		simple.Missing, simple.Mask, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil
+	if simple, ok := v.plainly(o); ok {
 		resolved, err := simple.resolve(m, n, k)
 		if err != nil {
 			return nil, err
@@ -206,7 +213,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 		return nil, err
 	}
 	if !(f.cells.Mean > 0) {
-		return nil, fmt.Errorf("%w: every cell that counts is zero", ErrEmpty)
+		return nil, errNothingCounts
 	}
 	if opt.Init != "random" && opt.Init != "given" {
 		f.data = engine.NewData(v.x, opt.Threads)

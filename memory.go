@@ -61,10 +61,20 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 	if opt.Compression == on {
 		most += float64(size.Rows+size.Cols) * float64(kernel.Pad[F](k+sketchExtra)*element)
 	}
+	most += weighedBytes(size, element, opt.roots)
 	if opt.Init != "random" && opt.Init != "given" {
 		most = max(most, size.Bytes(element)+start.Memory[F](size.Rows, size.Cols, k))
 	}
 	return most
+}
+
+// weighedBytes is what X takes once more where it is fitted times the roots of
+// weights.
+func weighedBytes(size engine.Size, element int, r *roots) float64 {
+	if r == nil || size.Streamed {
+		return 0
+	}
+	return float64(size.Stored) * float64(element)
 }
 
 // Memory estimates how many bytes the model and its Transform or Score of new data
@@ -82,8 +92,10 @@ func (m *Model[F]) MemoryOf(x matrix.Matrix[F], o *TransformOptions) float64 {
 
 func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 {
 	like := m.ofNewData(cmp.Or(o, &TransformOptions{}))
+	like.roots = like.takenOut()
 	element := float64(64 / kernel.Width[F]())
 	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), like.Threads, !like.plain(), size.Sparse && like.listed())
+	bytes += weighedBytes(size, int(element), like.roots)
 	dense := float64(size.Rows) * float64(size.Cols) * element
 	if like.Weights != nil {
 		bytes += dense

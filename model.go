@@ -233,16 +233,5 @@ func (m *Model[F]) Factors() (w, h *matrix.Dense[float64]) {
 	return w, h
 }
 
-// basis is diag(scale)·H as a tall factor (n x k).
-func (m *Model[F]) basis(scale []float64) *engine.Tall[F] {
-	t := engine.NewTall[F](m.H.Cols, m.K())
-	for j, s := range scale {
-		for i, v := range m.H.Row(j) {
-			t.Row(i)[j] = F(s * float64(v))
-		}
-	}
-	return t
-}
-
 // isFinite reports whether v is neither NaN nor infinite.
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -92,8 +92,22 @@ type view[F matrix.Float] struct {
 	unit     float64
 	// largest is the largest cell of X itself.
 	largest F
-	// whole says that every cell counts once.
-	whole bool
+	// complete says that no cell is missing or has a weight of its own, whole that
+	// every cell counts once.
+	complete, whole bool
+}
+
+// plainly gives options that are plain, where those of x turn out to be: with the
+// Frobenius loss and without cells that are missing or weighted one by one. The
+// bits are then those of a fit that was not told of any.
+func (v *view[F]) plainly(o *Options) (Options, bool) {
+	p := *o
+	p.Missing, p.Mask, p.Weights = "", nil, nil
+	if v.whole {
+		p.RowWeights, p.ColumnWeights = nil, nil
+	}
+	p.roots = p.takenOut()
+	return p, v.complete && p.plain()
 }
 
 // mean is the mean of x over all cells that are stored, for a scale.
@@ -145,14 +159,10 @@ func observe[F matrix.Float](over *ranks[F], x matrix.Matrix[F], o *Options) (*v
 // finish checks what counts, and finds the unit.
 func (s *sorter[F]) finish(v *view[F]) error {
 	ob := &v.observed
-	v.whole = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil && ob.RowWeights == nil && ob.ColumnWeights == nil
-	largest, bad, err := largestOf(v.x, s.o.Threads)
-	if err != nil {
-		return err
-	}
-	if bad >= 0 {
-		err = badCell(v.x, bad, s.o.RowNames, s.o.ColumnNames)
-	} else if s.o.engineLoss().NeedsPositive() {
+	v.complete = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil
+	v.whole = v.complete && ob.RowWeights == nil && ob.ColumnWeights == nil
+	largest, err := checkedLargest(v.x, s.o)
+	if err == nil && s.o.engineLoss().NeedsPositive() {
 		err = s.refuseZeros(v)
 	}
 	if largest, err = s.over.largest(largest, err); err != nil {
@@ -163,7 +173,7 @@ func (s *sorter[F]) finish(v *view[F]) error {
 	}
 	v.largest = largest
 	if v.unit = unit(largest); v.unit != 1 {
-		v.x = scaled(v.x, 1/v.unit)
+		v.x = scaled(v.x, 1/v.unit, nil)
 	}
 	return nil
 }

@@ -206,38 +206,32 @@ func TestWeightTwo(t *testing.T) {
 	w2 := matrix.NewDense[float64](31, 3)
 	copy(w2.Data, w.Data)
 	copy(w2.Row(30), w.Row(4))
-	rowWeights := make([]float64, 30)
-	cellWeights := matrix.NewDense[float64](30, 26)
-	for i := range rowWeights {
-		rowWeights[i] = 1
-		if i == 4 {
-			rowWeights[i] = 2
-		}
-		for j := range 26 {
-			cellWeights.Set(i, j, rowWeights[i])
-		}
+	rowWeights := allOf(30, 1)
+	rowWeights[4] = 2
+	// By the same driver: cells whose weights are not one.
+	halves, cellWeights := matrix.NewDense[float64](31, 26), matrix.NewDense[float64](30, 26)
+	for i := range halves.Rows {
+		copy(halves.Row(i), allOf(26, 0.5))
 	}
+	copy(cellWeights.Data, halves.Data)
+	copy(cellWeights.Row(4), allOf(26, 1))
 	for _, loss := range []string{"frobenius", "kl", "huber", "negbinomial"} {
-		o := nmf.Options{Loss: loss, MaxIter: 30, Tol: -1, LossTol: -1, NoExtrapolation: true, W: w2, H: h}
+		o := nmf.Options{Loss: loss, MaxIter: 30, Tol: -1, LossTol: -1, NoExtrapolation: true, H: h}
 		switch loss {
-		case "frobenius":
-			// By the same driver: a weight that is not one.
-			o.ColumnWeights = allOf(26, 0.5)
 		case "huber":
 			o.Delta = 1
 		case "negbinomial":
 			o.Dispersion = 0.2
 		}
-		a := fit(t, matrix.Matrix[float64](twice), 3, &o)
-		o.W = w
 		for _, kind := range []string{"rows", "cells"} {
-			o.RowWeights, o.Weights = nil, nil
+			one, two := o, o
+			one.W, two.W = w, w2
 			if kind == "rows" {
-				o.RowWeights = rowWeights
+				one.RowWeights = rowWeights
 			} else {
-				o.Weights = cellWeights
+				one.Weights, two.Weights = cellWeights, halves
 			}
-			b := fit(t, matrix.Matrix[float64](x), 3, &o)
+			a, b := fit(t, matrix.Matrix[float64](twice), 3, &two), fit(t, matrix.Matrix[float64](x), 3, &one)
 			if math.Abs(a.Info.Loss-b.Info.Loss) > 1e-6*a.Info.Loss {
 				t.Errorf("%s by %s: loss %v, with the row twice %v", loss, kind, b.Info.Loss, a.Info.Loss)
 			}

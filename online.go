@@ -213,7 +213,7 @@ func (l *Online[F]) accept(x matrix.Matrix[F]) (*batch[F], error) {
 	case l.info.Unit == 1:
 		v.x = x
 	case v.unit != l.info.Unit:
-		v.x, data = scaled(x, 1/l.info.Unit), nil
+		v.x, data = scaled(x, 1/l.info.Unit, nil), nil
 	}
 	if data != nil && l.info.Unit == 1 {
 		return &batch[F]{data: data, sum: sumsOf(x)}, nil
@@ -230,7 +230,7 @@ func (l *Online[F]) check(x matrix.Matrix[F]) (v *view[F], data *engine.Data[F],
 		v, err = observe(nil, x, &o)
 		return v, nil, err
 	}
-	if data, err = scanned(x, nil, l.given.ColumnNames, l.opt.Threads); err != nil {
+	if data, err = scanned(x, &Options{ColumnNames: l.given.ColumnNames, Threads: l.opt.Threads}); err != nil {
 		return nil, nil, err
 	}
 	v = &view[F]{x: x, largest: data.Largest}
@@ -238,7 +238,7 @@ func (l *Online[F]) check(x matrix.Matrix[F]) (v *view[F], data *engine.Data[F],
 		return nil, nil, err
 	}
 	if v.unit != 1 {
-		v.x = scaled(x, 1/v.unit)
+		v.x = scaled(x, 1/v.unit, nil)
 	}
 	return v, data, nil
 }

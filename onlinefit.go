@@ -293,7 +293,7 @@ func fitOnline[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	case status == Cancelled && l.info.Batches == 0:
 		return nil, context.Cause(ctx)
 	case l.learner == nil:
-		return nil, allZero[F]()
+		return nil, allZero[F](nil)
 	}
 	// What has been learnt is worth a whole model, whatever has ended it.
 	run, err := l.end(context.WithoutCancel(ctx), rowsOf(x), m)
@@ -456,7 +456,7 @@ func (l *Online[F]) fromFit(m *Model[F]) error {
 	}
 	for first, x := range blocks {
 		part := w.Part(first, first+x.Rows)
-		b := l.ready(scaled[F](x, 1/l.info.Unit), engine.Observed[F]{})
+		b := l.ready(scaled[F](x, 1/l.info.Unit, nil), engine.Observed[F]{})
 		if b.data != nil {
 			l.learner.AddSquares(b.data, part, 1)
 		} else {

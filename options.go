@@ -48,7 +48,9 @@ type Options struct {
 	// With uncertainties σ they are 1/σ² (Paatero & Tapper 1994).
 	Weights Weights `json:"-"`
 	// RowWeights (m) and ColumnWeights (n) multiply the loss of each row and
-	// column.
+	// column. With the loss "frobenius" of complete cells they cost nothing: X is
+	// fitted times their roots, and Tol is of that. A row or a column of weight 0 is
+	// zero in its factor. See docs/losses.md.
 	RowWeights    []float64 `json:"-"`
 	ColumnWeights []float64 `json:"-"`
 	// PenaltyW and PenaltyH are penalties and constraints on the factors.
@@ -138,6 +140,10 @@ type Options struct {
 	// Progress, unless nil, is called from one goroutine after every accepted
 	// iteration of every run, once its KKT residual is known: one pass later.
 	Progress func(Progress) `json:"-"`
+
+	// roots are those of the weights that are taken out of the fit, once the
+	// options are resolved.
+	roots *roots
 }
 
 // Progress is what Options.Progress gets.

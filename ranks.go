@@ -358,9 +358,9 @@ func (r *ranks[F]) cells(c *engine.Cells[F], threads int) *engine.Cells[F] {
 // prepare is prepare for this rank's part of X.
 func (r *ranks[F]) prepare(x matrix.Matrix[F], o *Options) (data *engine.Data[F], u float64, err error) {
 	if r == nil {
-		return prepare(x, o.RowNames, o.ColumnNames, o.Threads)
+		return prepare(x, o)
 	}
-	data, err = scanned(x, o.RowNames, o.ColumnNames, o.Threads)
+	data, err = scanned(x, o)
 	if err = r.outcome(r.placed(err)); err != nil {
 		return nil, 0, err
 	}
@@ -376,7 +376,7 @@ func (r *ranks[F]) prepare(x matrix.Matrix[F], o *Options) (data *engine.Data[F]
 	}
 	if u != 1 {
 		data.Close()
-		data = engine.NewData(scaled(x, 1/u), o.Threads)
+		data = engine.NewData(scaled(x, 1/u, nil), o.Threads)
 		data.Over(r.grid)
 	}
 	return data, u, r.outcome(data.Failure())

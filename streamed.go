@@ -53,6 +53,15 @@ func eachRow[F matrix.Float](x matrix.Matrix[F], do func(i int, cols []int32, va
 	return nil
 }
 
+// checkedLargest is the largest value of x, whose first bad cell is an error.
+func checkedLargest[F matrix.Float](x matrix.Matrix[F], o *Options) (F, error) {
+	largest, bad, err := largestOf(x, o.Threads)
+	if err == nil && bad >= 0 {
+		err = badCell(x, bad, o.RowNames, o.ColumnNames)
+	}
+	return largest, err
+}
+
 // largestOf is engine.Largest for any matrix.
 func largestOf[F matrix.Float](x matrix.Matrix[F], workers int) (largest F, badRow int, err error) {
 	if !sizeOf(x).Streamed {

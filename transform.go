@@ -6,7 +6,6 @@ import (
 	"iter"
 	"math"
 	"runtime"
-	"slices"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/internal/penalty"
@@ -57,7 +56,7 @@ func (m *Model[F]) Transform(ctx context.Context, x matrix.Matrix[F], o *Transfo
 		}
 		back := p.unit * p.scale[j] / s
 		for i := range d.Rows {
-			d.Set(i, j, F(float64(p.w.Row(i)[j])*back))
+			d.Set(i, j, over[F](float64(p.w.Row(i)[j])*back, p.roots.row(i)))
 		}
 	}
 	return d, nil
@@ -108,8 +107,35 @@ type projection[F matrix.Float] struct {
 	w, h  *engine.Tall[F]
 	unit  float64
 	scale []float64
+	// roots are those of the weights of the data that are taken out: w is times
+	// those of the rows, h times those of the columns.
+	roots *roots
 	// cells is the data where its loss is not the plain one; data is then nil.
 	cells *engine.Cells[F]
+}
+
+// setBasis makes h, of which rows are near 1, or have the norms that they had in
+// the objective where something is asked of w.
+func (p *projection[F]) setBasis(m *Model[F], asked bool, unitH float64) {
+	for j := range p.scale {
+		if asked {
+			p.scale[j] = m.basisNorm(j) / unitH
+			continue
+		}
+		top := 0.0
+		for i, v := range m.H.Row(j) {
+			top = max(top, float64(v)*p.roots.column(i))
+		}
+		if top > 0 {
+			p.scale[j] = 1 / top
+		}
+	}
+	p.h = engine.NewTall[F](m.H.Cols, m.K())
+	for j, s := range p.scale {
+		for i, v := range m.H.Row(j) {
+			p.h.Row(i)[j] = F(s * float64(v) * p.roots.column(i))
+		}
+	}
 }
 
 // close ends reading from data that are read block by block.
@@ -150,26 +176,19 @@ func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *Transform
 		return nil, err
 	}
 	if !like.plain() {
-		if whole, err := m.projectCells(ctx, x, p, like, tol); !whole || err != nil {
+		if like, err = m.projectCells(ctx, x, p, like, tol); like == nil || err != nil {
 			return p, err
 		}
 	}
-	if p.data, p.unit, err = prepare(x, opt.RowNames, opt.ColumnNames, threads(o)); err != nil {
+	p.roots = like.roots
+	if p.data, p.unit, err = prepare(x, like); err != nil {
 		return nil, err
 	}
 	asked, unitH, err := m.askedOfNew(rows, p.unit)
 	if err != nil {
 		return nil, err
 	}
-	for j := range p.scale {
-		switch top := slices.Max(m.H.Row(j)); {
-		case asked == nil && top > 0:
-			p.scale[j] = 1 / float64(top)
-		case asked != nil:
-			p.scale[j] = m.basisNorm(j) / unitH
-		}
-	}
-	p.h = m.basis(p.scale)
+	p.setBasis(m, asked != nil, unitH)
 	if _, err = p.data.Project(ctx, p.w, p.h, asked, tol, threads(o)); err != nil {
 		p.close()
 	}

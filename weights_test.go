@@ -1,0 +1,335 @@
+package nmf_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/matrix"
+)
+
+// weighings are weights of rows and columns.
+type weighing struct{ rows, cols []float64 }
+
+// cells gives the weights as those of single cells, which no fit takes out.
+func (w weighing) cells(rows, cols int) *matrix.Dense[float64] {
+	d := matrix.NewDense[float64](rows, cols)
+	for i := range rows {
+		for j := range cols {
+			d.Set(i, j, w.at(i, j))
+		}
+	}
+	return d
+}
+
+func (w weighing) at(i, j int) float64 {
+	v := 1.0
+	if w.rows != nil {
+		v *= w.rows[i]
+	}
+	if w.cols != nil {
+		v *= w.cols[j]
+	}
+	return v
+}
+
+// loss is the weighted loss of a model by plain loops.
+func (w weighing) loss(x, p *matrix.Dense[float64]) (sum float64) {
+	for i := range x.Rows {
+		for j, v := range x.Row(i) {
+			e := v - p.At(i, j)
+			sum += w.at(i, j) * e * e / 2
+		}
+	}
+	return sum
+}
+
+func weighings(rows, cols int) map[string]weighing {
+	columns := ramp(cols + 3)[3:]
+	return map[string]weighing{"rows": {rows: ramp(rows)}, "columns": {cols: columns}, "both": {ramp(rows), columns}}
+}
+
+// TestWeightsTakenOut: weights of rows and columns, which are taken out of the fit,
+// have the loss and the minimum that the same weights have as those of cells, with
+// what may be asked of the factors beside.
+func TestWeightsTakenOut(t *testing.T) {
+	const m, n, k = 26, 21, 2
+	x := lowRank[float64](m, n, k, 0.3, 61)
+	w, h := given(m, n, k, 62)
+	asked := map[string]nmf.Options{
+		"nothing": {},
+		"of W":    {PenaltyW: nmf.Penalty{L2: 0.05, Simplex: true}},
+		"of H":    {PenaltyH: nmf.Penalty{Smooth: 0.02, Simplex: true}},
+		"held":    {PenaltyH: nmf.Penalty{Held: inOrderPart(h, []int{1})}},
+	}
+	for name, of := range weighings(m, n) {
+		for what, o := range asked {
+			for _, sparse := range []bool{false, true} {
+				name := fmt.Sprintf("weights of %s, asked %s, sparse %v", name, what, sparse)
+				o.W, o.H, o.MaxIter, o.Tol, o.LossTol = w, h, 500, 1e-8, -1
+				taken, single := o, o
+				taken.RowWeights, taken.ColumnWeights = of.rows, of.cols
+				single.Weights = of.cells(m, n)
+				a, b := fit(t, held(x, sparse), k, &taken), fit(t, held(x, sparse), k, &single)
+				if math.Abs(a.Info.Loss-b.Info.Loss) > 1e-7*b.Info.Loss || math.Abs(a.Info.RelativeError-b.Info.RelativeError) > 1e-7 {
+					t.Errorf("%s: loss %v, error %v; as weights of cells %v, %v", name, a.Info.Loss, a.Info.RelativeError, b.Info.Loss, b.Info.RelativeError)
+				}
+				if d := distance(product(b), product(a)); d > 1e-4 {
+					t.Errorf("%s: the fit is %g from that by weights of cells", name, d)
+				}
+				if want := of.loss(x, product(a)); what == "nothing" && math.Abs(a.Info.Loss-want) > 1e-9*want {
+					t.Errorf("%s: loss %v, recomputed %v", name, a.Info.Loss, want)
+				}
+			}
+		}
+	}
+}
+
+// TestNewDataWeights: Transform and Score of data whose weights are taken out give
+// what they give with those weights as those of cells.
+func TestNewDataWeights(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { newDataWeights[float32](t, 1e-4) })
+	t.Run("float64", func(t *testing.T) { newDataWeights[float64](t, 1e-7) })
+}
+
+func newDataWeights[F matrix.Float](t *testing.T, tol float64) {
+	const m, n, k = 45, 38, 3
+	x := lowRank[F](m, n, k, 0.3, 63)
+	for name, of := range weighings(m, n) {
+		for _, o := range []nmf.Options{{}, {PenaltyW: nmf.Penalty{L2: 0.1}}} {
+			o.RowWeights, o.ColumnWeights = of.rows, of.cols
+			model := fit(t, x, k, &o)
+			for _, sparse := range []bool{false, true} {
+				name := fmt.Sprintf("weights of %s, l2 %v, sparse %v", name, o.PenaltyW.L2, sparse)
+				taken := &nmf.TransformOptions{RowWeights: of.rows, ColumnWeights: of.cols, Tol: 1e-8}
+				single := &nmf.TransformOptions{Weights: of.cells(m, n), Tol: 1e-8}
+				a, err := model.Transform(t.Context(), held(x, sparse), taken)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := model.Transform(t.Context(), held(x, sparse), single)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := distance(wide(b), wide(a)); d > tol {
+					t.Errorf("%s: the weights of samples are %g from those by weights of cells", name, d)
+				}
+				if d := weightsApart(model.W, a); d > 1e-3 {
+					t.Errorf("%s: the weights of the training rows are %g from the model's", name, d)
+				}
+				s, err := model.Score(t.Context(), held(x, sparse), taken)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := model.Score(t.Context(), held(x, sparse), single)
+				if err != nil || math.Abs(s.Loss-want.Loss) > tol*want.Loss || math.Abs(s.RelativeError-want.RelativeError) > tol {
+					t.Errorf("%s: score %+v, by weights of cells %+v, %v", name, s, want, err)
+				}
+			}
+		}
+	}
+}
+
+// TestWeightZero: rows and columns of weight 0 are those that are not there, whatever
+// stands in them, and zero in the factors.
+func TestWeightZero(t *testing.T) {
+	const m, n, k = 40, 33, 3
+	x := lowRank[float64](m, n, k, 0.3, 65)
+	w, h := given(m, n, k, 66)
+	of := weighing{ramp(m), ramp(n)}
+	var rows, cols []int
+	for i := range m {
+		if i == 0 || i%9 == 5 {
+			of.rows[i] = 0
+		} else {
+			rows = append(rows, i)
+		}
+	}
+	for j := range n {
+		if j%8 == 7 {
+			of.cols[j] = 0
+		} else {
+			cols = append(cols, j)
+		}
+	}
+	part := func(x *matrix.Dense[float64], rows, cols []int) *matrix.Dense[float64] {
+		return inOrderPart(inOrderPart(x, rows).T(), cols).T()
+	}
+	left := weighing{pick(of.rows, rows), pick(of.cols, cols)}
+	for _, o := range []nmf.Options{{W: w, H: h}, {Solver: "bpp", W: w, H: h}, {Solver: "mu", W: w, H: h}, {}, {Init: "nndsvda"}, {Solver: "mu", Runs: 3}, {Compression: "on"}} {
+		for _, iterations := range []int{1, 30} {
+			o.InnerSweeps = 1 // or as many as there are cells
+			o.MaxIter, o.Tol, o.LossTol, o.RowWeights, o.ColumnWeights = iterations, -1, -1, of.rows, of.cols
+			name := fmt.Sprintf("solver %q, init %q, given %v, compression %q, %d iterations", o.Solver, o.Init, o.W != nil, o.Compression, iterations)
+			a := fit(t, x, k, &o)
+			if want := of.loss(x, product(a)); math.Abs(a.Info.Loss-want) > 1e-9*want {
+				t.Errorf("%s: loss %v, recomputed %v", name, a.Info.Loss, want)
+			}
+			for i := range m {
+				if of.rows[i] == 0 && !allZero(a.W.Row(i)) {
+					t.Errorf("%s: row %d of W is %v", name, i, a.W.Row(i))
+				}
+			}
+			for l := range k {
+				for j, v := range a.H.Row(l) {
+					if of.cols[j] == 0 && v != 0 {
+						t.Errorf("%s: H has %v for feature %d", name, v, j)
+					}
+				}
+			}
+			other := x.Clone()
+			for i := range m {
+				for j := range n {
+					if of.at(i, j) == 0 {
+						other.Set(i, j, 7*other.At(i, j)+float64(i))
+					}
+				}
+			}
+			if bits(fit(t, other, k, &o)) != bits(a) {
+				t.Errorf("%s: what has no weight changes the bits", name)
+			}
+			if o.W == nil {
+				continue // another start
+			}
+			o.W, o.H, o.RowWeights, o.ColumnWeights = inOrderPart(w, rows), inOrderPart(h.T(), cols).T(), left.rows, left.cols
+			b := fit(t, part(x, rows, cols), k, &o)
+			o.W, o.H = w, h
+			if math.Abs(a.Info.Loss-b.Info.Loss) > 1e-6*b.Info.Loss {
+				t.Errorf("%s: loss %v, of what is left %v", name, a.Info.Loss, b.Info.Loss)
+			}
+		}
+	}
+}
+
+func pick(list []float64, which []int) (picked []float64) {
+	for _, i := range which {
+		picked = append(picked, list[i])
+	}
+	return picked
+}
+
+// inOrderPart gives some rows of x.
+func inOrderPart(x *matrix.Dense[float64], rows []int) *matrix.Dense[float64] {
+	p := matrix.NewDense[float64](len(rows), x.Cols)
+	for to, from := range rows {
+		copy(p.Row(to), x.Row(from))
+	}
+	return p
+}
+
+// TestWeightsBits: the bits do not depend on threads, on where X is and on what is
+// fitted beside; weights that are 16 times as large give 16 times the loss and no
+// other change.
+func TestWeightsBits(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { weightsBits[float32](t) })
+	t.Run("float64", func(t *testing.T) { weightsBits[float64](t) })
+}
+
+func weightsBits[F matrix.Float](t *testing.T) {
+	x := lowRank[F](300, 90, 4, 0.2, 67)
+	sparse := sparsePart(x.Clone())
+	for name, of := range weighings(300, 90) {
+		o := nmf.Options{MaxIter: 4, Init: "random", RowWeights: of.rows, ColumnWeights: of.cols, Threads: 1}
+		for _, c := range []struct{ memory, disk matrix.Matrix[F] }{{x, streamed(x, nil)}, {sparse, matrix.StreamCSR(sparse, 128)}} {
+			o.Threads = 1
+			m := fit(t, c.memory, 4, &o)
+			checkForm(t, m)
+			checkTrace(t, m)
+			o.Threads = 3
+			if bits(fit(t, c.memory, 4, &o)) != bits(m) {
+				t.Errorf("weights of %s, %T: 3 threads change the bits", name, c.memory)
+			}
+			if bits(fit(t, c.disk, 4, &o)) != bits(m) {
+				t.Errorf("weights of %s, %T: other bits than in memory", name, c.disk)
+			}
+			models, err := nmf.FitEach(t.Context(), c.memory, []nmf.Start{{K: 3, Seed: 5}, {K: 4}}, &o)
+			if err != nil || bits(models[1]) != bits(m) {
+				t.Errorf("weights of %s, %T: other bits beside another fit, %v", name, c.memory, err)
+			}
+			missing := o
+			missing.Missing = "nan"
+			if bits(fit(t, c.memory, 4, &missing)) != bits(m) {
+				t.Errorf("weights of %s, %T: other bits where cells could be missing", name, c.memory)
+			}
+			larger := o
+			larger.RowWeights, larger.ColumnWeights = allOf(300, 16), of.cols
+			if of.rows != nil {
+				larger.RowWeights = multiplied(of.rows, 16)
+			}
+			b := fit(t, c.memory, 4, &larger)
+			if bitsOf(wide[F](b.H)) != bitsOf(wide[F](m.H)) || bitsOf(wide[F](b.W)) != bitsOf(wide[F](m.W)) || b.Info.Loss != 16*m.Info.Loss {
+				t.Errorf("weights of %s, %T: 16 times the weights have loss %v and other bits, of %v", name, c.memory, b.Info.Loss, m.Info.Loss)
+			}
+		}
+	}
+}
+
+func multiplied(list []float64, by float64) (out []float64) {
+	for _, v := range list {
+		out = append(out, v*by)
+	}
+	return out
+}
+
+// TestWeightsOfOtherSide: weights of one side leave what belongs to the other side
+// alone as it is: a given sparseness, rows that sum to one.
+func TestWeightsOfOtherSide(t *testing.T) {
+	x := lowRank[float64](50, 44, 3, 0.2, 69)
+	for _, of := range []weighing{{cols: ramp(44)}, {rows: ramp(50)}} {
+		o := nmf.Options{RowWeights: of.rows, ColumnWeights: of.cols, MaxIter: 40}
+		p := nmf.Penalty{Sparseness: 0.6}
+		if of.rows == nil {
+			o.PenaltyW = p
+		} else {
+			o.PenaltyH = p
+		}
+		m := fit(t, x, 3, &o)
+		if want := of.loss(x, product(m)); math.Abs(m.Info.Loss-want) > 1e-9*want {
+			t.Errorf("loss %v, recomputed %v", m.Info.Loss, want)
+		}
+		factor := m.H.T()
+		if of.rows == nil {
+			factor = m.W
+		}
+		for l := range 3 {
+			sum, squares := 0.0, 0.0
+			for i := range factor.Rows {
+				sum += factor.At(i, l)
+				squares += factor.At(i, l) * factor.At(i, l)
+			}
+			root := math.Sqrt(float64(factor.Rows))
+			if s := (root - sum/math.Sqrt(squares)) / (root - 1); math.Abs(s-0.6) > 1e-6 {
+				t.Errorf("component %d has sparseness %v", l, s)
+			}
+		}
+		o.PenaltyW, o.PenaltyH = o.PenaltyH, o.PenaltyW
+		if _, err := nmf.Fit(t.Context(), x, 3, &o); !errors.Is(err, nmf.ErrOption) {
+			t.Errorf("sparseness of the weighted side: %v", err)
+		}
+	}
+}
+
+// TestWeightsRefused: weights and data that make no sense together.
+func TestWeightsRefused(t *testing.T) {
+	x := lowRank[float32](20, 15, 2, 0.2, 71)
+	bad := x.Clone()
+	bad.Set(3, 2, -1)
+	for _, c := range []struct {
+		x    *matrix.Dense[float32]
+		of   weighing
+		want error
+	}{
+		{x, weighing{rows: allOf(20, 1e80)}, nmf.ErrRange},
+		{x, weighing{rows: allOf(20, 1e-300), cols: allOf(15, 1e-300)}, nmf.ErrEmpty},
+		{x, weighing{rows: allOf(20, 0)}, nmf.ErrEmpty},
+		{bad, weighing{rows: append(make([]float64, 5), allOf(15, 1)...)}, nmf.ErrNegative},
+		{x, weighing{cols: append(allOf(14, 1), math.NaN())}, nmf.ErrOption},
+	} {
+		_, err := nmf.Fit(t.Context(), c.x, 2, &nmf.Options{RowWeights: c.of.rows, ColumnWeights: c.of.cols})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%v, want %v", err, c.want)
+		}
+	}
+}
