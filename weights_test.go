@@ -333,3 +333,73 @@ func TestWeightsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestPivotedCells: the solver bpp solves each row's own problem where cells are
+// weighted or missing and the loss is robust: the loss falls to where that of hals
+// does, with the same bits for any number of threads and wherever X is held.
+func TestPivotedCells(t *testing.T) {
+	const m, n, k = 70, 41, 3
+	x := counts[float64](m, n, 3, 3, 73)
+	holes := x.Clone()
+	for i := 0; i < len(holes.Data); i += 3 {
+		holes.Data[i] = math.NaN()
+	}
+	w, h := given(m, n, k, 74)
+	for name, c := range map[string]struct {
+		x *matrix.Dense[float64]
+		o nmf.Options
+	}{
+		"weights": {x, nmf.Options{Weights: randomWeights(m, n, 9)}},
+		"missing": {holes, nmf.Options{Missing: "nan"}},
+		"huber":   {x, nmf.Options{Loss: "huber", Delta: 1}},
+		"l1":      {x, nmf.Options{Loss: "l1"}},
+		"smooth":  {holes, nmf.Options{Missing: "nan", PenaltyW: nmf.Penalty{L1: 0.01}, PenaltyH: nmf.Penalty{Smooth: 0.1}}},
+	} {
+		o := c.o
+		o.Solver, o.W, o.H, o.MaxIter, o.Tol, o.LossTol, o.Threads = "bpp", w, h, 150, 1e-6, -1, 1
+		a := fit(t, c.x, k, &o)
+		checkForm(t, a)
+		if name != "smooth" {
+			checkTrace(t, a) // the error is without penalties
+		}
+		o.Solver = "hals"
+		if b := fit(t, c.x, k, &o); math.Abs(a.Info.Loss-b.Info.Loss) > 0.02*b.Info.Loss {
+			t.Errorf("%s: loss %v, by hals %v", name, a.Info.Loss, b.Info.Loss)
+		}
+		o.Solver, o.MaxIter = "bpp", 8
+		want := fit(t, c.x, k, &o)
+		o.Threads = 5
+		if bits(fit(t, c.x, k, &o)) != bits(want) {
+			t.Errorf("%s: 5 threads change the bits", name)
+		}
+		if o.Missing == "" {
+			if m := fit(t, held(c.x, true), k, &o); math.Abs(m.Info.Loss-want.Info.Loss) > 1e-7*want.Info.Loss {
+				t.Errorf("%s: loss %v of sparse data, %v of dense", name, m.Info.Loss, want.Info.Loss)
+			}
+		}
+		if o.Missing == "" && o.Weights == nil && bits(fit(t, streamedBoth(c.x), k, &o)) != bits(want) {
+			t.Errorf("%s: other bits than in memory", name)
+		}
+	}
+}
+
+// TestNothingCounts: a sample none of whose cells counts has no part of a component,
+// whatever the loss.
+func TestNothingCounts(t *testing.T) {
+	x := counts[float64](30, 24, 3, 3, 75)
+	for i := range x.Data {
+		x.Data[i]++
+	}
+	for i := range 24 {
+		x.Set(4, i, math.NaN())
+	}
+	for _, o := range lossCases() {
+		o.Missing, o.MaxIter = "nan", 10
+		m := fit(t, x, 3, &o)
+		checkForm(t, m)
+		w, err := m.Transform(t.Context(), x, nil)
+		if err != nil || !allZero(m.W.Row(4)) || !allZero(w.Row(4)) {
+			t.Errorf("%s %v: the model has %v, Transform %v, %v", o.Loss, o.Beta, m.W.Row(4), w.Row(4), err)
+		}
+	}
+}

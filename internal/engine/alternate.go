@@ -71,7 +71,7 @@ func AlternateKept[F kernel.Float](ctx context.Context, c *Cells[F], ranks []int
 // LossSolvers lists the solvers of Alternate for a loss, the best first.
 func LossSolvers(l *loss.Loss) []string {
 	if l.Quadratic() {
-		return []string{"hals", "mu"}
+		return []string{"hals", "bpp", "mu"}
 	}
 	return []string{"newton", "mu"}
 }
@@ -119,6 +119,8 @@ func (a *alternation[F]) choose() error {
 		if a.cfg.PenaltyW != nil && a.cfg.PenaltyW.Simplex || a.cfg.PenaltyH != nil && a.cfg.PenaltyH.Simplex {
 			a.update, a.scaled = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps)), false
 		}
+	case "bpp":
+		a.update = pivoted[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps))
 	default:
 		a.update = newton[F](a.cfg.RowTol, max(1, a.cfg.InnerSweeps))
 		if a.cfg.PenaltyW.None() && a.cfg.PenaltyH.None() && a.c.grid == nil && a.c.few() {

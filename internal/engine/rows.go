@@ -2,9 +2,11 @@ package engine
 
 import (
 	"math"
+	"slices"
 
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
+	"github.com/partsof/nmf/internal/solver"
 )
 
 // rowSolver minimises the loss of one row of a factor, together with what is
@@ -20,10 +22,15 @@ type rowSolver[F kernel.Float] struct {
 	r, h, step, tried []F
 	gram              []F
 	rowNum, rowDen    []F
-	// g64, slope and delta are the model and its solution.
+	// g64, slope and delta are the model and its solution, cross and best those of
+	// pivoting.
 	g64, slope, delta []float64
-	loss              loss.Scratch[F]
-	tile              []F
+	cross, best       []float64
+	pivoting          solver.Pivoting
+	// pivots asks for the minimum of a model by pivoting.
+	pivots bool
+	loss   loss.Scratch[F]
+	tile   []F
 }
 
 func (s *rowSolver[F]) reset(k, ld int) {
@@ -34,6 +41,7 @@ func (s *rowSolver[F]) reset(k, ld int) {
 	s.w, s.grad, s.rowNum, s.rowDen = make([]F, ld), make([]F, ld), make([]F, ld), make([]F, ld)
 	s.gram = make([]F, ld*ld)
 	s.g64, s.slope, s.delta = make([]float64, k*k), make([]float64, k), make([]float64, k)
+	s.cross, s.best = make([]float64, k), make([]float64, k)
 }
 
 // room makes room for n cells.
@@ -60,7 +68,7 @@ func (a *rowAsked) free(j int) bool { return a.held == nil || a.held[j] != a.hel
 // solveLine improves s.w until its KKT residual ‖projected gradient‖/‖num‖ is at
 // most tol, by at most `most` steps, and leaves its terms in rowNum and rowDen.
 func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol float64, most int) {
-	if len(l.idx) == 0 && l.outside == 0 && len(asked.lin) == 0 && !asked.simplex {
+	if l.outside == 0 && len(asked.lin) == 0 && !asked.simplex && l.countsNothing() {
 		clear(s.w[:s.k])
 		clear(s.rowNum)
 		clear(s.rowDen)
@@ -94,6 +102,11 @@ func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol
 			h.multiplyLine(s, asked)
 		}
 	}
+}
+
+// countsNothing reports whether no listed cell has a weight.
+func (l *line[F]) countsNothing() bool {
+	return len(l.idx) == 0 || l.w != nil && !slices.ContainsFunc(l.w, func(w F) bool { return w != 0 })
 }
 
 // keepHeld puts what is held into the row.
@@ -199,12 +212,17 @@ const (
 )
 
 // descend minimises the model over w + delta within the bounds by coordinate
-// descent, until a sweep changes delta by little of what the first one did.
+// descent, until a sweep changes delta by little of what the first one did, or
+// where there is no bound but zero by pivoting.
 func (s *rowSolver[F]) descend(asked *rowAsked) {
 	k := s.k
 	clear(s.delta)
-	if asked.simplex {
+	switch {
+	case asked.simplex:
 		s.exchange(asked)
+		return
+	case s.pivots:
+		s.pivot(asked)
 		return
 	}
 	// slope is kept as the gradient of the model at delta.
@@ -238,6 +256,21 @@ func (s *rowSolver[F]) descend(asked *rowAsked) {
 		if change <= rowSweepStop*rowSweepStop*first {
 			return
 		}
+	}
+}
+
+// pivot minimises the model, of a loss whose terms in rowNum are the cross product
+// of its squares, over w + delta ≥ 0 by block principal pivoting.
+func (s *rowSolver[F]) pivot(asked *rowAsked) {
+	for j := range s.k {
+		s.best[j], s.cross[j] = float64(s.w[j]), float64(s.rowNum[j])
+		if asked.lin != nil {
+			s.cross[j] -= asked.lin[j]
+		}
+	}
+	s.pivoting.Solve(s.g64, s.cross, s.best, kernel.Epsilon[F]())
+	for j, v := range s.best {
+		s.delta[j] = v - float64(s.w[j])
 	}
 }
 
@@ -374,15 +407,23 @@ func (h *halfStep[F]) multiplyLine(s *rowSolver[F], asked *rowAsked) {
 // newton updates a tile row by row with at most `most` steps of each, to the
 // tolerance.
 func newton[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
-	return newtonWhere(tol, most, func(*tileScratch[F], int) bool { return true })
+	return newtonWhere(tol, most, false, everyRow[F])
 }
 
-// newtonWhere is newton for the rows of a tile that wanted picks.
-func newtonWhere[F kernel.Float](tol float64, most int, wanted func(ws *tileScratch[F], i int) bool) func(h *halfStep[F], ws *tileScratch[F]) {
+// pivoted is newton whose models are minimised by block principal pivoting.
+func pivoted[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
+	return newtonWhere(tol, most, true, everyRow[F])
+}
+
+func everyRow[F kernel.Float](*tileScratch[F], int) bool { return true }
+
+// newtonWhere is newton, or pivoted, for the rows of a tile that wanted picks.
+func newtonWhere[F kernel.Float](tol float64, most int, pivots bool, wanted func(ws *tileScratch[F], i int) bool) func(h *halfStep[F], ws *tileScratch[F]) {
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		t, k := kernel.TileRows[F](), ws.k
 		s := &ws.rowSolver
 		s.reset(k, h.fixed.Ld)
+		s.pivots = pivots
 		var asked rowAsked
 		if h.point != nil {
 			asked.lin, asked.quad = make([]float64, k), make([]float64, k)

@@ -268,9 +268,10 @@ func (h *halfStep[F]) scaledStep(ws *tileScratch[F], search bool) {
 // are cheap and shared by the tile, while they gain, and Newton's method for
 // the rows that they leave.
 func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tileScratch[F]) {
-	rows := newtonWhere(tol, most, func(ws *tileScratch[F], i int) bool { return ws.residual[i] > tol })
+	rows := newtonWhere(tol, most, false, func(ws *tileScratch[F], i int) bool { return ws.residual[i] > tol })
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		const steps, gain = 40, 0.7
+		h.clearIdle(ws)
 		worst := h.worst(ws)
 		for s := 0; s < steps && worst > tol; s++ {
 			h.scaledStep(ws, true)
@@ -282,6 +283,24 @@ func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 		}
 		if worst > tol {
 			rows(h, ws)
+		}
+	}
+}
+
+// clearIdle makes the rows zero none of whose cells counts, where nothing is asked
+// of the factor.
+func (h *halfStep[F]) clearIdle(ws *tileScratch[F]) {
+	if h.asked != nil {
+		return
+	}
+	t := kernel.TileRows[F]()
+	for i := range ws.rows {
+		top := F(0)
+		for j := range ws.k {
+			top = max(top, ws.num[j*t+i], ws.den[j*t+i])
+		}
+		for j := 0; top == 0 && j < ws.k; j++ {
+			ws.w[j*t+i] = 0
 		}
 	}
 }

@@ -22,6 +22,27 @@ func (bpp[F]) Update(g *Gram[F], t *Tile[F], _ int) {
 	t.solveBPP(g, rows)
 }
 
+// Pivoting solves row problems that have each a Gram matrix of their own, as bpp
+// does those that share one. The zero value is ready.
+type Pivoting struct {
+	nnls nnls
+	rows [1]nnlsRow
+}
+
+// Solve sets x to the minimum of ½ x G xᵀ − c xᵀ over x ≥ 0, for G of len(x) rows,
+// whose entries are exact to eps. The pivoting starts at the support of x.
+func (p *Pivoting) Solve(g, c, x []float64, eps float64) {
+	r := &p.rows[0]
+	r.reset(len(x))
+	copy(r.c, c)
+	for j, v := range x {
+		r.passive[j] = v > 0
+	}
+	p.nnls.k, p.nnls.g, p.nnls.eps = len(x), g, eps
+	p.nnls.solve(p.rows[:])
+	copy(x, r.x)
+}
+
 type bppScratch struct {
 	rows []int
 	nnls nnls

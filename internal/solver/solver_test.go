@@ -204,6 +204,7 @@ func checkNNLS(t fataler, p problem, rng *rand.Rand, what string) {
 	t.Helper()
 	var s nnls
 	s.setGram(p.k, func(i, j int) float64 { return p.g[i*p.k+j] }, 0x1p-52)
+	var single Pivoting
 	rows := make([]nnlsRow, len(p.c))
 	for i := range rows {
 		rows[i].reset(p.k)
@@ -218,6 +219,9 @@ func checkNNLS(t fataler, p problem, rng *rand.Rand, what string) {
 		p.checkOptimal(t, p.c[i], rows[i].x, want, what+", pivoting")
 		s.lawsonHanson(&rows[i])
 		p.checkOptimal(t, p.c[i], rows[i].x, want, what+", active set")
+		x := append([]float64(nil), rows[i].y...) // any start
+		single.Solve(p.g, p.c[i], x, 0x1p-52)
+		p.checkOptimal(t, p.c[i], x, want, what+", pivoting of a single row")
 	}
 }
 
