@@ -110,7 +110,7 @@ func (o *Options) resolveLoss(m, n int) error {
 		return nil
 	}
 	if o.Compression == on {
-		return fmt.Errorf("%w: compression is of complete data with the Frobenius loss alone", ErrOption)
+		return fmt.Errorf("%w: compression is of complete data with the Frobenius loss alone, whose weights are at most of rows and columns", ErrOption)
 	}
 	o.Compression = off
 	able := engine.LossSolvers(o.engineLoss())
@@ -129,7 +129,7 @@ func (o *Options) resolveLoss(m, n int) error {
 	}{{"W", &o.PenaltyW}, {"H", &o.PenaltyH}} {
 		switch {
 		case f.p.Sparseness != 0:
-			return fmt.Errorf("%w: sparseness of %s: a component of given sparseness is scaled as a whole, which goes with complete data and the Frobenius loss alone", ErrOption, f.name)
+			return fmt.Errorf("%w: sparseness of %s: the exact step for a component needs one curvature for all its entries, which the Frobenius loss of complete cells without weights on that side alone has", ErrOption, f.name)
 		case f.p.Simplex && o.Solver == "mu":
 			return fmt.Errorf("%w: simplex of %s: the solver mu updates without the sum; take %s", ErrOption, f.name, able[0])
 		}

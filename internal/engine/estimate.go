@@ -52,9 +52,12 @@ func (c *Cells[F]) listed() int {
 	return c.Rows * c.Cols
 }
 
-// Dispersions estimates the α of a negative binomial around a pair from the
-// variance y + α·y² of its cells: Σ((x−y)² − y)/Σy², over all cells or those of
-// each feature.
+// Dispersions gives the moment estimate of the α of a negative binomial around a
+// pair, for which Σ(x−y)² is what the variance y + α·y² of the cells adds up to:
+// Σ((x−y)² − y)/Σy², over all cells or those of each feature. With x in the place of
+// the y that is subtracted, whose sum is the same at a stationary point of the
+// Poisson loss, it is the slope of the auxiliary regression of Cameron & Trivedi
+// (1990). It is 0 where the cells spread less than Poisson's.
 func (c *Cells[F]) Dispersions(w, h *Tall[F], byFeature bool, workers int) []float64 {
 	p := &pool{ctx: background, workers: max(1, workers)}
 	excess, squares := make([]float64, c.Cols), make([]float64, c.Cols)
