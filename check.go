@@ -17,10 +17,11 @@ func prepare[F matrix.Float](x matrix.Matrix[F], o *Options) (data *engine.Data[
 	if m == 0 || n == 0 {
 		return nil, 0, fmt.Errorf("%w: the matrix is %d x %d", ErrEmpty, m, n)
 	}
-	if o.roots == nil {
+	r := o.takenOut()
+	if r == nil {
 		data, err = scanned(x, o)
 	} else {
-		data, err = weighed(x, o)
+		data, err = weighed(x, o, r)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -30,24 +31,24 @@ func prepare[F matrix.Float](x matrix.Matrix[F], o *Options) (data *engine.Data[
 	}
 	if u != 1 {
 		data.Close()
-		data = engine.NewData(scaled(x, 1/u, o.roots), o.Threads)
+		data = engine.NewData(scaled(x, 1/u, r), o.Threads)
 	}
 	return data, u, data.Failure()
 }
 
-// weighed is scanned for x times the roots of its weights.
-func weighed[F matrix.Float](x matrix.Matrix[F], o *Options) (*engine.Data[F], error) {
+// weighed is scanned for x times the roots r.
+func weighed[F matrix.Float](x matrix.Matrix[F], o *Options, r *roots) (*engine.Data[F], error) {
 	if err := checkLayout(x); err != nil {
 		return nil, err
 	}
 	largest, err := checkedLargest(x, o)
 	if err == nil {
-		err = inRangeWith(largest, o.roots)
+		err = inRangeWith(largest, r)
 	}
 	if err != nil {
 		return nil, err
 	}
-	data := engine.NewData(scaled(x, 1, o.roots), o.Threads)
+	data := engine.NewData(scaled(x, 1, r), o.Threads)
 	return data, data.Failure()
 }
 

@@ -91,7 +91,7 @@ func checkpointCases[F matrix.Float]() []checkpointCase[F] {
 		{"huber", x, 4, nmf.Options{Loss: "huber"}, 15},
 		{"l1", x, 4, nmf.Options{Loss: "l1"}, 5},
 		{"missing", holes, 4, nmf.Options{Missing: "nan"}, 10},
-		{"weighted", x, 4, nmf.Options{RowWeights: weights, Runs: 2}, 15},
+		{"weighted", x, 4, nmf.Options{RowWeights: weights, Runs: 2}, 10},
 		{"whole after all", x, 4, nmf.Options{Missing: "nan"}, 10},
 	}
 }

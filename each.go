@@ -153,7 +153,7 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 	}
 	defer data.Close()
 	if data.SumSq == 0 {
-		return nil, allZero[F](common.roots)
+		return nil, allZero[F](common.takenOut())
 	}
 	g := &fitsOf[F]{x: x, starts: starts, options: options, unit: u, lossUnit: u * u, began: began}
 	if g.unitW, g.unitH, err = common.units(u); err != nil {
@@ -286,9 +286,9 @@ func (g *fitsOf[F]) starter(cfg engine.Config, make func(i int) (w, h *engine.Ta
 }
 
 func (g *fitsOf[F]) models(runs []*engine.Run[F]) []*Model[F] {
-	models := make([]*Model[F], len(runs))
+	models, roots := make([]*Model[F], len(runs)), g.options[0].takenOut()
 	for i, r := range runs {
-		weightless(g.options[i].roots, r.W, r.H)
+		weightless(roots, r.W, r.H)
 		models[i] = newModel(pairOf(r.W, r.H), sizeOf(g.x), g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
 		models[i].Info.Seconds = time.Since(g.began).Seconds()
 	}

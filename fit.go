@@ -58,7 +58,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		return nil, err
 	}
 	if data.SumSq == 0 {
-		return nil, allZero[F](opt.roots)
+		return nil, allZero[F](opt.takenOut())
 	}
 	opt.decideCompression(over.size(x), k)
 	kept, err := keep(over, x, k, &opt, &began)
@@ -124,7 +124,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 	if best < 0 {
 		return nil, over.cause(ctx)
 	}
-	weightless(opt.roots, runs[best].W, runs[best].H)
+	weightless(opt.takenOut(), runs[best].W, runs[best].H)
 	pair, err := over.whole(runs[best].W, runs[best].H, &opt.RowNames)
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func starting[F matrix.Float](x *engine.Data[F], k int, unitW, unitH float64, o 
 	row, _ := x.OwnRows()
 	_, col := x.First()
 	given(&o, w, h, row, col, unitW, unitH)
-	startWith(o.roots, w, h)
+	startWith(o.takenOut(), w, h)
 	x.Share(w)
 	return w, h, err
 }
@@ -202,6 +202,7 @@ const givenInit = "given"
 // given puts the entries that are given in the place of a start's. The given W
 // begins at a row of w, and h at a column of the given H.
 func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW, unitH float64) {
+	r := o.takenOut()
 	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
 		if v == v {
 			t.Row(i)[j] = F(v / unit)
@@ -211,7 +212,7 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW
 		engine.EachStrip(o.W.Rows, o.Threads, func(i0, i1 int) {
 			for i := i0; i < i1; i++ {
 				for j, v := range o.W.Row(i) {
-					put(w, row+i, j, v*o.roots.row(i), unitW)
+					put(w, row+i, j, v*r.row(i), unitW)
 				}
 			}
 		})
@@ -220,7 +221,7 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW
 		engine.EachStrip(h.Rows, o.Threads, func(i0, i1 int) {
 			for j := range o.H.Rows {
 				for i, v := range o.H.Row(j)[col+i0 : col+i1] {
-					put(h, i0+i, j, v*o.roots.column(col+i0+i), unitH)
+					put(h, i0+i, j, v*r.column(col+i0+i), unitH)
 				}
 			}
 		})
@@ -250,7 +251,6 @@ func newModel[F matrix.Float](pair wholePair[F], size engine.Size, k int, u, uni
 	}
 	m, n := size.Rows, size.Cols
 	info := &model.Info
-	opt.roots = nil
 	*info = Info{FormatVersion: formatVersion, Version: Version(), SIMD: kernel.For[F]().Tier,
 		Precision: precision[F](), Rows: m, Columns: n, StoredCells: size.Stored, K: k,
 		LossName: "frobenius", Loss: r.Loss, RelativeError: r.RelativeError, KKT: r.KKT,

@@ -38,7 +38,7 @@ func MissingKinds() []string { return []string{missingError, missingNaN, missing
 // plain reports whether a fit is of complete data with the Frobenius loss, whose
 // weights, where there are some, are taken out.
 func (o *Options) plain() bool {
-	return (o.Loss == "" || o.Loss == frobenius) && (o.roots != nil || !o.choosesCells())
+	return (o.Loss == "" || o.Loss == frobenius) && (!o.choosesCells() || o.takesOut())
 }
 
 // choosesCells reports whether cells of X may be missing or weighted,
@@ -102,7 +102,6 @@ func (o *Options) resolveLoss(m, n int) error {
 	if err := o.checkWeights(m, n); err != nil {
 		return err
 	}
-	o.roots = o.takenOut()
 	if o.plain() {
 		if o.Solver == newton {
 			return fmt.Errorf("%w: the solver newton is of other losses; with the Frobenius loss it is one of auto, hals, bpp, mu", ErrOption)

@@ -61,7 +61,7 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 	if opt.Compression == on {
 		most += float64(size.Rows+size.Cols) * float64(kernel.Pad[F](k+sketchExtra)*element)
 	}
-	most += weighedBytes(size, element, opt.roots)
+	most += weighedBytes(size, element, opt)
 	if opt.Init != "random" && opt.Init != "given" {
 		most = max(most, size.Bytes(element)+start.Memory[F](size.Rows, size.Cols, k))
 	}
@@ -70,8 +70,8 @@ func memory[F matrix.Float](size engine.Size, k, side int, opt *Options) float64
 
 // weighedBytes is what X takes once more where it is fitted times the roots of
 // weights.
-func weighedBytes(size engine.Size, element int, r *roots) float64 {
-	if r == nil || size.Streamed {
+func weighedBytes(size engine.Size, element int, o *Options) float64 {
+	if !o.takesOut() || size.Streamed {
 		return 0
 	}
 	return float64(size.Stored) * float64(element)
@@ -92,10 +92,9 @@ func (m *Model[F]) MemoryOf(x matrix.Matrix[F], o *TransformOptions) float64 {
 
 func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 {
 	like := m.ofNewData(cmp.Or(o, &TransformOptions{}))
-	like.roots = like.takenOut()
 	element := float64(64 / kernel.Width[F]())
 	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), like.Threads, !like.plain(), size.Sparse && like.listed())
-	bytes += weighedBytes(size, int(element), like.roots)
+	bytes += weighedBytes(size, int(element), like)
 	dense := float64(size.Rows) * float64(size.Cols) * element
 	if like.Weights != nil {
 		bytes += dense

@@ -106,7 +106,6 @@ func (v *view[F]) plainly(o *Options) (Options, bool) {
 	if v.whole {
 		p.RowWeights, p.ColumnWeights = nil, nil
 	}
-	p.roots = p.takenOut()
 	return p, v.complete && p.plain()
 }
 

@@ -140,10 +140,6 @@ type Options struct {
 	// Progress, unless nil, is called from one goroutine after every accepted
 	// iteration of every run, once its KKT residual is known: one pass later.
 	Progress func(Progress) `json:"-"`
-
-	// roots are those of the weights that are taken out of the fit, once the
-	// options are resolved.
-	roots *roots
 }
 
 // Progress is what Options.Progress gets.

@@ -180,7 +180,7 @@ func (m *Model[F]) project(ctx context.Context, x matrix.Matrix[F], o *Transform
 			return p, err
 		}
 	}
-	p.roots = like.roots
+	p.roots = like.takenOut()
 	if p.data, p.unit, err = prepare(x, like); err != nil {
 		return nil, err
 	}

@@ -25,22 +25,30 @@ type Weights interface {
 // roots are two of them.
 type roots struct{ rows, cols []float64 }
 
-// takenOut gives the roots of the weights that can be taken out of the fit, nil
-// where cells are missing or weighted one by one, where something is asked of a
-// factor that would be scaled, and where there is nothing to take out.
+// takesOut reports whether weights are taken out of the fit: no cells are missing or
+// weighted one by one, and nothing is asked of a factor that is scaled.
+func (o *Options) takesOut() bool {
+	rows, cols := weigh(o.RowWeights), weigh(o.ColumnWeights)
+	return (rows || cols) && (o.Loss == "" || o.Loss == frobenius) && !o.choosesSingleCells() &&
+		!(rows && !o.PenaltyW.none()) && !(cols && !o.PenaltyH.none())
+}
+
+// weigh reports whether one of the weights is not 1.
+func weigh(weights []float64) bool {
+	return slices.ContainsFunc(weights, func(w float64) bool { return w != 1 })
+}
+
+// takenOut gives the roots of the weights that are taken out, nil where none are.
 func (o *Options) takenOut() *roots {
-	r := &roots{rootsOf(o.RowWeights), rootsOf(o.ColumnWeights)}
-	switch {
-	case r.rows == nil && r.cols == nil, o.Loss != "" && o.Loss != frobenius, o.choosesSingleCells(),
-		r.rows != nil && !o.PenaltyW.none(), r.cols != nil && !o.PenaltyH.none():
+	if !o.takesOut() {
 		return nil
 	}
-	return r
+	return &roots{rootsOf(o.RowWeights), rootsOf(o.ColumnWeights)}
 }
 
 // rootsOf gives the square roots of weights, nil where all are 1.
 func rootsOf(weights []float64) []float64 {
-	if !slices.ContainsFunc(weights, func(w float64) bool { return w != 1 }) {
+	if !weigh(weights) {
 		return nil
 	}
 	list := make([]float64, len(weights))
