@@ -24,6 +24,8 @@ func TestMemory(t *testing.T) {
 		{"sparse, nndsvda", true, 40, nmf.Options{Init: "nndsvda"}},
 		{"sparse, mu", true, 16, nmf.Options{Init: "random", Solver: "mu"}},
 		{"sparse, restarts", true, 5, nmf.Options{Runs: 20}},
+		{"dense, weights of rows", false, 20, nmf.Options{Init: "random", RowWeights: ramp(rows)}},
+		{"sparse, weights of columns", true, 20, nmf.Options{Init: "random", ColumnWeights: ramp(cols)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			base := inUse()
