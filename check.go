@@ -186,17 +186,13 @@ func unit[F matrix.Float](largest F) float64 {
 // scaled is a copy of x times a power of two and the roots of its rows and
 // columns.
 func scaled[F matrix.Float](x matrix.Matrix[F], by float64, r *roots) matrix.Matrix[F] {
-	// What multiplies a cell is the same number whichever way it is reached.
-	row := func(i int, cols []int32, vals []F) { multiply(vals, cols, by, r.row(i), r.column) }
-	column := func(j int, rows []int32, vals []F) { multiply(vals, rows, by, r.column(j), r.row) }
-	if r == nil {
-		row = func(_ int, _ []int32, vals []F) {
-			for q, v := range vals {
-				vals[q] = F(float64(v) * by)
-			}
-		}
-		column = row
+	var rows, cols []float64
+	if r != nil {
+		rows, cols = r.rows, r.cols
 	}
+	// What multiplies a cell is the same number whichever way it is reached.
+	row := func(i int, idx []int32, vals []F) { multiply(vals, idx, by, r.row(i), cols) }
+	column := func(j int, idx []int32, vals []F) { multiply(vals, idx, by, r.column(j), rows) }
 	switch x := x.(type) {
 	case *matrix.Dense[F]:
 		d := matrix.NewDense[F](x.Rows, x.Cols)
@@ -244,14 +240,18 @@ func scaled[F matrix.Float](x matrix.Matrix[F], by float64, r *roots) matrix.Mat
 }
 
 // multiply multiplies the values of a line in the columns idx, nil for all, by a
-// power of two, the root of the line and those of its columns.
-func multiply[F matrix.Float](vals []F, idx []int32, by, own float64, other func(int) float64) {
+// power of two, the root of the line and those of its columns, nil for ones.
+func multiply[F matrix.Float](vals []F, idx []int32, by, own float64, other []float64) {
 	for q, v := range vals {
-		j := q
-		if idx != nil {
-			j = int(idx[q])
+		root := own
+		switch {
+		case other == nil:
+		case idx == nil:
+			root *= other[q]
+		default:
+			root *= other[idx[q]]
 		}
-		vals[q] = F(float64(v) * (own * other(j)) * by)
+		vals[q] = F(float64(v) * root * by)
 	}
 }
 
