@@ -108,7 +108,7 @@ type Options struct {
 	// (Tepper & Sapiro 2016; Erichson et al. 2018) and then on X itself, so
 	// that every reported number is that of X: "on", "off", or "auto", the
 	// default, which does it where X is large and both its sides are many
-	// times k, the loss is Frobenius and every cell counts once.
+	// times k, the loss is Frobenius and weights are at most of rows and columns.
 	Compression string `json:"compression"`
 	// Memory bounds the bytes that Fit holds, X included, by iterating fewer
 	// runs at a time; the result does not depend on it. Where one run at a time

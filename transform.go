@@ -27,7 +27,8 @@ type TransformOptions struct {
 	RowNames, ColumnNames []string
 	// Missing, Mask, Weights, RowWeights and ColumnWeights are as those of
 	// Options, for the new data. Missing is that of the fit unless given;
-	// weights of the fit are not kept in a model.
+	// weights of the fit are not kept in a model. A row none of whose cells counts
+	// has weights of zero, unless a penalty or a constraint says otherwise.
 	Missing                   string
 	Mask                      *matrix.Mask
 	Weights                   Weights
