@@ -214,7 +214,7 @@ func matchNames(data, model []string) error {
 // ReconstructBlocks.
 func (m *Model[F]) Reconstruct(w *matrix.Dense[F]) (*matrix.Dense[F], error) {
 	out := matrix.NewDense[F](w.Rows, m.H.Cols)
-	blocks, err := m.ReconstructBlocks(w, 256)
+	blocks, err := m.ReconstructBlocks(w, reconstructRows)
 	if err != nil {
 		return nil, err
 	}
@@ -223,6 +223,9 @@ func (m *Model[F]) Reconstruct(w *matrix.Dense[F]) (*matrix.Dense[F], error) {
 	}
 	return out, nil
 }
+
+// reconstructRows is the number of rows that are multiplied out at a time.
+const reconstructRows = 256
 
 // ReconstructBlocks yields w·diag(Scales)·H by blocks of at most `rows` rows,
 // with the index of each block's first row.

@@ -117,7 +117,7 @@ func parseQuantiles(text string) ([]float64, error) {
 
 func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out modelOutput) error {
 	fit := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, c.K, fit, c.Quiet)
+	t, done, err := openTable(a, in, fitting[F](c.K, fit, &c.cellFlags, c.Cache, c.Quiet))
 	if err != nil {
 		return err
 	}

@@ -50,12 +50,10 @@ func (f *solveFlags) check(command string, k int) error {
 		return usagef(command, "--max-iter is %d; it must be at least 1", f.MaxIter)
 	case f.InnerSweeps < 0:
 		return usagef(command, "--inner-sweeps is %d; it must be at least 0", f.InnerSweeps)
-	case f.Memory != "" && parseBytes(f.Memory) < 1:
-		return usagef(command, "--memory %q is not a size such as 4GB, 500MB or 2GiB", f.Memory)
 	case f.TargetError < 0 || f.TargetError >= 1:
 		return usagef(command, "--target-error is %v; it must be at least 0 and below 1", f.TargetError)
 	}
-	return errors.Join(checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol), f.penaltyFlags.check(command))
+	return errors.Join(checkMemory(command, f.Memory), checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol), f.penaltyFlags.check(command))
 }
 
 // noStart refuses given starts where restarts are compared.

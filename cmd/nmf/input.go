@@ -102,6 +102,16 @@ func readTable[F matrix.Float](a *app, s source, quiet bool) (*data.Table[F], er
 	return t, nil
 }
 
+// readBeside reads a matrix that says something about the input, and misses no cell.
+func readBeside(a *app, path string, o *data.ReadOptions, quiet bool) (*data.Table[float64], error) {
+	t, err := readTable[float64](a, source{path, o}, quiet)
+	var file *data.Error
+	if errors.Is(err, data.ErrMissing) && errors.As(err, &file) {
+		file.Hint = "fill it in: every cell of this file is needed"
+	}
+	return t, err
+}
+
 // fileError names the file that an error of the library is about.
 type fileError struct {
 	file string

@@ -98,7 +98,7 @@ func (f *cellFlags) into(a *app, o *nmf.Options, transpose, quiet bool) error {
 // where the input was.
 func (f *cellFlags) load(a *app, transpose bool, threads int, quiet bool) (c cells, err error) {
 	shaped := func(path string) (*data.Table[float64], error) {
-		return readTable[float64](a, source{path, &data.ReadOptions{Transpose: transpose, Threads: threads}}, quiet)
+		return readBeside(a, path, &data.ReadOptions{Transpose: transpose, Threads: threads}, quiet)
 	}
 	if f.Mask != "" {
 		t, err := shaped(f.Mask)
@@ -182,7 +182,7 @@ func (f *cellFlags) vector(a *app, path string, threads int, quiet bool) ([]floa
 	if path == "" {
 		return nil, nil
 	}
-	t, err := readTable[float64](a, source{path, &data.ReadOptions{Threads: threads}}, quiet)
+	t, err := readBeside(a, path, &data.ReadOptions{Threads: threads}, quiet)
 	if err != nil {
 		return nil, err
 	}

@@ -385,7 +385,7 @@ func updateFile[F matrix.Float](a *app, c *updateCmd, in source, out modelOutput
 	if err != nil {
 		return err
 	}
-	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols)
+	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols, c.Transpose)
 	if err != nil {
 		return fmt.Errorf("%s and %s: %w", in.name(), c.Model, err)
 	}

@@ -139,7 +139,7 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 		return err
 	}
 	fit := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, slices.Max(ks), fit, c.Quiet)
+	t, done, err := openTable(a, in, fitting[F](slices.Max(ks), fit, &c.cellFlags, c.Cache, c.Quiet))
 	if err != nil {
 		return err
 	}

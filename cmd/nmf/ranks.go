@@ -77,6 +77,7 @@ func runOverRanks(a *app, launch dist.Launch, args []string, failed error) int {
 	if command == nil {
 		return end(nil)
 	}
+	a.command = command
 	switch command.Target.Addr().Interface().(type) {
 	case aside:
 		if !first {
@@ -92,7 +93,7 @@ func runOverRanks(a *app, launch dist.Launch, args []string, failed error) int {
 			command.Name, launchedText(launch), dist.Environment))
 	}
 	world, err := dist.Start(func(rank int, err error) {
-		fmt.Fprintf(os.Stderr, "nmf: rank %d: %v\n", rank, withAdvice(err))
+		fmt.Fprintf(os.Stderr, "nmf: rank %d: %v\n", rank, a.withAdvice(err))
 	})
 	if err != nil {
 		// The first of each machine says so.
@@ -262,7 +263,7 @@ func (a *app) modelOutput(command, path string) (modelOutput, error) {
 func openFit[F matrix.Float](a *app, c *fitCmd, in source, o *nmf.Options) (t *data.Table[F], done func(), err error) {
 	switch {
 	case a.ranks == nil:
-		return openTable[F](a, in, c.Cache, &c.cellFlags, max(1, c.K), o, c.Quiet)
+		return openTable(a, in, fitting[F](max(1, c.K), o, &c.cellFlags, c.Cache, c.Quiet))
 	case c.overRuns(a, c.Runs, c.K == kAuto):
 		t, err = readTable[F](a, in, c.Quiet)
 		return t, func() {}, a.together(err)

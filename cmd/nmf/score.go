@@ -36,10 +36,11 @@ func (c *scoreCmd) Run(a *app) error {
 }
 
 func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
-	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
+	m, t, done, err := openFor[F](a, &c.applyFlags, c.Model, in, newUse{name: "a score", verb: "score"})
 	if err != nil {
 		return err
 	}
+	defer done()
 	o, err := transformOptions(a, &c.applyFlags, t)
 	if err != nil {
 		return err

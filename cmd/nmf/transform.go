@@ -40,10 +40,11 @@ func (c *transformCmd) Run(a *app) error {
 }
 
 func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
-	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
+	m, t, done, err := openFor[F](a, &c.applyFlags, c.Model, in, transforming)
 	if err != nil {
 		return err
 	}
+	defer done()
 	w, err := transformTable(a, &c.applyFlags, m, t, in)
 	if err != nil {
 		return err
@@ -51,6 +52,9 @@ func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
 	weights := &data.Table[F]{X: w, RowNames: t.RowNames, ColumnNames: componentNames(m.K())}
 	return writeTable(a, &c.tableFlags, &c.outputFlags, weights, t.Notes)
 }
+
+// transforming is what transform does.
+var transforming = newUse{name: "a transform", verb: "transform"}
 
 // transformTable gives the weights of t; Ctrl-C ends it with nothing.
 func transformTable[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], t *data.Table[F], in source) (*matrix.Dense[F], error) {
