@@ -218,6 +218,10 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if c.Online {
 		o.Online = c.onlineFlags.options()
 	}
+	var err error
+	if o.Grid, err = c.grid(); err != nil {
+		return err
+	}
 	t, done, err := openFit[F](a, c, in, o)
 	if err != nil {
 		return err
@@ -271,7 +275,7 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return inFile(in.name(), err)
 	}
-	traffic, err := a.traffic()
+	traffic, err := a.traffic(model.Info.Resolved.Grid)
 	if err != nil {
 		return err
 	}
