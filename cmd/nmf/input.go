@@ -17,6 +17,8 @@ type inputFlags struct {
 	Key       string `group:"Input" placeholder:"NAME" help:"Matrix within a file of several: array of an .npz, variable of a .mat, path in HDF5. Default: the only one."`
 	Header    *bool  `group:"Input" negatable:"" help:"Whether the first line of a CSV or TSV file names the columns. Found out unless told."`
 	RowNames  *bool  `group:"Input" negatable:"" help:"Whether the first column of a CSV or TSV file names the rows. Found out unless told."`
+	Long      *bool  `group:"Input" negatable:"" help:"Whether each row of a Parquet table is a cell: row, column and value. Found out unless told."`
+	IndexBase int    `group:"Input" type:"count" default:"0" placeholder:"N" help:"What the numbers of rows and columns count from in such a table: 0 or 1."`
 	Delimiter string `group:"Input" placeholder:"CHAR" help:"What separates fields in a CSV or TSV file: a character, or tab or space. Found out unless given."`
 }
 
@@ -37,7 +39,10 @@ func (f *inputFlags) readOptions(command string, threads int) (*data.ReadOptions
 	if err != nil {
 		return nil, err
 	}
-	return &data.ReadOptions{Format: f.Format, Key: f.Key, Transpose: f.Transpose,
+	if f.IndexBase != 0 && f.IndexBase != 1 {
+		return nil, usagef(command, "--index-base is %d; it must be 0 or 1", f.IndexBase)
+	}
+	return &data.ReadOptions{Long: choice(f.Long), IndexBase: f.IndexBase, Format: f.Format, Key: f.Key, Transpose: f.Transpose,
 		Header: choice(f.Header), RowNames: choice(f.RowNames), Delimiter: delimiter, Threads: threads}, nil
 }
 
