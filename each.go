@@ -194,7 +194,7 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if v.whole && common.Loss == frobenius {
 		for i := range options {
 			o := &options[i]
-			o.Missing, o.Mask, o.Weights, o.RowWeights, o.ColumnWeights = "", nil, nil, nil, nil
+			o.Missing, o.Mask, o.MaskOf, o.Weights, o.RowWeights, o.ColumnWeights = "", nil, nil, nil, nil, nil
 		}
 		return fitTogether(ctx, x, starts, options)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
@@ -16,7 +17,7 @@ import (
 func (m *Model[F]) ofNewData(t *TransformOptions) *Options {
 	fit := &m.Info.Resolved
 	return &Options{Loss: fit.Loss, Beta: fit.Beta, Power: fit.Power, Dispersion: fit.Dispersion, DispersionBy: fit.DispersionBy, Delta: fit.Delta,
-		Missing: cmp.Or(t.Missing, fit.Missing), Mask: t.Mask, Weights: t.Weights, RowWeights: t.RowWeights, ColumnWeights: t.ColumnWeights,
+		Missing: cmp.Or(t.Missing, fit.Missing), Mask: t.Mask, MaskOf: t.MaskOf, Weights: t.Weights, RowWeights: t.RowWeights, ColumnWeights: t.ColumnWeights,
 		RowNames: t.RowNames, ColumnNames: t.ColumnNames, Threads: threads(t), Init: "random",
 		PenaltyW: fit.PenaltyW.ofNewSamples()}
 }
@@ -126,9 +127,11 @@ func (m *Model[F]) ImputeByRows(ctx context.Context, x matrix.Matrix[F], o *Tran
 		return nil, err
 	}
 	h := engine.Wide(m.H, m.Scales)
-	s := &sorter[F]{o: like, m: rows, n: cols}
 	unstored := like.unstored()
 	of := &lines[F]{x: x}
+	masks := (&cellStream[F]{s: &sorter[F]{o: &Options{Mask: like.Mask, MaskOf: like.MaskOf}, m: rows, n: cols}, x: x}).lines(false).mask
+	var mu sync.Mutex
+	var held lineSpace[F]
 	return &matrix.Streamed[F]{Rows: rows, Cols: cols, Read: func(first int, dst []F) error {
 		count := len(dst) / cols
 		for from := 0; from < count; from += reconstructRows {
@@ -136,8 +139,18 @@ func (m *Model[F]) ImputeByRows(ctx context.Context, x matrix.Matrix[F], o *Tran
 			part := &matrix.Dense[F]{Rows: n, Cols: w.Cols, Stride: w.Stride, Data: w.Data[(first+from)*w.Stride:]}
 			copy(dst[from*cols:(from+n)*cols], h.LeftTimes(part).Data)
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		own := *like
+		s := &sorter[F]{o: &own, m: count, n: cols}
+		if masks != nil {
+			if err := masks.read(first, count, &held); err != nil {
+				return err
+			}
+			own.Mask = nonzeros(held.matrix())
+		}
 		return of.each(first, first+count, func(i int, idx []int32, vals []F) error {
-			s.keep(i, idx, vals, unstored, dst[(i-first)*cols:(i-first+1)*cols])
+			s.keep(i-first, idx, vals, unstored, dst[(i-first)*cols:(i-first+1)*cols])
 			return nil
 		})
 	}}, nil

@@ -39,7 +39,13 @@ func (o *Options) plain() bool {
 
 // choosesCells reports whether cells of X may be missing or weighted.
 func (o *Options) choosesCells() bool {
-	return o.Missing != "" && o.Missing != missingError || o.Mask != nil || o.Weights != nil || o.RowWeights != nil || o.ColumnWeights != nil
+	return o.hides() || o.Missing == missingUnstored || o.Weights != nil || o.RowWeights != nil || o.ColumnWeights != nil
+}
+
+// hides reports whether cells of X may be missing, other than all that a sparse X does
+// not store.
+func (o *Options) hides() bool {
+	return o.Missing == missingNaN || o.Missing == missingZero || o.Mask != nil || o.MaskOf != nil
 }
 
 // unstored reports whether the cells that a sparse X does not store are missing.
@@ -168,7 +174,7 @@ func fitCells[F matrix.Float](ctx context.Context, over *ranks[F], own share[F],
 	if v.whole && opt.Loss == frobenius {
 		// Every cell counts once: the same bits as without weights.
 		simple := *o
-		simple.Missing, simple.Mask, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil
+		simple.Missing, simple.Mask, simple.MaskOf, simple.Weights, simple.RowWeights, simple.ColumnWeights = "", nil, nil, nil, nil, nil
 		resolved, err := simple.resolve(m, n, k)
 		if err != nil {
 			return nil, err

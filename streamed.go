@@ -47,7 +47,7 @@ func (l *lines[F]) each(from, to int, do func(i int, cols []int32, vals []F) err
 	case *matrix.CSR[F]:
 		return rows(from, to, func(i int) ([]int32, []F) { return x.Row(i) })
 	case *matrix.Streamed[F]:
-		const cells = 1 << 20
+		const cells = 1 << 18
 		n := x.Cols
 		for a := from; a < to; {
 			b := min(to, a+max(1, cells/n))
@@ -94,30 +94,31 @@ func largestOf[F matrix.Float](x matrix.Matrix[F], workers int) (largest F, badR
 	return d.Largest, d.BadRow, d.Failure()
 }
 
-// streamed sorts the cells of an X that is read block by block: all of them
-// count, but for those that a sparse one does not store where they are missing.
+// streamed sorts the cells of an X that is read block by block.
 func (s *sorter[F]) streamed(x matrix.Matrix[F], v *view[F]) error {
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s: X is read block by block, and needs to be in memory for that", ErrOption, fmt.Sprintf(format, args...))
-	}
-	switch {
-	case s.o.Weights != nil:
-		return refuse("weights of cells")
-	case s.o.Mask != nil:
-		return refuse("a mask")
-	case s.o.Missing == missingNaN || s.o.Missing == missingZero:
-		return refuse("missing is %q", s.o.Missing)
-	}
-	v.x = x
-	switch x := x.(type) {
-	case *matrix.Streamed[F]:
+	if dense, ok := x.(*matrix.Streamed[F]); ok {
 		if s.o.Missing == missingUnstored {
 			return s.notStored()
 		}
-		if x.ReadColumns == nil {
-			return refuse("%s, for this X cannot be read by columns", s.o.fitKind())
+		if dense.ReadColumns == nil {
+			return fmt.Errorf("%w: %s: X is read block by block, and needs to be in memory for that, for it cannot be read by columns", ErrOption, s.o.fitKind())
 		}
-	case *matrix.StreamedCSR[F]:
+	}
+	v.x = x
+	if s.o.Weights != nil || s.o.hides() {
+		c := &cellStream[F]{s: s, x: x, by: 1}
+		changed, err := c.lookThrough()
+		if err != nil {
+			return err
+		}
+		v.observed.Listed, v.observed.Rest = c.listed, c.rest
+		if changed {
+			v.cells = c
+			c.view(v)
+		}
+		return nil
+	}
+	if _, sparse := x.(*matrix.StreamedCSR[F]); sparse {
 		l, unstored := s.o.engineLoss(), s.o.Missing == missingUnstored
 		s.dropped = unstored
 		v.observed.Listed = unstored || l.RestBySums() || l.RestByGram()

@@ -26,11 +26,12 @@ type TransformOptions struct {
 	// both the model and the data have ColumnNames they must be the same, in
 	// the same order.
 	RowNames, ColumnNames []string
-	// Missing, Mask, Weights, RowWeights and ColumnWeights are as those of
+	// Missing, Mask, MaskOf, Weights, RowWeights and ColumnWeights are as those of
 	// Options, for the new data. Missing is that of the fit unless given;
 	// weights of the fit are not kept in a model.
 	Missing                   string
 	Mask                      *matrix.Mask
+	MaskOf                    Weights
 	Weights                   Weights
 	RowWeights, ColumnWeights []float64
 }
