@@ -284,13 +284,21 @@ func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
 	if weights == nil && s.o.Mask == nil && (s.o.Missing == "" || s.o.Missing == missingError) {
 		return nil
 	}
-	var rows, cols []int32
+	hidden := &matrix.Mask{Rows: s.m, Cols: s.n, RowPtr: make([]int, 1, s.m+1)}
+	nan, zero := s.o.Missing == missingNaN, s.o.Missing == missingZero
 	clean := x
 	for i := range s.m {
+		var masked []int32
+		if s.o.Mask != nil {
+			masked = s.o.Mask.Row(i)
+		}
 		for j, c := range x.Row(i) {
-			missing := s.isMissing(i, j, c)
+			missing := nan && c != c || zero && c == 0
+			if len(masked) > 0 && int(masked[0]) == j {
+				missing, masked = true, masked[1:]
+			}
 			if missing {
-				rows, cols = append(rows, int32(i)), append(cols, int32(j))
+				hidden.ColIdx = append(hidden.ColIdx, int32(j))
 			}
 			if c != 0 && (missing || weights != nil && weights.At(i, j) == 0) {
 				if clean == x && !s.owned {
@@ -299,14 +307,11 @@ func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
 				clean.Set(i, j, 0)
 			}
 		}
+		hidden.RowPtr = append(hidden.RowPtr, len(hidden.ColIdx))
 	}
 	v.x = clean
-	if len(rows) > 0 {
-		mask, err := matrix.NewMask(s.m, s.n, rows, cols)
-		if err != nil {
-			return err
-		}
-		v.observed.Missing, s.dropped = mask, true
+	if hidden.Len() > 0 {
+		v.observed.Missing, s.dropped = hidden, true
 	}
 	return nil
 }
