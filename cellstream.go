@@ -31,7 +31,9 @@ type cellStream[F matrix.Float] struct {
 type cellLines[F matrix.Float] struct {
 	c            *cellStream[F]
 	lines, cells int
-	mu           sync.Mutex
+	// checks refuses weights that are none.
+	checks bool
+	mu     sync.Mutex
 	x            blockLines[F]
 	weights      blockLines[F]
 	mask         blockLines[F]
@@ -148,11 +150,7 @@ func (c *cellStream[F]) lines(turned bool) *cellLines[F] {
 	case o.MaskOf != nil:
 		l.mask = linesOf[F](o.MaskOf, turned)
 	case o.Mask != nil:
-		ones := make([]float32, o.Mask.Len())
-		for i := range ones {
-			ones[i] = 1
-		}
-		l.mask = linesOf[F](&matrix.CSR[float32]{Rows: o.Mask.Rows, Cols: o.Mask.Cols, RowPtr: o.Mask.RowPtr, ColIdx: o.Mask.ColIdx, Val: ones}, turned)
+		l.mask = linesOf[F](&matrix.CSR[float32]{Rows: o.Mask.Rows, Cols: o.Mask.Cols, RowPtr: o.Mask.RowPtr, ColIdx: o.Mask.ColIdx, Val: onesOf[float32](o.Mask.Len())}, turned)
 	}
 	return l
 }
@@ -160,6 +158,48 @@ func (c *cellStream[F]) lines(turned bool) *cellLines[F] {
 // sort reads the n lines from line `first` on and sorts their cells; the view lasts
 // until the next call.
 func (l *cellLines[F]) sort(first, n int) (v view[F], dropped bool, err error) {
+	if !l.x.isDense() || l.weights == nil || l.weights.isDense() {
+		return l.sortSome(first, n)
+	}
+	// What is listed of dense lines is little: few of them are in memory at a time.
+	out := &matrix.CSR[F]{Rows: n, Cols: l.cells, RowPtr: make([]int, 1, n+1)}
+	var weights []F
+	ones := true
+	for step, a := engine.ObservedStep[F](l.cells), 0; a < n; a += step {
+		part, gone, err := l.sortSome(first+a, min(step, n-a))
+		if err != nil {
+			return v, false, err
+		}
+		x, base := part.x.(*matrix.CSR[F]), out.NNZ()
+		for _, p := range x.RowPtr[1:] {
+			out.RowPtr = append(out.RowPtr, base+p)
+		}
+		out.ColIdx, out.Val = append(out.ColIdx, x.ColIdx...), append(out.Val, x.Val...)
+		if part.observed.CellWeights == nil {
+			weights = append(weights, onesOf[F](x.NNZ())...)
+		} else {
+			weights, ones = append(weights, part.observed.CellWeights...), false
+		}
+		v, dropped = part, dropped || gone
+	}
+	v.x = out
+	if v.observed.CellWeights = weights; ones {
+		v.observed.CellWeights = nil
+	}
+	return v, dropped, nil
+}
+
+// onesOf gives n weights of 1.
+func onesOf[F matrix.Float](n int) []F {
+	w := make([]F, n)
+	for i := range w {
+		w[i] = 1
+	}
+	return w
+}
+
+// sortSome is sort for lines that are in memory together.
+func (l *cellLines[F]) sortSome(first, n int) (v view[F], dropped bool, err error) {
 	o := *l.c.s.o
 	o.MaskOf = nil
 	s := sorter[F]{o: &o, m: n, n: l.cells, owned: true}
@@ -171,6 +211,11 @@ func (l *cellLines[F]) sort(first, n int) (v view[F], dropped bool, err error) {
 			return v, false, err
 		}
 		s.weights = l.ws.matrix()
+		if l.checks {
+			if err := badWeights(s.weights, first); err != nil {
+				return v, false, err
+			}
+		}
 	}
 	if l.mask != nil {
 		if o.Mask, err = l.masked(first, n); err != nil {
@@ -249,10 +294,7 @@ func (l *cellLines[F]) observed(first, n int, into *engine.ObservedLines[F]) err
 	}
 	if c.cellWeights {
 		if into.CellWeights = v.observed.CellWeights; into.CellWeights == nil {
-			into.CellWeights = make([]F, len(vals))
-			for i := range into.CellWeights {
-				into.CellWeights[i] = 1
-			}
+			into.CellWeights = onesOf[F](len(vals))
 		}
 	}
 	return nil
@@ -275,7 +317,7 @@ func (c *cellStream[F]) step(turned bool) int {
 		}
 		return x.ByRows.Step
 	}
-	step := engine.WindowLines[F](cells)
+	step := engine.ObservedStep[F](cells)
 	if c.s.sparseWeights() {
 		step = max(1, step/matrix.BlockStep) * matrix.BlockStep
 	}
@@ -289,17 +331,13 @@ func (s *sorter[F]) sparseWeights() bool { return s.o.Weights != nil && !isDense
 // says that they are not those of X.
 func (c *cellStream[F]) lookThrough() (changed bool, err error) {
 	l := c.lines(false)
+	l.checks = true
 	step := c.step(false)
 	for first := 0; first < c.s.m; first += step {
 		n := min(step, c.s.m-first)
 		v, dropped, err := l.sort(first, n)
 		if err != nil {
 			return false, err
-		}
-		if l.weights != nil {
-			if err := badWeights(l.ws.matrix(), first); err != nil {
-				return false, err
-			}
 		}
 		c.s.dropped = c.s.dropped || dropped
 		c.listed, c.rest = v.observed.Listed, v.observed.Rest

@@ -130,9 +130,11 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, fit, c.Transpose, c.Quiet); err != nil {
+	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet).keepingMask())
+	if err != nil {
 		return err
 	}
+	defer closing()
 	fit.RowNames, fit.ColumnNames = t.RowNames, t.ColumnNames
 	o := &rank.ConsensusOptions{Fit: *fit, Runs: c.Runs, Neighbours: c.Neighbours, Threshold: c.Threshold, Bootstrap: c.Bootstrap}
 	if o.Quantiles, err = parseQuantiles(c.Quantiles); err != nil {

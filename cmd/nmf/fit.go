@@ -233,9 +233,11 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err := a.ranks.ownRows(o); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, o, c.Transpose, c.Quiet); err != nil {
+	closing, err := c.cellFlags.into(a, o, besideFit(t.X, c.Transpose, c.Cache, o, c.Quiet))
+	if err != nil {
 		return err
 	}
+	defer closing()
 	rows, _ := t.X.Dims()
 	labels, err := c.labels(a, t.RowNames, rows, c.Quiet)
 	if err != nil {

@@ -49,10 +49,11 @@ func imputeFile[F matrix.Float](a *app, c *imputeCmd, in source) error {
 	if c.Cells != "" {
 		return predictCells(a, c, m, t, in)
 	}
-	o, err := transformOptions(a, &c.applyFlags, t)
+	o, closing, err := transformOptions(a, &c.applyFlags, t)
 	if err != nil {
 		return err
 	}
+	defer closing()
 	var filled matrix.Matrix[F]
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
 		if byRows {

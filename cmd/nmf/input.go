@@ -110,11 +110,16 @@ func readTable[F matrix.Float](a *app, s source, quiet bool) (*data.Table[F], er
 // readBeside reads a matrix that says something about the input, and misses no cell.
 func readBeside(a *app, path string, o *data.ReadOptions, quiet bool) (*data.Table[float64], error) {
 	t, err := readTable[float64](a, source{path, o}, quiet)
+	return t, allNeeded(err)
+}
+
+// allNeeded says of a missing cell that no flag takes it.
+func allNeeded(err error) error {
 	var file *data.Error
 	if errors.Is(err, data.ErrMissing) && errors.As(err, &file) {
 		file.Hint = "fill it in: every cell of this file is needed"
 	}
-	return t, err
+	return err
 }
 
 // fileError names the file that an error of the library is about.
@@ -129,7 +134,8 @@ func (e *fileError) Unwrap() error { return e.err }
 // inFile names the file in an error that is about it and does not name it.
 func inFile(name string, err error) error {
 	var e *data.Error
-	if err == nil || errors.As(err, &e) || errors.Is(err, nmf.ErrCheckpoint) {
+	var named *fileError
+	if err == nil || errors.As(err, &e) || errors.As(err, &named) || errors.Is(err, nmf.ErrCheckpoint) {
 		return err
 	}
 	return &fileError{name, err}

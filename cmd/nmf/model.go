@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -130,16 +129,13 @@ type newUse struct {
 // opens them here.
 func openNew[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], in source, use newUse) (*data.Table[F], func(), error) {
 	f.cellFlags.read(in)
-	fit := m.Info.Resolved.Missing
-	if fit == "nan" && f.Missing == "" {
+	if m.Info.Resolved.Missing == "nan" && f.Missing == "" {
 		in.options.Missing = data.MissingWords
 	}
-	o := &nmf.TransformOptions{Threads: f.Threads, Missing: f.cellFlags.missing()}
-	if f.Weights+f.Sigma != "" {
-		o.Weights = &matrix.Dense[F]{}
-	}
-	if f.Mask != "" {
-		o.Mask = &matrix.Mask{}
+	of := func(rows, cols int) *nmf.TransformOptions {
+		var o nmf.Options
+		f.cellFlags.promise(rows, cols, &o)
+		return &nmf.TransformOptions{Threads: f.Threads, Missing: o.Missing, MaskOf: o.MaskOf, Weights: o.Weights, RowWeights: o.RowWeights, ColumnWeights: o.ColumnWeights}
 	}
 	filled := func(rows, cols int) float64 {
 		if !use.filled {
@@ -149,14 +145,9 @@ func openNew[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], in source, 
 	}
 	return openTable(a, in, work[F]{name: use.name, allowed: parseBytes(f.Memory), cache: f.Cache, quiet: f.Quiet,
 		memory: func(s data.Shape) (float64, error) {
-			return m.Memory(s.Rows, s.Columns, s.Stored, s.Sparse, o) + filled(s.Rows, s.Columns), nil
+			return m.Memory(s.Rows, s.Columns, s.Stored, s.Sparse, of(s.Rows, s.Columns)) + filled(s.Rows, s.Columns), nil
 		},
-		memoryOf: func(x matrix.Matrix[F]) (float64, error) { return m.MemoryOf(x, o) + filled(x.Dims()), nil },
-		cells: func(sparse bool) bool {
-			with := f.cellFlags
-			with.Missing = cmp.Or(with.Missing, fit)
-			return with.chooses(sparse)
-		},
+		memoryOf: func(x matrix.Matrix[F]) (float64, error) { return m.MemoryOf(x, of(x.Dims())) + filled(x.Dims()), nil },
 		tooMuch: func(need, limit float64) error {
 			less := "take its rows in several parts"
 			if use.filled {
@@ -181,16 +172,17 @@ func align[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], model string,
 }
 
 // transformOptions are those for a table that was opened by openFor.
-func transformOptions[F matrix.Float](a *app, f *applyFlags, t *data.Table[F]) (*nmf.TransformOptions, error) {
-	o := &nmf.TransformOptions{Threads: f.Threads, Missing: f.cellFlags.missing()} // with the tolerance of the model
+// done must be called after their last use.
+func transformOptions[F matrix.Float](a *app, f *applyFlags, t *data.Table[F]) (o *nmf.TransformOptions, done func(), err error) {
+	o = &nmf.TransformOptions{Threads: f.Threads, Missing: f.cellFlags.missing()} // with the tolerance of the model
 	o.RowNames, o.ColumnNames = t.RowNames, t.ColumnNames
 	if f.Tol != nil {
 		o.Tol = *f.Tol
 	}
 	if f.reordered && f.anyFile() {
-		return nil, errors.New("the features have another order than in the model, and the files of weights or masked cells do not say which: bring the data into the model's order first")
+		return nil, nil, errors.New("the features have another order than in the model, and the files of weights or masked cells do not say which: bring the data into the model's order first")
 	}
-	cells, err := f.cellFlags.load(a, f.Transpose, f.Threads, f.Quiet)
-	o.Mask, o.Weights, o.RowWeights, o.ColumnWeights = cells.mask, cells.weights, cells.rows, cells.columns
-	return o, err
+	cells, done, err := f.cellFlags.load(a, beside{transpose: f.Transpose, threads: f.Threads, quiet: f.Quiet, blocks: isBlockwise(t.X), cache: f.Cache, memory: float64(parseBytes(f.Memory))})
+	o.Mask, o.MaskOf, o.Weights, o.RowWeights, o.ColumnWeights = cells.mask, cells.maskOf, cells.weights, cells.rows, cells.columns
+	return o, done, err
 }

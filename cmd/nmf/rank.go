@@ -152,9 +152,11 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, fit, c.Transpose, c.Quiet); err != nil {
+	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet).keepingMask())
+	if err != nil {
 		return err
 	}
+	defer closing()
 	o.Fit = *fit
 	o.Runs = c.Runs
 	o.State = c.Resume

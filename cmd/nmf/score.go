@@ -41,10 +41,11 @@ func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
 		return err
 	}
 	defer done()
-	o, err := transformOptions(a, &c.applyFlags, t)
+	o, closing, err := transformOptions(a, &c.applyFlags, t)
 	if err != nil {
 		return err
 	}
+	defer closing()
 	var s nmf.Score
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
 		s, err = m.Score(ctx, t.X, o)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"runtime/debug"
 	"unsafe"
@@ -35,9 +34,6 @@ type work[F matrix.Float] struct {
 	// memoryOf of one that is there.
 	memory   func(s data.Shape) (float64, error)
 	memoryOf func(x matrix.Matrix[F]) (float64, error)
-	// cells reports whether cells are weighted or missing, other than those that a
-	// sparse matrix does not store.
-	cells func(sparse bool) bool
 	// columns says that it needs the columns of a dense matrix, too.
 	columns bool
 	// tooMuch is the error where it takes more than there is.
@@ -48,15 +44,19 @@ type work[F matrix.Float] struct {
 
 // fitting is a fit with k components.
 func fitting[F matrix.Float](k int, o *nmf.Options, cells *cellFlags, cache string, quiet bool) work[F] {
-	single := *o
-	single.Runs, single.Memory = 1, 0
-	return work[F]{name: "a fit", allowed: o.Memory, columns: o.Online == nil && o.Loss != "" && o.Loss != "frobenius",
+	single := func(rows, cols int) *nmf.Options {
+		one := *o
+		one.Runs, one.Memory = 1, 0
+		cells.promise(rows, cols, &one)
+		return &one
+	}
+	return work[F]{name: "a fit", allowed: o.Memory, columns: o.Online == nil && (o.Loss != "" && o.Loss != "frobenius" || cells.chooses()),
 		memory: func(s data.Shape) (float64, error) {
-			return nmf.Memory[F](s.Rows, s.Columns, s.Stored, s.Sparse, k, &single)
+			return nmf.Memory[F](s.Rows, s.Columns, s.Stored, s.Sparse, k, single(s.Rows, s.Columns))
 		},
-		memoryOf: func(x matrix.Matrix[F]) (float64, error) { return nmf.MemoryOf(x, k, &single) },
+		memoryOf: func(x matrix.Matrix[F]) (float64, error) { return nmf.MemoryOf(x, k, single(x.Dims())) },
 		tooMuch:  func(need, limit float64) error { return tooMuch(k, need, limit) },
-		cells:    cells.chooses, cache: cache, quiet: quiet}
+		cache:    cache, quiet: quiet}
 }
 
 // reading is how a matrix is read for some work.
@@ -65,8 +65,6 @@ type reading struct {
 	// bytes is what the matrix takes in memory, need what the work and the reading
 	// take with it there, streamed what they take where it is read block by block.
 	bytes, need, streamed, limit float64
-	// direct says that the file itself can be read by blocks.
-	direct bool
 }
 
 // blockwise reports whether the matrix has to be read block by block.
@@ -103,8 +101,6 @@ func readingFor[F matrix.Float](in source, w work[F]) (*reading, error) {
 	if r.streamed, err = w.memoryOf(x); err != nil {
 		return nil, err
 	}
-	p := in.options
-	r.direct = !p.Transpose && p.Key == "" && (p.Format == "" || p.Format == "npy") && data.CanStream(in.path)
 	return r, nil
 }
 
@@ -117,10 +113,6 @@ func openTable[F matrix.Float](a *app, in source, w work[F]) (t *data.Table[F], 
 		// What is wrong with it, reading it will tell.
 		t, err = readTable[F](a, in, w.quiet)
 		return t, func() {}, err
-	}
-	if w.cells(r.shape.Sparse) {
-		return nil, nil, fmt.Errorf("%w: %s takes %s, and %s about %s, more than the %s there are to use; weighted and missing cells need it in memory",
-			nmf.ErrMemory, in.name(), byteText(r.bytes), w.name, byteText(r.need), byteText(r.limit))
 	}
 	if r.streamed > r.limit {
 		return nil, nil, inFile(in.name(), w.tooMuch(r.streamed, r.limit))
@@ -136,7 +128,11 @@ func openTable[F matrix.Float](a *app, in source, w work[F]) (t *data.Table[F], 
 		debug.SetMemoryLimit(int64(max(r.limit/2, part*r.limit-program)))
 	}
 	a.note(w.quiet, "%s takes %s%s, and %s in memory %s%s, more than the %s there are to use: it is read block by block in every pass", in.name(), about, byteText(r.bytes), w.name, about, byteText(r.need), byteText(r.limit))
-	s, err := openBlocks(a, in, w, r)
+	// What is more than half of the machine's memory is read from the disk in every
+	// pass, and less of it is faster.
+	const half = 0.5
+	total := totalMemory()
+	s, err := openBlocks[F](a, in, w.cache, w.quiet, data.BlockOptions{Memory: r.limit, Columns: w.columns, Compress: total > 0 && r.bytes > half*total})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,18 +142,18 @@ func openTable[F matrix.Float](a *app, in source, w work[F]) (t *data.Table[F], 
 	return &s.Table, func() { s.Close() }, nil
 }
 
-// openBlocks opens the file itself, or its block file.
-func openBlocks[F matrix.Float](a *app, in source, w work[F], r *reading) (*data.Stream[F], error) {
-	// What is more than half of the machine's memory is read from the disk in every
-	// pass, and less of it is faster.
-	const part = 0.5
-	total := totalMemory()
-	if r.direct && !w.columns {
+// openBlocks opens the file itself, where that can be read by blocks, or its block file.
+func openBlocks[F matrix.Float](a *app, in source, cache string, quiet bool, b data.BlockOptions) (*data.Stream[F], error) {
+	p := in.options
+	if !b.Columns && !p.Transpose && p.Key == "" && (p.Format == "" || p.Format == "npy") && data.CanStream(in.path) {
 		return data.OpenStream[F](in.path)
 	}
-	return data.OpenBlocks[F](in.path, in.options, data.BlockOptions{Folder: w.cache, Memory: r.limit, Columns: w.columns, Compress: total > 0 && r.bytes > part*total, Making: func(why, path string) {
-		a.note(w.quiet, "%s: %s: its blocks are written to %s, once", in.name(), why, path)
-	}, Waiting: func(path string) {
-		a.note(w.quiet, "%s: another process writes its blocks to %s: waiting for it", in.name(), path)
-	}})
+	b.Folder = cache
+	b.Making = func(why, path string) {
+		a.note(quiet, "%s: %s: its blocks are written to %s, once", in.name(), why, path)
+	}
+	b.Waiting = func(path string) {
+		a.note(quiet, "%s: another process writes its blocks to %s: waiting for it", in.name(), path)
+	}
+	return data.OpenBlocks[F](in.path, in.options, b)
 }

@@ -58,10 +58,11 @@ var transforming = newUse{name: "a transform", verb: "transform"}
 
 // transformTable gives the weights of t; Ctrl-C ends it with nothing.
 func transformTable[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], t *data.Table[F], in source) (*matrix.Dense[F], error) {
-	o, err := transformOptions(a, f, t)
+	o, closing, err := transformOptions(a, f, t)
 	if err != nil {
 		return nil, err
 	}
+	defer closing()
 	var w *matrix.Dense[F]
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
 		w, err = m.Transform(ctx, t.X, o)

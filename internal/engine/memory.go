@@ -88,8 +88,8 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	case s.Streamed && s.Sparse:
 		bytes *= blocksOf(weighted, missing)
 	case s.Streamed:
-		// Its rows and its columns, two windows of each.
-		bytes = 2 * element * float64(min(WindowLines[F](s.Cols), s.Rows)*s.Cols+min(WindowLines[F](s.Rows), s.Cols)*s.Rows) * blocksOf(weighted, missing)
+		// Its rows and its columns.
+		bytes = windowBytes[F](s.Rows, s.Cols, weighted, missing) + windowBytes[F](s.Cols, s.Rows, weighted, missing)
 	case s.Sparse && weighted && listed:
 		bytes += 2 * float64(s.Stored) * element
 	case weighted:
@@ -113,6 +113,16 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	const number = 8
 	sums := float64(atOnce) * float64(max(tiles[F](s.Rows), tiles[F](s.Cols))) * float64(2*k*number)
 	return bytes + factors*element + sums + float64(workers)*scratchBytes[F](k, longer, !listed)
+}
+
+// windowBytes is what is in memory of dense lines that are read block by block: two
+// windows.
+func windowBytes[F kernel.Float](lines, length int, weighted, missing bool) float64 {
+	step := windowLines[F](length)
+	if weighted || missing {
+		step = ObservedStep[F](length)
+	}
+	return 2 * float64(64/kernel.Width[F]()) * float64(min(step, lines)*length) * blocksOf(weighted, missing)
 }
 
 // blocksOf is how many blocks are in memory for each that a window holds: what is
@@ -155,11 +165,11 @@ func scratchBytes[F kernel.Float](k int, line float64, panels bool) float64 {
 func ProjectMemory[F kernel.Float](s Size, k, workers int, cells, weighted, missing, listed bool) float64 {
 	element := float64(64 / kernel.Width[F]())
 	bytes := s.Bytes(int(element))
-	if cells && s.Streamed && !s.Sparse {
-		bytes = 2 * element * float64(min(WindowLines[F](s.Cols), s.Rows)*s.Cols)
-	}
-	if s.Streamed {
+	switch {
+	case s.Streamed && s.Sparse:
 		bytes *= blocksOf(weighted, missing)
+	case s.Streamed && cells:
+		bytes = windowBytes[F](s.Rows, s.Cols, weighted, missing)
 	}
 	padded := float64(kernel.Pad[F](k))
 	factors := 2*float64(s.Rows)*padded + 4*float64(s.Cols)*padded

@@ -29,7 +29,7 @@ func newSparseWindow[F kernel.Float](lines, stored int, b matrix.Blocks[F]) *win
 
 // newDenseWindow makes a window on dense lines of the given length.
 func newDenseWindow[F kernel.Float](lines, length int, read func(first int, dst []F) error) *window[F] {
-	step := min(WindowLines[F](length), max(1, lines))
+	step := min(windowLines[F](length), max(1, lines))
 	a := newAhead(lines, step, denseReader(length, read))
 	return &window[F]{step: step, dense: &a, lines: ObservedLines[F]{Dense: &matrix.Dense[F]{Cols: length, Stride: length}}}
 }
@@ -56,10 +56,16 @@ func newObservedWindow[F kernel.Float](lines, length, stored int, dense bool, b 
 // weighsCells reports whether the cells that the blocks list have weights of their own.
 func (w *window[F]) weighsCells() bool { return w != nil && w.weights }
 
-// WindowLines is the number of dense lines that are read at a time: whole tiles.
-func WindowLines[F kernel.Float](length int) int {
+// windowLines is the number of dense lines that are read at a time: whole tiles.
+func windowLines[F kernel.Float](length int) int { return tilesIn[F](blockBytes, length) }
+
+// ObservedStep is the same where there is more to read and to hold for each line.
+func ObservedStep[F kernel.Float](length int) int { return tilesIn[F](blockBytes/4, length) }
+
+// tilesIn is the number of lines in whole tiles, one at least, that take so many bytes.
+func tilesIn[F kernel.Float](bytes, length int) int {
 	t := kernel.TileRows[F]()
-	return max(t, blockBytes/max(1, 64/kernel.Width[F]()*length)/t*t)
+	return max(t, bytes/max(1, 64/kernel.Width[F]()*length)/t*t)
 }
 
 func (w *window[F]) hold(first int) bool {
