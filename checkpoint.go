@@ -292,6 +292,9 @@ func identityOf[F matrix.Float](over *ranks[F], x matrix.Matrix[F], k int, opt *
 			given[name] = m
 		}
 	}
+	if opt.MaskOf != nil {
+		given["the matrix of masked cells"] = opt.MaskOf
+	}
 	if opt.Weights != nil {
 		given["the matrix of weights"] = opt.Weights
 	}

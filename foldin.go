@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
@@ -15,7 +16,7 @@ import (
 func (m *Model[F]) ofNewData(t *TransformOptions) *Options {
 	fit := &m.Info.Resolved
 	return &Options{Loss: fit.Loss, Beta: fit.Beta, Power: fit.Power, Dispersion: fit.Dispersion, DispersionBy: fit.DispersionBy, Delta: fit.Delta,
-		Missing: cmp.Or(t.Missing, fit.Missing), Mask: t.Mask, Weights: t.Weights, RowWeights: t.RowWeights, ColumnWeights: t.ColumnWeights,
+		Missing: cmp.Or(t.Missing, fit.Missing), Mask: t.Mask, MaskOf: t.MaskOf, Weights: t.Weights, RowWeights: t.RowWeights, ColumnWeights: t.ColumnWeights,
 		RowNames: t.RowNames, ColumnNames: t.ColumnNames, Threads: threads(t), Init: "random",
 		PenaltyW: fit.PenaltyW.ofNewSamples()}
 }
@@ -89,55 +90,84 @@ func (p *projection[F]) scoreCells(ctx context.Context, workers int) (Score, err
 // Impute gives a copy of x in which the missing cells hold what the model
 // predicts from the other cells of their row. Which cells are missing is as in
 // Options.Missing and Options.Mask; a sparse x of which unstored cells are
-// missing becomes as large as a dense one.
+// missing becomes as large as a dense one: see ImputeByRows.
 func (m *Model[F]) Impute(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*matrix.Dense[F], error) {
+	filled, err := m.ImputeByRows(ctx, x, o)
+	if err != nil {
+		return nil, err
+	}
+	out := matrix.NewDense[F](filled.Rows, filled.Cols)
+	if err := filled.Read(0, out.Data); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ImputeByRows is Impute of which every row is made when it is read: the weights of
+// all rows are in memory, x as it was, and of the result what is asked for. Rows are
+// best read in their order.
+func (m *Model[F]) ImputeByRows(ctx context.Context, x matrix.Matrix[F], o *TransformOptions) (*matrix.Streamed[F], error) {
 	w, err := m.Transform(ctx, x, o)
 	if err != nil {
 		return nil, err
 	}
-	var opt TransformOptions
-	if o != nil {
-		opt = *o
-	}
+	opt := cmp.Or(o, &TransformOptions{})
 	rows, cols := x.Dims()
-	like, err := m.likeTheFit(rows, cols, &opt)
+	like, err := m.likeTheFit(rows, cols, opt)
 	if err != nil {
 		return nil, err
 	}
-	out, err := m.Reconstruct(w)
-	if err != nil {
-		return nil, err
-	}
-	s := &sorter[F]{o: like, m: rows, n: cols}
-	keep := func(i, j int, v F) {
-		if !s.isMissing(i, j, v) {
-			out.Set(i, j, v)
-		}
-	}
+	h := engine.Wide(m.H, m.Scales)
 	unstored := like.unstored()
-	err = eachRow(x, func(i int, idx []int32, vals []F) error {
-		if idx == nil && len(vals) == cols {
-			for j, v := range vals {
-				keep(i, j, v)
+	of := &lines[F]{x: x}
+	masks := (&cellStream[F]{s: &sorter[F]{o: &Options{Mask: like.Mask, MaskOf: like.MaskOf}, m: rows, n: cols}, x: x}).lines(false).mask
+	var mu sync.Mutex
+	var held lineSpace[F]
+	return &matrix.Streamed[F]{Rows: rows, Cols: cols, Read: func(first int, dst []F) error {
+		count := len(dst) / cols
+		for from := 0; from < count; from += reconstructRows {
+			n := min(reconstructRows, count-from)
+			part := &matrix.Dense[F]{Rows: n, Cols: w.Cols, Stride: w.Stride, Data: w.Data[(first+from)*w.Stride:]}
+			copy(dst[from*cols:(from+n)*cols], h.LeftTimes(part).Data)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		own := *like
+		s := &sorter[F]{o: &own, m: count, n: cols}
+		if masks != nil {
+			if err := masks.read(first, count, &held); err != nil {
+				return err
 			}
+			own.Mask = nonzeros(held.matrix())
+		}
+		return of.each(first, first+count, func(i int, idx []int32, vals []F) error {
+			s.keep(i-first, idx, vals, unstored, dst[(i-first)*cols:(i-first+1)*cols])
 			return nil
-		}
-		at := 0
-		for j := range cols {
-			switch {
-			case at < len(idx) && int(idx[at]) == j:
-				keep(i, j, vals[at])
-				at++
-			case !unstored:
-				keep(i, j, 0)
+		})
+	}}, nil
+}
+
+// keep writes the cells of row i that are there over a row of predictions.
+func (s *sorter[F]) keep(i int, idx []int32, vals []F, unstored bool, row []F) {
+	if idx == nil && len(vals) == s.n {
+		for j, v := range vals {
+			if !s.isMissing(i, j, v) {
+				row[j] = v
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		return
 	}
-	return out, nil
+	at := 0
+	for j := range row {
+		v, stored := F(0), at < len(idx) && int(idx[at]) == j
+		if stored {
+			v = vals[at]
+			at++
+		}
+		if (stored || !unstored) && !s.isMissing(i, j, v) {
+			row[j] = v
+		}
+	}
 }
 
 // Predict gives the model's values of single cells (rows[p], columns[p]),

@@ -48,7 +48,13 @@ func (o *Options) choosesCells() bool {
 }
 
 func (o *Options) choosesSingleCells() bool {
-	return o.Missing != "" && o.Missing != missingError || o.Mask != nil || o.Weights != nil
+	return o.hides() || o.Missing == missingUnstored || o.Weights != nil
+}
+
+// hides reports whether cells of X may be missing, other than all that a sparse X does
+// not store.
+func (o *Options) hides() bool {
+	return o.Missing == missingNaN || o.Missing == missingZero || o.Mask != nil || o.MaskOf != nil
 }
 
 // unstored reports whether the cells that a sparse X does not store are missing.

@@ -93,13 +93,13 @@ func (m *Model[F]) MemoryOf(x matrix.Matrix[F], o *TransformOptions) float64 {
 func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 {
 	like := m.ofNewData(cmp.Or(o, &TransformOptions{}))
 	element := float64(64 / kernel.Width[F]())
-	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), like.Threads, !like.plain(), size.Sparse && like.listed())
+	bytes := float64(len(m.W.Data)+len(m.H.Data))*element + engine.ProjectMemory[F](size, m.K(), like.Threads, !like.plain(), like.Weights != nil, like.hides(), size.Sparse && like.listed())
 	bytes += weighedBytes(size, int(element), like)
 	dense := float64(size.Rows) * float64(size.Cols) * element
-	if like.Weights != nil {
+	if like.Weights != nil && !size.Streamed {
 		bytes += dense
 	}
-	if !size.Sparse && (like.Mask != nil || like.Missing != "" && like.Missing != missingError) {
+	if !size.Sparse && !size.Streamed && like.hides() {
 		bytes += dense // a copy without what is missing
 	}
 	return bytes
@@ -109,7 +109,7 @@ func (m *Model[F]) projectMemory(size engine.Size, o *TransformOptions) float64 
 // is another than Frobenius. Runs are not made side by side there, so that
 // nothing makes it less.
 func cellsMemory[F matrix.Float](size engine.Size, k int, opt *Options) (float64, error) {
-	need := engine.CellsMemory[F](size, k, opt.Runs, opt.Threads, opt.Weights != nil, opt.Missing != "" || opt.Mask != nil, size.Sparse && opt.listed())
+	need := engine.CellsMemory[F](size, k, opt.Runs, opt.Threads, opt.Weights != nil, opt.hides(), size.Sparse && opt.listed())
 	need += float64(opt.Runs) * runBytes
 	if opt.Memory > 0 && need > float64(opt.Memory) {
 		return 0, fmt.Errorf("%w: the fit takes about %.0f bytes, and %d are allowed; take a smaller k", ErrMemory, need, opt.Memory)

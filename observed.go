@@ -16,6 +16,14 @@ const (
 
 // checkWeights refuses weights and masks that are none.
 func (o *Options) checkWeights(m, n int) error {
+	if o.MaskOf != nil {
+		if o.Mask != nil {
+			return fmt.Errorf("%w: Mask and MaskOf are given; give one", ErrOption)
+		}
+		if err := checkShape("mask", o.MaskOf, m, n); err != nil {
+			return err
+		}
+	}
 	if o.Mask != nil {
 		if o.Mask.Rows != m || o.Mask.Cols != n {
 			return fmt.Errorf("%w: the mask is of a %d x %d matrix; it must be %d x %d", ErrShape, o.Mask.Rows, o.Mask.Cols, m, n)
@@ -52,22 +60,28 @@ func (o *Options) checkWeights(m, n int) error {
 		return checkCellWeights(w, m, n)
 	case *matrix.CSR[float32]:
 		return checkCellWeights(w, m, n)
+	case *matrix.Streamed[float64], *matrix.Streamed[float32], *matrix.StreamedCSR[float64], *matrix.StreamedCSR[float32]:
+		// They are looked through with X.
+		return checkShape("weights", w, m, n)
 	default:
 		return fmt.Errorf("%w: weights are a %T; they must be a matrix of this module's", ErrOption, w)
 	}
 }
 
 func checkCellWeights[F matrix.Float](w matrix.Matrix[F], m, n int) error {
-	if r, c := w.Dims(); r != m || c != n {
-		return fmt.Errorf("%w: the weights are %d x %d; they must be %d x %d", ErrShape, r, c, m, n)
+	if err := checkShape("weights", w, m, n); err != nil {
+		return err
 	}
 	if err := checkLayout(w); err != nil {
 		return fmt.Errorf("the weights: %w", err)
 	}
-	for i := range m {
-		if firstBad(stored(w, i)) >= 0 {
-			return fmt.Errorf("the weights: %w", badCell(w, i, nil, nil))
-		}
+	return badWeights(w, 0)
+}
+
+// checkShape refuses a matrix of another shape than X's.
+func checkShape(what string, w Weights, m, n int) error {
+	if r, c := w.Dims(); r != m || c != n {
+		return fmt.Errorf("%w: the %s are %d x %d; they must be %d x %d", ErrShape, what, r, c, m, n)
 	}
 	return nil
 }
@@ -95,6 +109,8 @@ type view[F matrix.Float] struct {
 	// complete says that no cell is missing or has a weight of its own, whole that
 	// every cell counts once.
 	complete, whole bool
+	// cells is an X whose cells are sorted block by block; nil for others.
+	cells *cellStream[F]
 }
 
 // plainly gives options that are plain, where those of x turn out to be: with the
@@ -102,7 +118,7 @@ type view[F matrix.Float] struct {
 // bits are then those of a fit that was not told of any.
 func (v *view[F]) plainly(o *Options) (Options, bool) {
 	p := *o
-	p.Missing, p.Mask, p.Weights = "", nil, nil
+	p.Missing, p.Mask, p.MaskOf, p.Weights = "", nil, nil, nil
 	if v.whole {
 		p.RowWeights, p.ColumnWeights = nil, nil
 	}
@@ -137,7 +153,12 @@ func observe[F matrix.Float](over *ranks[F], x matrix.Matrix[F], o *Options) (*v
 	if err := over.outcome(checkLayout(x)); err != nil {
 		return nil, err
 	}
-	s := &sorter[F]{over: over, o: o, m: m, n: n, weights: weightsOf[F](o.Weights)}
+	s := &sorter[F]{over: over, o: o, m: m, n: n}
+	if !sizeOf(x).Streamed {
+		if err := over.outcome(s.inMemory()); err != nil {
+			return nil, err
+		}
+	}
 	v := &view[F]{unit: 1}
 	v.observed.RowWeights, v.observed.ColumnWeights = rankOne[F](o.RowWeights), rankOne[F](o.ColumnWeights)
 	var err error
@@ -158,7 +179,7 @@ func observe[F matrix.Float](over *ranks[F], x matrix.Matrix[F], o *Options) (*v
 // finish checks what counts, and finds the unit.
 func (s *sorter[F]) finish(v *view[F]) error {
 	ob := &v.observed
-	v.complete = !s.dropped && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil
+	v.complete = !s.dropped && ob.ByRows == nil && ob.CellWeights == nil && ob.Weights == nil && ob.Missing == nil
 	v.whole = v.complete && ob.RowWeights == nil && ob.ColumnWeights == nil
 	largest, err := checkedLargest(v.x, s.o)
 	if err == nil && s.o.engineLoss().NeedsPositive() {
@@ -173,13 +194,25 @@ func (s *sorter[F]) finish(v *view[F]) error {
 	v.largest = largest
 	if v.unit = unit(largest); v.unit != 1 {
 		v.x = scaled(v.x, 1/v.unit, nil)
+		if v.cells != nil {
+			v.cells.by = 1 / v.unit
+		}
 	}
 	return nil
 }
 
 // refuseZeros names the first cell that counts and is zero.
 func (s *sorter[F]) refuseZeros(v *view[F]) error {
+	if v.cells != nil {
+		return v.cells.eachView(s.refuseZerosOf)
+	}
+	return s.refuseZerosOf(0, v)
+}
+
+// refuseZerosOf is refuseZeros for the rows from `first` on.
+func (s *sorter[F]) refuseZerosOf(first int, v *view[F]) error {
 	refuse := func(i, j int) error {
+		i += first
 		e := &CellError{Row: i, Column: j, Err: ErrZero}
 		if s.o.RowNames != nil {
 			e.RowName = s.o.RowNames[i]
@@ -224,6 +257,8 @@ type sorter[F matrix.Float] struct {
 	weights matrix.Matrix[F]
 	// dropped says that a cell is missing.
 	dropped bool
+	// owned says that X may be changed.
+	owned bool
 }
 
 // isMissing reports whether a cell that holds v does not count, leaving
@@ -258,29 +293,34 @@ func (s *sorter[F]) dense(x *matrix.Dense[F], v *view[F]) error {
 	if weights == nil && s.o.Mask == nil && (s.o.Missing == "" || s.o.Missing == missingError) {
 		return nil
 	}
-	var rows, cols []int32
+	hidden := &matrix.Mask{Rows: s.m, Cols: s.n, RowPtr: make([]int, 1, s.m+1)}
+	nan, zero := s.o.Missing == missingNaN, s.o.Missing == missingZero
 	clean := x
 	for i := range s.m {
+		var masked []int32
+		if s.o.Mask != nil {
+			masked = s.o.Mask.Row(i)
+		}
 		for j, c := range x.Row(i) {
-			missing := s.isMissing(i, j, c)
+			missing := nan && c != c || zero && c == 0
+			if len(masked) > 0 && int(masked[0]) == j {
+				missing, masked = true, masked[1:]
+			}
 			if missing {
-				rows, cols = append(rows, int32(i)), append(cols, int32(j))
+				hidden.ColIdx = append(hidden.ColIdx, int32(j))
 			}
 			if c != 0 && (missing || weights != nil && weights.At(i, j) == 0) {
-				if clean == x {
+				if clean == x && !s.owned {
 					clean = x.Clone()
 				}
 				clean.Set(i, j, 0)
 			}
 		}
+		hidden.RowPtr = append(hidden.RowPtr, len(hidden.ColIdx))
 	}
 	v.x = clean
-	if len(rows) > 0 {
-		mask, err := matrix.NewMask(s.m, s.n, rows, cols)
-		if err != nil {
-			return err
-		}
-		v.observed.Missing, s.dropped = mask, true
+	if hidden.Len() > 0 {
+		v.observed.Missing, s.dropped = hidden, true
 	}
 	return nil
 }

@@ -42,8 +42,11 @@ type Options struct {
 	Missing string `json:"missing,omitempty"`
 	// Mask lists further missing cells, such as those held out.
 	Mask *matrix.Mask `json:"-"`
+	// MaskOf is a Mask as a matrix of X's shape, of any kind of this module's, whose
+	// cells that are not zero are missing: it may be read block by block, as X.
+	MaskOf Weights `json:"-"`
 	// Weights multiply the loss of each cell: a *matrix.Dense or *matrix.CSR of
-	// X's shape, float32 or float64, of finite numbers that are not negative. A
+	// X's shape, or one that is read block by block, as X, float32 or float64, of finite numbers that are not negative. A
 	// cell of weight 0, or that a sparse Weights does not store, is missing.
 	// With uncertainties σ they are 1/σ² (Paatero & Tapper 1994).
 	Weights Weights `json:"-"`

@@ -241,7 +241,7 @@ func refuseOverRanks[F matrix.Float](o *Options, x matrix.Matrix[F]) error {
 		return fmt.Errorf("%w: a sparse X that is read block by block is not there over ranks; give each rank rows that it can hold", ErrOption)
 	case *matrix.Streamed[F]:
 		if !o.plain() {
-			return fmt.Errorf("%w: the loss %s over ranks needs the rows of each in memory", ErrOption, o.Loss)
+			return fmt.Errorf("%w: the loss %s over ranks needs the rows of each in memory: allow more of it, or take more ranks", ErrOption, o.Loss)
 		}
 	}
 	return nil

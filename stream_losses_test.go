@@ -160,8 +160,8 @@ func TestStreamedSomeRows(t *testing.T) {
 	}
 }
 
-// TestStreamedNewData: the weights, the score and the filled cells of new data that
-// are read by rows alone are those of data in memory.
+// TestStreamedNewData: the weights, the score and the filled cells, made at once or by
+// rows, of new data that are read by rows alone are those of data in memory.
 func TestStreamedNewData(t *testing.T) {
 	x := lowRank[float32](300, wideRows, 2, 0.2, 1)
 	sparse := sparsePart(lowRank[float32](400, 90, 2, 0.2, 1))
@@ -195,6 +195,20 @@ func TestStreamedNewData(t *testing.T) {
 		got, err := m.Impute(t.Context(), matrix.StreamCSR(sparse, 128), nil)
 		if err != nil || bitsOf(asWide(got)) != bitsOf(asWide(want)) {
 			t.Errorf("missing %q: other cells, %v", missing, err)
+		}
+		rows, err := m.ImputeByRows(t.Context(), matrix.StreamCSR(sparse, 128), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(got.Data)
+		for first := 399; first >= 0; first -= 57 { // backwards, across blocks
+			count := min(300, 400-first)
+			if err := rows.Read(first, got.Data[first*90:(first+count)*90]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if bitsOf(asWide(got)) != bitsOf(asWide(want)) {
+			t.Errorf("missing %q: other cells by rows", missing)
 		}
 	}
 }

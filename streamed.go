@@ -2,6 +2,7 @@ package nmf
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/partsof/nmf/internal/engine"
 	"github.com/partsof/nmf/matrix"
@@ -11,43 +12,72 @@ import (
 // stores, columns being nil where that is all; it reads block by block what is
 // not in memory.
 func eachRow[F matrix.Float](x matrix.Matrix[F], do func(i int, cols []int32, vals []F) error) error {
-	m, n := x.Dims()
-	rows := func(first, count int, row func(i int) ([]int32, []F)) error {
-		for i := range count {
+	m, _ := x.Dims()
+	return (&lines[F]{x: x}).each(0, m, do)
+}
+
+// lines are the rows of a matrix, of which a part may be in memory.
+type lines[F matrix.Float] struct {
+	x  matrix.Matrix[F]
+	mu sync.Mutex
+	// block holds rows from `first` on of an x that is read block by block; dense is
+	// their room where that is dense.
+	block matrix.CSR[F]
+	dense []F
+	first int
+}
+
+// each calls do for the rows from `from` on and before `to`, as eachRow does for
+// all.
+func (l *lines[F]) each(from, to int, do func(i int, cols []int32, vals []F) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows := func(a, b int, row func(i int) ([]int32, []F)) error {
+		for i := a; i < b; i++ {
 			cols, vals := row(i)
-			if err := do(first+i, cols, vals); err != nil {
+			if err := do(i, cols, vals); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	switch x := x.(type) {
+	switch x := l.x.(type) {
 	case *matrix.Dense[F]:
-		return rows(0, m, func(i int) ([]int32, []F) { return nil, x.Row(i) })
+		return rows(from, to, func(i int) ([]int32, []F) { return nil, x.Row(i) })
 	case *matrix.CSR[F]:
-		return rows(0, m, func(i int) ([]int32, []F) { return x.Row(i) })
+		return rows(from, to, func(i int) ([]int32, []F) { return x.Row(i) })
 	case *matrix.Streamed[F]:
-		const cells = 1 << 20
-		step := max(1, cells/n)
-		block := make([]F, min(step, m)*n)
-		for first := 0; first < m; first += step {
-			count := min(step, m-first)
-			if err := x.Read(first, block[:count*n]); err != nil {
+		const cells = 1 << 18
+		n := x.Cols
+		for a := from; a < to; {
+			b := min(to, a+max(1, cells/n))
+			if need := (b - a) * n; cap(l.dense) < need {
+				l.dense = make([]F, need)
+			}
+			block := l.dense[:(b-a)*n]
+			if err := x.Read(a, block); err != nil {
 				return err
 			}
-			if err := rows(first, count, func(i int) ([]int32, []F) { return nil, block[i*n : (i+1)*n] }); err != nil {
+			if err := rows(a, b, func(i int) ([]int32, []F) { return nil, block[(i-a)*n : (i-a+1)*n] }); err != nil {
 				return err
 			}
+			a = b
 		}
 	case *matrix.StreamedCSR[F]:
-		var block matrix.CSR[F]
-		for first := 0; first < m; first += x.ByRows.Step {
-			if err := x.ByRows.Read(first, &block); err != nil {
+		for a := from; a < to; {
+			if a < l.first || a >= l.first+l.block.Rows {
+				first := a / x.ByRows.Step * x.ByRows.Step
+				l.block.Rows = 0
+				if err := x.ByRows.Read(first, &l.block); err != nil {
+					return err
+				}
+				l.first = first
+			}
+			b := min(to, l.first+l.block.Rows)
+			if err := rows(a, b, func(i int) ([]int32, []F) { return l.block.Row(i - l.first) }); err != nil {
 				return err
 			}
-			if err := rows(first, block.Rows, func(i int) ([]int32, []F) { return block.Row(i) }); err != nil {
-				return err
-			}
+			a = b
 		}
 	}
 	return nil
@@ -73,30 +103,31 @@ func largestOf[F matrix.Float](x matrix.Matrix[F], workers int) (largest F, badR
 	return d.Largest, d.BadRow, d.Failure()
 }
 
-// streamed sorts the cells of an X that is read block by block: all of them
-// count, but for those that a sparse one does not store where they are missing.
+// streamed sorts the cells of an X that is read block by block.
 func (s *sorter[F]) streamed(x matrix.Matrix[F], v *view[F]) error {
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s: X is read block by block, and needs to be in memory for that", ErrOption, fmt.Sprintf(format, args...))
-	}
-	switch {
-	case s.o.Weights != nil:
-		return refuse("weights of cells")
-	case s.o.Mask != nil:
-		return refuse("a mask")
-	case s.o.Missing == missingNaN || s.o.Missing == missingZero:
-		return refuse("missing is %q", s.o.Missing)
-	}
-	v.x = x
-	switch x := x.(type) {
-	case *matrix.Streamed[F]:
+	if dense, ok := x.(*matrix.Streamed[F]); ok {
 		if s.o.Missing == missingUnstored {
 			return s.notStored()
 		}
-		if x.ReadColumns == nil {
-			return refuse("%s, for this X cannot be read by columns", s.o.fitKind())
+		if dense.ReadColumns == nil {
+			return fmt.Errorf("%w: %s: X is read block by block, and needs to be in memory for that, for it cannot be read by columns", ErrOption, s.o.fitKind())
 		}
-	case *matrix.StreamedCSR[F]:
+	}
+	v.x = x
+	if s.o.Weights != nil || s.o.hides() {
+		c := &cellStream[F]{s: s, x: x, by: 1}
+		changed, err := c.lookThrough()
+		if err != nil {
+			return err
+		}
+		v.observed.Listed, v.observed.Rest = c.listed, c.rest
+		if changed {
+			v.cells = c
+			c.view(v)
+		}
+		return nil
+	}
+	if _, sparse := x.(*matrix.StreamedCSR[F]); sparse {
 		l, unstored := s.o.engineLoss(), s.o.Missing == missingUnstored
 		s.dropped = unstored
 		v.observed.Listed = unstored || l.RestBySums() || l.RestByGram()

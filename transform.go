@@ -25,12 +25,13 @@ type TransformOptions struct {
 	// both the model and the data have ColumnNames they must be the same, in
 	// the same order.
 	RowNames, ColumnNames []string
-	// Missing, Mask, Weights, RowWeights and ColumnWeights are as those of
+	// Missing, Mask, MaskOf, Weights, RowWeights and ColumnWeights are as those of
 	// Options, for the new data. Missing is that of the fit unless given;
 	// weights of the fit are not kept in a model. A row none of whose cells counts
 	// has weights of zero, unless a penalty or a constraint says otherwise.
 	Missing                   string
 	Mask                      *matrix.Mask
+	MaskOf                    Weights
 	Weights                   Weights
 	RowWeights, ColumnWeights []float64
 }
@@ -234,7 +235,7 @@ func matchNames(data, model []string) error {
 // ReconstructBlocks.
 func (m *Model[F]) Reconstruct(w *matrix.Dense[F]) (*matrix.Dense[F], error) {
 	out := matrix.NewDense[F](w.Rows, m.H.Cols)
-	blocks, err := m.ReconstructBlocks(w, 256)
+	blocks, err := m.ReconstructBlocks(w, reconstructRows)
 	if err != nil {
 		return nil, err
 	}
@@ -243,6 +244,9 @@ func (m *Model[F]) Reconstruct(w *matrix.Dense[F]) (*matrix.Dense[F], error) {
 	}
 	return out, nil
 }
+
+// reconstructRows is the number of rows that are multiplied out at a time.
+const reconstructRows = 256
 
 // ReconstructBlocks yields w·diag(Scales)·H by blocks of at most `rows` rows,
 // with the index of each block's first row.

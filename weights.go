@@ -9,7 +9,8 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// Weights are weights of cells: a *matrix.Dense or a *matrix.CSR, of float32 or
+// Weights are weights of cells: a *matrix.Dense or a *matrix.CSR, or beside an X that
+// is read block by block a *matrix.Streamed or a *matrix.StreamedCSR, of float32 or
 // float64.
 type Weights interface {
 	Dims() (rows, cols int)

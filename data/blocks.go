@@ -147,8 +147,8 @@ func partsOf(path string) ([]blockfile.Part, error) {
 
 // readingOf is a text of all that decides what is read from a file.
 func readingOf[F matrix.Float](o *ReadOptions) string {
-	return fmt.Sprintf("f%d format=%s key=%s transpose=%t header=%d row_names=%d delimiter=%q missing=%d",
-		8*unsafe.Sizeof(F(0)), strings.ToLower(o.Format), o.Key, o.Transpose, o.Header, o.RowNames, o.Delimiter, o.Missing)
+	return fmt.Sprintf("f%d format=%s key=%s transpose=%t header=%d row_names=%d delimiter=%q missing=%d long=%d base=%d",
+		8*unsafe.Sizeof(F(0)), strings.ToLower(o.Format), o.Key, o.Transpose, o.Header, o.RowNames, o.Delimiter, o.Missing, o.Long, o.IndexBase)
 }
 
 // blockName is the name of the block file of a source that is read in one way.

@@ -202,6 +202,10 @@ func blocksAsRead[F matrix.Float](t *testing.T) {
 			}{fmt.Sprint("row ", i), float64(i) / 3, pointer(int32(i % 5)), uint64(i * i)})
 		}
 		asRead[F](t, "parquet", writeTemp(t, "x.parquet", parquetFile(t, rows, options...)), nil)
+		for _, o := range []*ReadOptions{nil, {Transpose: true}} {
+			asRead[F](t, "long parquet", writeTemp(t, "x.parquet", parquetFile(t, longCells(500), options...)), o)
+			asRead[F](t, "named long parquet", writeTemp(t, "x.parquet", parquetFile(t, longNamed(500), options...)), o)
+		}
 	}
 	if hdf5.Available() != nil {
 		t.Log("without libhdf5, HDF5 is left out")

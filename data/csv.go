@@ -16,14 +16,14 @@ func init() {
 		guess:  func(head []byte) bool { d, ok := guessTable(head); return ok && d != '\t' && d != blanks },
 		read32: readCSV[float32], read64: readCSV[float64],
 		spool32: spoolCSV[float32], spool64: spoolCSV[float64],
-		write32: writeCSV[float32], write64: writeCSV[float64],
+		write32: writeCSV[float32], write64: writeCSV[float64], byRows: true,
 	})
 	register(&format{
 		name: "tsv", about: "text table, tab or space separated", extensions: []string{".tsv", ".tab", ".txt", ".dat"},
 		guess:  func(head []byte) bool { d, ok := guessTable(head); return ok && (d == '\t' || d == blanks) },
 		read32: readTSV[float32], read64: readTSV[float64],
 		spool32: spoolTSV[float32], spool64: spoolTSV[float64],
-		write32: writeTSV[float32], write64: writeTSV[float64],
+		write32: writeTSV[float32], write64: writeTSV[float64], byRows: true,
 	})
 }
 
@@ -478,12 +478,11 @@ func writeText[F matrix.Float](w io.Writer, t *Table[F], delimiter byte) error {
 		}
 		out.buf = append(out.buf, '\n')
 	}
-	dense := make([]F, cols)
-	for i := range rows {
+	err := eachDenseRow(t.X, func(i int, row []F) error {
 		if t.RowNames != nil {
 			out.buf = append(appendName(out.buf, t.RowNames[i], delimiter), delimiter)
 		}
-		for j, v := range denseRow(t.X, i, dense) {
+		for j, v := range row {
 			if j > 0 {
 				out.buf = append(out.buf, delimiter)
 			}
@@ -491,23 +490,53 @@ func writeText[F matrix.Float](w io.Writer, t *Table[F], delimiter byte) error {
 			out.flush(false)
 		}
 		out.buf = append(out.buf, '\n')
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return out.flush(true)
 }
 
-// denseRow gives row i, in space where the matrix is sparse.
-func denseRow[F matrix.Float](x matrix.Matrix[F], i int, space []F) []F {
+// eachDenseRow calls do for every row in order, with its zeros.
+func eachDenseRow[F matrix.Float](x matrix.Matrix[F], do func(i int, row []F) error) error {
+	rows, cols := x.Dims()
 	switch x := x.(type) {
 	case *matrix.Dense[F]:
-		return x.Row(i)
+		for i := range rows {
+			if err := do(i, x.Row(i)); err != nil {
+				return err
+			}
+		}
 	case *matrix.CSR[F]:
-		clear(space)
-		cols, vals := x.Row(i)
-		for p, j := range cols {
-			space[j] = vals[p]
+		row := make([]F, cols)
+		for i := range rows {
+			clear(row)
+			idx, vals := x.Row(i)
+			for p, j := range idx {
+				row[j] = vals[p]
+			}
+			if err := do(i, row); err != nil {
+				return err
+			}
+		}
+	case *matrix.Streamed[F]:
+		const cells = 1 << 18
+		step := min(max(1, cells/cols), rows)
+		block := make([]F, step*cols)
+		for first := 0; first < rows; first += step {
+			part := block[:min(step, rows-first)*cols]
+			if err := x.Read(first, part); err != nil {
+				return err
+			}
+			for i := 0; i*cols < len(part); i++ {
+				if err := do(first+i, part[i*cols:(i+1)*cols]); err != nil {
+					return err
+				}
+			}
 		}
 	}
-	return space
+	return nil
 }
 
 // appendName writes a name, quoted where it would not read back as this name:

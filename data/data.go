@@ -53,6 +53,12 @@ type ReadOptions struct {
 	Header, RowNames Choice
 	// Delimiter separates the fields of a text table; 0 finds it out.
 	Delimiter rune
+	// Long says whether a Parquet table has a cell in each row, with the row, the
+	// column and the value of a sparse matrix, instead of a sample: found out from the
+	// names of its columns unless told. IndexBase is what the numbers of rows and
+	// columns in it count from, 0 or 1.
+	Long      Choice
+	IndexBase int
 	// Missing says which cells of a text table become NaN: by default none, such
 	// a cell is an error.
 	Missing Missing

@@ -39,6 +39,9 @@ type format struct {
 	write32 func(io.Writer, *Table[float32], *WriteOptions) error
 	write64 func(io.Writer, *Table[float64], *WriteOptions) error
 
+	// byRows says that the writer takes a *matrix.Streamed, too.
+	byRows bool
+
 	// writeFolder32 and writeFolder64 fill a new, empty folder.
 	writeFolder32 func(dir string, t *Table[float32], o *WriteOptions) error
 	writeFolder64 func(dir string, t *Table[float64], o *WriteOptions) error

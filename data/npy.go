@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ func init() {
 		sniff:  npy.IsNPY,
 		read32: readNPY[float32], read64: readNPY[float64],
 		spool32: spoolNPY[float32], spool64: spoolNPY[float64],
-		write32: writeNPY[float32], write64: writeNPY[float64],
+		write32: writeNPY[float32], write64: writeNPY[float64], byRows: true,
 	})
 }
 
@@ -126,9 +127,20 @@ func npyError(err error) error {
 }
 
 func writeNPY[F matrix.Float](w io.Writer, t *Table[F], _ *WriteOptions) error {
-	d, ok := t.X.(*matrix.Dense[F])
-	if !ok {
-		return &Error{Found: "a .npy file holds no sparse matrix", Hint: "write .npz, which scipy.sparse.load_npz reads, or .mtx", Err: ErrUnsupported}
+	switch x := t.X.(type) {
+	case *matrix.Dense[F]:
+		return npy.WriteDense(w, x)
+	case *matrix.Streamed[F]:
+		var failed error
+		err := npy.WriteBlocks(w, x.Rows, x.Cols, func(yield func(int, *matrix.Dense[F]) bool) {
+			failed = eachDenseRow(t.X, func(i int, row []F) error {
+				if !yield(i, &matrix.Dense[F]{Rows: 1, Cols: x.Cols, Stride: x.Cols, Data: row}) {
+					return io.ErrShortWrite
+				}
+				return nil
+			})
+		})
+		return cmp.Or(err, failed)
 	}
-	return npy.WriteDense(w, d)
+	return &Error{Found: "a .npy file holds no sparse matrix", Hint: "write .npz, which scipy.sparse.load_npz reads, or .mtx", Err: ErrUnsupported}
 }

@@ -33,22 +33,22 @@ const (
 	parquetEncrypted = "PARE"
 )
 
-// readParquet reads a table whose columns are features. The column that pandas
-// noted as the index, or a first one of text, holds the row names. A null is a
-// missing value, NaN.
-func readParquet[F matrix.Float](s *source, _ *ReadOptions) (t *Table[F], err error) {
-	return parquetTable[F](s, nil)
+// readParquet reads a table whose columns are features, or a long one. The column
+// that pandas noted as the index, or a first one of text, holds the row names. A null
+// is a missing value, NaN.
+func readParquet[F matrix.Float](s *source, o *ReadOptions) (t *Table[F], err error) {
+	return parquetTable[F](s, o, nil)
 }
 
-func spoolParquet[F matrix.Float](s *source, _ *ReadOptions, to *elsewhere[F]) (*Table[F], error) {
+func spoolParquet[F matrix.Float](s *source, o *ReadOptions, to *elsewhere[F]) (*Table[F], error) {
 	if s.file == nil {
 		return nil, &Error{Found: "a compressed Parquet file is read in memory only", Hint: "decompress it first", Err: ErrUnsupported}
 	}
-	return parquetTable(s, to)
+	return parquetTable(s, o, to)
 }
 
 // parquetTable reads a table, the matrix elsewhere unless to is nil.
-func parquetTable[F matrix.Float](s *source, to *elsewhere[F]) (t *Table[F], err error) {
+func parquetTable[F matrix.Float](s *source, o *ReadOptions, to *elsewhere[F]) (t *Table[F], err error) {
 	head, err := s.head()
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func parquetTable[F matrix.Float](s *source, to *elsewhere[F]) (t *Table[F], err
 	if err != nil {
 		return nil, parquetError(err)
 	}
-	p := parquetReader[F]{f: f, size: size, to: to}
+	p := parquetReader[F]{f: f, options: o, size: size, to: to}
 	return p.table()
 }
 
@@ -118,10 +118,10 @@ func parquetError(err error) error {
 // parquetReader reads one file.
 type parquetReader[F matrix.Float] struct {
 	f       *parquet.File
+	options *ReadOptions
 	size    int64
 	to      *elsewhere[F] // nil where the matrix goes into memory
 	columns []parquetColumn
-	values  []parquet.Value
 }
 
 // parquetColumn is a column and how its values become numbers.
@@ -139,7 +139,17 @@ func (p *parquetReader[F]) table() (*Table[F], error) {
 	for _, c := range p.f.Root().Columns() {
 		p.columns = append(p.columns, describeColumn(c))
 	}
-	names := p.nameColumn()
+	names := p.indexColumn()
+	long, is, err := p.longColumns(names)
+	if err != nil {
+		return nil, err
+	}
+	if is {
+		return p.long(long)
+	}
+	if names < 0 && len(p.columns) > 0 && p.columns[0].text {
+		names = 0
+	}
 	t := &Table[F]{}
 	var features []int
 	for j, c := range p.columns {
@@ -151,10 +161,11 @@ func (p *parquetReader[F]) table() (*Table[F], error) {
 			if c.text {
 				what = "text"
 			}
-			return nil, &Error{
-				Found: fmt.Sprintf("column %s is %s, not numbers", quote(c.column.Name()), what),
-				Hint:  "leave such columns out; only a first column of text, or the index of pandas, may hold row names", Err: ErrUnsupported,
+			hint := "leave such columns out; only a first column of text, or the index of pandas, may hold row names"
+			if len(p.columns) == 3 && c.text && j < 2 && p.columns[2].isNumber() {
+				hint += "; or say --long where each row is a cell: row, column and value"
 			}
+			return nil, &Error{Found: fmt.Sprintf("column %s is %s, not numbers", quote(c.column.Name()), what), Hint: hint, Err: ErrUnsupported}
 		}
 		t.ColumnNames = append(t.ColumnNames, c.column.Name())
 		features = append(features, j)
@@ -261,9 +272,9 @@ func describeColumn(c *parquet.Column) parquetColumn {
 	return p
 }
 
-// nameColumn gives the index of the column that holds the row names, -1 where
+// indexColumn gives the column that pandas noted as the index of the rows, -1 where
 // there is none.
-func (p *parquetReader[F]) nameColumn() int {
+func (p *parquetReader[F]) indexColumn() int {
 	if text, ok := p.f.Lookup("pandas"); ok {
 		var about struct {
 			IndexColumns []any `json:"index_columns"`
@@ -277,9 +288,6 @@ func (p *parquetReader[F]) nameColumn() int {
 				}
 			}
 		}
-	}
-	if len(p.columns) > 0 && p.columns[0].text {
-		return 0
 	}
 	return -1
 }
@@ -309,34 +317,19 @@ func (p *parquetReader[F]) checkRows(cols int) (int, error) {
 
 // each calls do with the values of a part of a column, some at a time.
 func (p *parquetReader[F]) each(chunk parquet.ColumnChunk, do func([]parquet.Value) error) (err error) {
-	if p.values == nil {
-		p.values = make([]parquet.Value, 1024)
-	}
-	pages := chunk.Pages()
-	defer func() { err = errors.Join(err, pages.Close()) }()
+	pull := &parquetPull{pages: chunk.Pages()}
+	defer func() { err = errors.Join(err, pull.close()) }()
 	for {
-		page, err := pages.ReadPage()
-		if err == io.EOF {
+		switch err := pull.fill(); {
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return parquetError(err)
 		}
-		values := page.Values()
-		for err == nil {
-			var n int
-			n, err = values.ReadValues(p.values)
-			if n == 0 && err == nil {
-				err = io.ErrNoProgress
-			}
-			if problem := do(p.values[:n]); problem != nil {
-				return problem
-			}
+		if err := do(pull.left); err != nil {
+			return err
 		}
-		parquet.Release(page)
-		if err != io.EOF {
-			return parquetError(err)
-		}
+		pull.left = nil
 	}
 }
 
@@ -349,16 +342,9 @@ func (p *parquetReader[F]) numbers(chunk parquet.ColumnChunk, c *parquetColumn, 
 			return c.wrongLength(i+len(values)-first, end-first)
 		}
 		for _, v := range values {
-			number, err := c.number(v)
+			cell, err := cellOf[F](c, i, v)
 			if err != nil {
 				return err
-			}
-			cell := F(number)
-			if math.IsInf(float64(cell), 0) && !math.IsInf(number, 0) {
-				return &Error{
-					Found: fmt.Sprintf("row %d, column %s: %v is beyond the range of float32", i+1, quote(c.column.Name()), number),
-					Hint:  "use --precision f64", Err: ErrUnsupported,
-				}
 			}
 			x.Set(i-base, j, cell)
 			i++
@@ -373,6 +359,19 @@ func (p *parquetReader[F]) numbers(chunk parquet.ColumnChunk, c *parquetColumn, 
 
 func (c *parquetColumn) wrongLength(got, want int) error {
 	return malformed("column %s: a row group of %s has %s", quote(c.column.Name()), count(want, "row"), count(got, "value"))
+}
+
+// cellOf is the number that row i of a column holds.
+func cellOf[F matrix.Float](c *parquetColumn, i int, v parquet.Value) (F, error) {
+	number, err := c.number(v)
+	cell := F(number)
+	if err == nil && math.IsInf(float64(cell), 0) && !math.IsInf(number, 0) {
+		err = &Error{
+			Found: fmt.Sprintf("row %d, column %s: %v is beyond the range of float32", i+1, quote(c.column.Name()), number),
+			Hint:  "use --precision f64", Err: ErrUnsupported,
+		}
+	}
+	return cell, err
 }
 
 // number converts a value; a null is NaN.

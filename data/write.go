@@ -20,7 +20,7 @@ const stdoutName = "standard output"
 // Write writes a table to a file, or to standard output for "-". nil options
 // go by the extension; .gz and .zst compress. Standard output without a format
 // is CSV. The file is written to a temporary name, synced and renamed: never
-// half a file.
+// half a file. A *matrix.Streamed goes to the formats of WritesRows.
 func Write[F matrix.Float](path string, t *Table[F], o *WriteOptions) error {
 	if path == "-" {
 		return WriteTo(os.Stdout, path, t, o)
@@ -74,10 +74,27 @@ func prepareWrite[F matrix.Float](path string, t *Table[F], o *WriteOptions) (*f
 	if err != nil {
 		return nil, nil, withFile(err, outputName(path))
 	}
-	if err := t.check(); err != nil {
+	err = t.check()
+	switch t.X.(type) {
+	case *matrix.Streamed[F], *matrix.StreamedCSR[F]:
+		if _, sparse := t.X.(*matrix.StreamedCSR[F]); sparse || !f.byRows {
+			err = &Error{Found: "a matrix that is read block by block is not written as " + f.name, Hint: "formats for that are " + formatNames(func(f *format) bool { return f.byRows }), Err: ErrUnsupported}
+		}
+	}
+	if err != nil {
 		return nil, nil, withFile(err, outputName(path))
 	}
 	return f, o, nil
+}
+
+// WritesRows reports whether Write takes a *matrix.Streamed for path, which it
+// reads and writes row by row.
+func WritesRows(path string, o *WriteOptions) bool {
+	if o == nil {
+		o = &WriteOptions{}
+	}
+	f, err := writeFormat(path, o)
+	return err == nil && f.byRows
 }
 
 func writeFormat(path string, o *WriteOptions) (*format, error) {

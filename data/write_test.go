@@ -80,6 +80,42 @@ func checkStream(t *testing.T, name, path string, table *Table[float64]) {
 	}
 }
 
+// TestWriteStreamed: what is read block by block gives the bytes of the same in memory,
+// formats that need all of it refuse it, and an error of reading is one of writing.
+func TestWriteStreamed(t *testing.T) {
+	x := matrix.NewDense[float64](1000, 300) // more than a block
+	for i := range x.Data {
+		x.Data[i] = float64(i % 77)
+	}
+	broken := errors.New("the disk is gone")
+	streamed := func(until int) *Table[float64] {
+		return &Table[float64]{X: &matrix.Streamed[float64]{Rows: x.Rows, Cols: x.Cols, Read: func(first int, dst []float64) error {
+			if first >= until {
+				return broken
+			}
+			copy(dst, x.Data[first*x.Cols:])
+			return nil
+		}}}
+	}
+	for _, name := range []string{"a.npy", "a.csv", "a.tsv", "a.npy.gz"} {
+		var want, got bytes.Buffer
+		if err := errors.Join(WriteTo(&want, name, &Table[float64]{X: x}, nil), WriteTo(&got, name, streamed(x.Rows), nil)); err != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
+			t.Errorf("%s: %d bytes became %d, %v", name, want.Len(), got.Len(), err)
+		}
+		if err := WriteTo(io.Discard, name, streamed(1), nil); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !WritesRows(name, nil) {
+			t.Errorf("%s is not written by rows", name)
+		}
+	}
+	for _, name := range []string{"a.npz", "a.mtx"} {
+		if err := WriteTo(io.Discard, name, streamed(x.Rows), nil); !errors.Is(err, ErrUnsupported) || WritesRows(name, nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestWriteStdout(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -3,24 +3,56 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"syscall"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/data"
 )
 
-// withAdvice adds what to do to an error of the library that does not say it.
-func withAdvice(err error) error {
-	for _, a := range []struct {
-		is     error
-		advice string
-	}{
-		{nmf.ErrNegative, "NMF needs values of at least 0: use the data before centring, or clip or shift it"},
-		{nmf.ErrNotFinite, "say --missing nan to fit without such cells, or fill them in or leave them out first"},
-		{syscall.ENOSPC, "free some space or write elsewhere"},
-	} {
-		if errors.Is(err, a.is) {
-			return fmt.Errorf("%w; %s", err, a.advice)
+// withAdvice adds what to do to an error of the library that does not say it, or
+// says what is not to be done here.
+func (a *app) withAdvice(err error) error {
+	var file *data.Error
+	advice := ""
+	switch {
+	case errors.Is(err, data.ErrMissing) && errors.As(err, &file) && strings.HasPrefix(file.Hint, "say --missing nan"):
+		file.Hint = a.aboutMissing("it")
+	case errors.Is(err, nmf.ErrNegative):
+		advice = "NMF needs values of at least 0: use the data before centring, or clip or shift it"
+	case errors.Is(err, nmf.ErrNotFinite) && strings.Contains(err.Error(), "Inf "+nmf.ErrNotFinite.Error()):
+		advice = "fill such cells in, or leave them out"
+	case errors.Is(err, nmf.ErrNotFinite):
+		advice = a.aboutMissing("such cells")
+	case errors.Is(err, syscall.ENOSPC):
+		advice = "free some space or write elsewhere"
+	}
+	if advice == "" {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, advice)
+}
+
+// aboutMissing says what to do about missing cells, or one.
+func (a *app) aboutMissing(cells string) string {
+	rest := "fill them in or leave them out first"
+	if cells == "it" {
+		rest = "fill the cell in, or leave out its row or column"
+	}
+	if a.command == nil || !slices.ContainsFunc(a.command.Flags, func(f *kong.Flag) bool { return f.Name == "missing" }) {
+		return rest
+	}
+	within := ""
+	if fit, ok := a.command.Target.Addr().Interface().(*fitCmd); ok {
+		switch {
+		case fit.Online:
+			return "leave out --online and say --missing nan to fit without " + cells + ", or " + rest
+		case a.ranks != nil && !fit.overRuns(a, fit.Runs, fit.K == kAuto):
+			within = " --over runs"
 		}
 	}
-	return err
+	return "say --missing nan" + within + " to fit without " + cells + ", or " + rest
 }

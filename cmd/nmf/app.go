@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/partsof/nmf"
 )
 
@@ -15,6 +17,8 @@ type app struct {
 	stdout     *bufio.Writer
 	stderr     io.Writer
 	interrupts *interrupts
+	// command is the one that was given; nil before that is known.
+	command *kong.Node
 	// ranks joins this process with others that mpirun has started; nil for one
 	// process. silent says that another of them speaks and writes.
 	ranks  *job

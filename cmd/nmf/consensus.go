@@ -117,7 +117,7 @@ func parseQuantiles(text string) ([]float64, error) {
 
 func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out modelOutput) error {
 	fit := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, c.K, fit, c.Quiet)
+	t, done, err := openTable(a, in, fitting[F](c.K, fit, &c.cellFlags, c.Cache, c.Quiet))
 	if err != nil {
 		return err
 	}
@@ -130,9 +130,11 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, fit, c.Transpose, c.Quiet); err != nil {
+	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet).keepingMask())
+	if err != nil {
 		return err
 	}
+	defer closing()
 	fit.RowNames, fit.ColumnNames = t.RowNames, t.ColumnNames
 	o := &rank.ConsensusOptions{Fit: *fit, Runs: c.Runs, Neighbours: c.Neighbours, Threshold: c.Threshold, Bootstrap: c.Bootstrap}
 	if o.Quantiles, err = parseQuantiles(c.Quantiles); err != nil {

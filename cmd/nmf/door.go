@@ -243,7 +243,7 @@ func fitUnsaved[F matrix.Float](a *app, d *door, input string, t *data.Table[F],
 	if err != nil {
 		return nil, err
 	}
-	if err := d.cellFlags.into(a, o, false, d.Quiet); err != nil {
+	if _, err := d.cellFlags.into(a, o, beside{threads: o.Threads, quiet: d.Quiet}); err != nil {
 		return nil, err
 	}
 	for _, f := range tune {

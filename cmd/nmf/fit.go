@@ -50,12 +50,10 @@ func (f *solveFlags) check(command string, k int) error {
 		return usagef(command, "--max-iter is %d; it must be at least 1", f.MaxIter)
 	case f.InnerSweeps < 0:
 		return usagef(command, "--inner-sweeps is %d; it must be at least 0", f.InnerSweeps)
-	case f.Memory != "" && parseBytes(f.Memory) < 1:
-		return usagef(command, "--memory %q is not a size such as 4GB, 500MB or 2GiB", f.Memory)
 	case f.TargetError < 0 || f.TargetError >= 1:
 		return usagef(command, "--target-error is %v; it must be at least 0 and below 1", f.TargetError)
 	}
-	return errors.Join(checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol), f.penaltyFlags.check(command))
+	return errors.Join(checkMemory(command, f.Memory), checkTol(command, "--tol", f.Tol), checkTol(command, "--loss-tol", f.LossTol), f.penaltyFlags.check(command))
 }
 
 // noStart refuses given starts where restarts are compared.
@@ -220,6 +218,10 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if c.Online {
 		o.Online = c.onlineFlags.options()
 	}
+	var err error
+	if o.Grid, err = c.grid(); err != nil {
+		return err
+	}
 	t, done, err := openFit[F](a, c, in, o)
 	if err != nil {
 		return err
@@ -231,9 +233,11 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err := a.ranks.ownRows(o); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, o, c.Transpose, c.Quiet); err != nil {
+	closing, err := c.cellFlags.into(a, o, besideFit(t.X, c.Transpose, c.Cache, o, c.Quiet))
+	if err != nil {
 		return err
 	}
+	defer closing()
 	rows, _ := t.X.Dims()
 	labels, err := c.labels(a, t.RowNames, rows, c.Quiet)
 	if err != nil {
@@ -273,7 +277,7 @@ func fitFile[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) erro
 	if err != nil {
 		return inFile(in.name(), err)
 	}
-	traffic, err := a.traffic()
+	traffic, err := a.traffic(model.Info.Resolved.Grid)
 	if err != nil {
 		return err
 	}

@@ -40,20 +40,27 @@ func (c *imputeCmd) Run(a *app) error {
 }
 
 func imputeFile[F matrix.Float](a *app, c *imputeCmd, in source) error {
-	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
+	byRows := c.Cells != "" || data.WritesRows(c.path(), &data.WriteOptions{Format: c.To}) && !(c.JSON && c.path() == "-")
+	m, t, done, err := openFor[F](a, &c.applyFlags, c.Model, in, newUse{name: "an imputation", verb: "impute", filled: !byRows})
 	if err != nil {
 		return err
 	}
+	defer done()
 	if c.Cells != "" {
 		return predictCells(a, c, m, t, in)
 	}
-	o, err := transformOptions(a, &c.applyFlags, t)
+	o, closing, err := transformOptions(a, &c.applyFlags, t)
 	if err != nil {
 		return err
 	}
-	var filled *matrix.Dense[F]
+	defer closing()
+	var filled matrix.Matrix[F]
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
-		filled, err = m.Impute(ctx, t.X, o)
+		if byRows {
+			filled, err = m.ImputeByRows(ctx, t.X, o)
+		} else {
+			filled, err = m.Impute(ctx, t.X, o)
+		}
 		return err
 	})
 	if err != nil {
@@ -68,7 +75,7 @@ func imputeFile[F matrix.Float](a *app, c *imputeCmd, in source) error {
 
 // predictCells writes the model's values of the cells of a list.
 func predictCells[F matrix.Float](a *app, c *imputeCmd, m *nmf.Model[F], t *data.Table[F], in source) error {
-	list, err := readTable[float64](a, source{c.Cells, &data.ReadOptions{Threads: c.Threads}}, c.Quiet)
+	list, err := readBeside(a, c.Cells, &data.ReadOptions{Threads: c.Threads}, c.Quiet)
 	if err != nil {
 		return err
 	}

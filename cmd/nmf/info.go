@@ -39,14 +39,11 @@ func (c *infoCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(checkK("info", c.K), c.machineFlags.check("info")); err != nil {
+	if err := errors.Join(checkK("info", c.K), checkMemory("info", c.Memory), c.machineFlags.check("info")); err != nil {
 		return err
 	}
-	switch {
-	case c.Runs < 1:
+	if c.Runs < 1 {
 		return usagef("info", "--runs is %d; it must be at least 1", c.Runs)
-	case c.Memory != "" && parseBytes(c.Memory) < 1:
-		return usagef("info", "--memory %q is not a size such as 4GB, 500MB or 2GiB", c.Memory)
 	}
 	if c.Key == "" && c.File != "-" {
 		switch info, err := nmf.ReadInfo(c.File); {
@@ -57,9 +54,9 @@ func (c *infoCmd) Run(a *app) error {
 		}
 	}
 	o := &nmf.Options{Memory: parseBytes(c.Memory)}
-	fit, err := readingOf[float32](in, c.K, o)
+	fit, err := readingFor(in, fitting[float32](c.K, o, &cellFlags{}, "", false))
 	if err == nil {
-		if looked, err := readingOf[float64](in, 1, o); err == nil && looked.limit > 0 && looked.bytes+looked.shape.Reading > looked.limit {
+		if looked, err := readingFor(in, fitting[float64](1, o, &cellFlags{}, "", false)); err == nil && looked.limit > 0 && looked.bytes+looked.shape.Reading > looked.limit {
 			return a.tooLarge(c, in, fit, looked)
 		}
 	} else {

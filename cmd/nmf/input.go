@@ -17,6 +17,8 @@ type inputFlags struct {
 	Key       string `group:"Input" placeholder:"NAME" help:"Matrix within a file of several: array of an .npz, variable of a .mat, path in HDF5. Default: the only one."`
 	Header    *bool  `group:"Input" negatable:"" help:"Whether the first line of a CSV or TSV file names the columns. Found out unless told."`
 	RowNames  *bool  `group:"Input" negatable:"" help:"Whether the first column of a CSV or TSV file names the rows. Found out unless told."`
+	Long      *bool  `group:"Input" negatable:"" help:"Whether each row of a Parquet table is a cell: row, column and value. Found out unless told."`
+	IndexBase int    `group:"Input" type:"count" default:"0" placeholder:"N" help:"What the numbers of rows and columns count from in such a table: 0 or 1."`
 	Delimiter string `group:"Input" placeholder:"CHAR" help:"What separates fields in a CSV or TSV file: a character, or tab or space. Found out unless given."`
 }
 
@@ -37,7 +39,10 @@ func (f *inputFlags) readOptions(command string, threads int) (*data.ReadOptions
 	if err != nil {
 		return nil, err
 	}
-	return &data.ReadOptions{Format: f.Format, Key: f.Key, Transpose: f.Transpose,
+	if f.IndexBase != 0 && f.IndexBase != 1 {
+		return nil, usagef(command, "--index-base is %d; it must be 0 or 1", f.IndexBase)
+	}
+	return &data.ReadOptions{Long: choice(f.Long), IndexBase: f.IndexBase, Format: f.Format, Key: f.Key, Transpose: f.Transpose,
 		Header: choice(f.Header), RowNames: choice(f.RowNames), Delimiter: delimiter, Threads: threads}, nil
 }
 
@@ -102,6 +107,21 @@ func readTable[F matrix.Float](a *app, s source, quiet bool) (*data.Table[F], er
 	return t, nil
 }
 
+// readBeside reads a matrix that says something about the input, and misses no cell.
+func readBeside(a *app, path string, o *data.ReadOptions, quiet bool) (*data.Table[float64], error) {
+	t, err := readTable[float64](a, source{path, o}, quiet)
+	return t, allNeeded(err)
+}
+
+// allNeeded says of a missing cell that no flag takes it.
+func allNeeded(err error) error {
+	var file *data.Error
+	if errors.Is(err, data.ErrMissing) && errors.As(err, &file) {
+		file.Hint = "fill it in: every cell of this file is needed"
+	}
+	return err
+}
+
 // fileError names the file that an error of the library is about.
 type fileError struct {
 	file string
@@ -114,7 +134,8 @@ func (e *fileError) Unwrap() error { return e.err }
 // inFile names the file in an error that is about it and does not name it.
 func inFile(name string, err error) error {
 	var e *data.Error
-	if err == nil || errors.As(err, &e) || errors.Is(err, nmf.ErrCheckpoint) {
+	var named *fileError
+	if err == nil || errors.As(err, &e) || errors.As(err, &named) || errors.Is(err, nmf.ErrCheckpoint) {
 		return err
 	}
 	return &fileError{name, err}

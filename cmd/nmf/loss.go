@@ -68,64 +68,151 @@ func (f *cellFlags) anyFile() bool {
 	return f.Mask != "" || f.Weights != "" || f.Sigma != "" || f.ColumnWeights != ""
 }
 
-// chooses reports whether cells are weighted or missing, other than those that a
-// sparse matrix does not store.
-func (f *cellFlags) chooses(sparse bool) bool {
-	none := f.Missing == "" || f.Missing == "error" || f.Missing == "unstored" && sparse
-	return !none || f.anyFile() || f.RowWeights != ""
+// chooses reports whether cells are weighted or missing.
+func (f *cellFlags) chooses() bool {
+	return f.Missing != "" && f.Missing != "error" || f.anyFile() || f.RowWeights != ""
+}
+
+// promise fills in what o will say of the cells of an m x n matrix, for estimates: what
+// the files hold that have its shape is not in memory.
+func (f *cellFlags) promise(m, n int, o *nmf.Options) {
+	o.Missing = f.missing()
+	if f.Weights+f.Sigma != "" {
+		o.Weights = &matrix.Streamed[float64]{Rows: m, Cols: n}
+	}
+	if f.Mask != "" {
+		o.MaskOf = &matrix.Streamed[float64]{Rows: m, Cols: n}
+	}
+	if f.RowWeights != "" {
+		o.RowWeights = make([]float64, m)
+	}
+	if f.ColumnWeights != "" {
+		o.ColumnWeights = make([]float64, n)
+	}
 }
 
 // cells is what the files of cellFlags hold.
 type cells struct {
-	mask          *matrix.Mask
-	weights       nmf.Weights
-	rows, columns []float64
+	mask            *matrix.Mask
+	maskOf, weights nmf.Weights
+	rows, columns   []float64
+}
+
+// beside says how files that go with the input are read.
+type beside struct {
+	// transpose turns those of its shape round, as the input was.
+	transpose bool
+	threads   int
+	quiet     bool
+	// blocks reads those of its shape block by block, as the input is, by columns too
+	// where columns is set, through block files in the folder cache.
+	blocks, columns bool
+	cache           string
+	memory          float64
+	// maskInMemory is for what takes no other mask.
+	maskInMemory bool
+}
+
+// besideFit is how files are read that go with the matrix x of a fit.
+func besideFit[F matrix.Float](x matrix.Matrix[F], transpose bool, cache string, o *nmf.Options, quiet bool) beside {
+	return beside{transpose: transpose, threads: o.Threads, quiet: quiet, blocks: isBlockwise(x), columns: true, cache: cache, memory: float64(o.Memory)}
+}
+
+// keepingMask has the mask in memory.
+func (b beside) keepingMask() beside {
+	b.maskInMemory = true
+	return b
+}
+
+// isBlockwise reports whether a matrix is read block by block.
+func isBlockwise[F matrix.Float](x matrix.Matrix[F]) bool {
+	switch x.(type) {
+	case *matrix.Streamed[F], *matrix.StreamedCSR[F]:
+		return true
+	}
+	return false
 }
 
 // into reads the files and fills in what o says of cells: which are missing, and
-// how much the others count.
-func (f *cellFlags) into(a *app, o *nmf.Options, transpose, quiet bool) error {
-	c, err := f.load(a, transpose, o.Threads, quiet)
+// how much the others count. done must be called after the last use of o.
+func (f *cellFlags) into(a *app, o *nmf.Options, how beside) (done func(), err error) {
+	c, done, err := f.load(a, how)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.apply(o)
+	o.Mask, o.MaskOf, o.Weights, o.RowWeights, o.ColumnWeights = c.mask, c.maskOf, c.weights, c.rows, c.columns
 	o.Missing = f.missing()
-	return nil
+	return done, nil
 }
 
-// load reads the files; those that have the input's shape are turned round
-// where the input was.
-func (f *cellFlags) load(a *app, transpose bool, threads int, quiet bool) (c cells, err error) {
-	shaped := func(path string) (*data.Table[float64], error) {
-		return readTable[float64](a, source{path, &data.ReadOptions{Transpose: transpose, Threads: threads}}, quiet)
+// load reads the files, or opens them; done closes those.
+func (f *cellFlags) load(a *app, how beside) (c cells, done func(), err error) {
+	var open []func() error
+	done = func() {
+		for _, closing := range open {
+			_ = closing() // nothing was written
+		}
+	}
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
+	shaped := func(path string, blocks bool) (matrix.Matrix[float64], error) {
+		options := &data.ReadOptions{Transpose: how.transpose, Threads: how.threads}
+		if !blocks {
+			t, err := readBeside(a, path, options, how.quiet)
+			if err != nil {
+				return nil, err
+			}
+			return t.X, nil
+		}
+		s, err := openBeside(a, path, options, how)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, s.Close)
+		return s.X, nil
 	}
 	if f.Mask != "" {
-		t, err := shaped(f.Mask)
+		blocks := how.blocks && !how.maskInMemory
+		x, err := shaped(f.Mask, blocks)
 		if err != nil {
-			return c, err
+			return c, done, err
 		}
-		if c.mask, err = maskOf(t.X); err != nil {
-			return c, inFile(f.Mask, err)
+		if blocks {
+			c.maskOf = x.(nmf.Weights)
+		} else if c.mask, err = maskOf(x); err != nil {
+			return c, done, inFile(f.Mask, err)
 		}
 	}
 	if path := f.Weights + f.Sigma; path != "" {
-		t, err := shaped(path)
+		x, err := shaped(path, how.blocks)
+		if err == nil && f.Sigma != "" {
+			x, err = fromSigma(path, x)
+		}
 		if err != nil {
-			return c, err
+			return c, done, inFile(path, err)
 		}
-		if f.Sigma != "" {
-			if err := fromSigma(t.X); err != nil {
-				return c, inFile(path, err)
-			}
-		}
-		c.weights = t.X.(nmf.Weights)
+		c.weights = x.(nmf.Weights)
 	}
-	if c.rows, err = f.vector(a, f.RowWeights, threads, quiet); err != nil {
-		return c, err
+	if c.rows, err = f.vector(a, f.RowWeights, how.threads, how.quiet); err != nil {
+		return c, done, err
 	}
-	c.columns, err = f.vector(a, f.ColumnWeights, threads, quiet)
-	return c, err
+	c.columns, err = f.vector(a, f.ColumnWeights, how.threads, how.quiet)
+	return c, done, err
+}
+
+// openBeside opens a file that goes with the input, to be read block by block as that.
+func openBeside(a *app, path string, o *data.ReadOptions, how beside) (*data.Stream[float64], error) {
+	s, err := openBlocks[float64](a, source{path, o}, how.cache, how.quiet, data.BlockOptions{Memory: how.memory, Columns: how.columns})
+	if err != nil {
+		return nil, allNeeded(err)
+	}
+	for _, n := range s.Notes {
+		a.note(how.quiet, "%s: %s", path, n)
+	}
+	return s, nil
 }
 
 // maskOf is the cells that are not zero.
@@ -149,32 +236,75 @@ func maskOf(x matrix.Matrix[float64]) (*matrix.Mask, error) {
 	return matrix.NewMask(s.Rows, s.Cols, rows, cols)
 }
 
-// fromSigma turns uncertainties into weights, in place.
-func fromSigma(x matrix.Matrix[float64]) error {
-	turn := func(i int, column func(p int) int, vals []float64) error {
+// fromSigma turns uncertainties into weights: in place, or as they are read.
+func fromSigma(path string, x matrix.Matrix[float64]) (matrix.Matrix[float64], error) {
+	// The cell of line i at place j is said as row and column.
+	turn := func(i, j int, v float64, turned bool) (float64, error) {
+		if v > 0 && !math.IsInf(v, 0) {
+			return 1 / (v * v), nil
+		}
+		if turned {
+			i, j = j, i
+		}
+		return 0, inFile(path, fmt.Errorf("row %d, column %d: an uncertainty of %v; it must be above 0 and finite", i+1, j+1, v))
+	}
+	dense := func(first, cells int, vals []float64, turned bool) (err error) {
 		for p, v := range vals {
-			if !(v > 0) || math.IsInf(v, 0) {
-				return fmt.Errorf("row %d, column %d: an uncertainty of %v; it must be above 0 and finite", i+1, column(p)+1, v)
+			if vals[p], err = turn(first+p/cells, p%cells, v, turned); err != nil {
+				return err
 			}
-			vals[p] = 1 / (v * v)
 		}
 		return nil
 	}
-	rows, _ := x.Dims()
-	for i := range rows {
-		var err error
-		switch x := x.(type) {
-		case *matrix.Dense[float64]:
-			err = turn(i, func(p int) int { return p }, x.Row(i))
-		case *matrix.CSR[float64]:
+	sparse := func(first int, x *matrix.CSR[float64], turned bool) (err error) {
+		for i := range x.Rows {
 			idx, vals := x.Row(i)
-			err = turn(i, func(p int) int { return int(idx[p]) }, vals)
+			for p, v := range vals {
+				if vals[p], err = turn(first+i, int(idx[p]), v, turned); err != nil {
+					return err
+				}
+			}
 		}
-		if err != nil {
-			return err
-		}
+		return nil
 	}
-	return nil
+	switch x := x.(type) {
+	case *matrix.Dense[float64]:
+		for i := range x.Rows {
+			if err := dense(i, x.Cols, x.Row(i), false); err != nil {
+				return nil, err
+			}
+		}
+	case *matrix.CSR[float64]:
+		return x, sparse(0, x, false)
+	case *matrix.Streamed[float64]:
+		as := func(read func(int, []float64) error, cells int, turned bool) func(int, []float64) error {
+			if read == nil {
+				return nil
+			}
+			return func(first int, dst []float64) error {
+				if err := read(first, dst); err != nil {
+					return err
+				}
+				return dense(first, cells, dst, turned)
+			}
+		}
+		return &matrix.Streamed[float64]{Rows: x.Rows, Cols: x.Cols, Read: as(x.Read, x.Cols, false), ReadColumns: as(x.ReadColumns, x.Rows, true)}, nil
+	case *matrix.StreamedCSR[float64]:
+		as := func(b matrix.Blocks[float64], turned bool) matrix.Blocks[float64] {
+			read := b.Read
+			b.Read = func(first int, dst *matrix.CSR[float64]) error {
+				if err := read(first, dst); err != nil {
+					return err
+				}
+				return sparse(first, dst, turned)
+			}
+			return b
+		}
+		s := *x
+		s.ByRows, s.ByColumns = as(x.ByRows, false), as(x.ByColumns, true)
+		return &s, nil
+	}
+	return x, nil
 }
 
 // vector reads a matrix of one row or one column.
@@ -182,7 +312,7 @@ func (f *cellFlags) vector(a *app, path string, threads int, quiet bool) ([]floa
 	if path == "" {
 		return nil, nil
 	}
-	t, err := readTable[float64](a, source{path, &data.ReadOptions{Threads: threads}}, quiet)
+	t, err := readBeside(a, path, &data.ReadOptions{Threads: threads}, quiet)
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +324,6 @@ func (f *cellFlags) vector(a *app, path string, threads int, quiet bool) ([]floa
 		return d.T().Row(0), nil
 	}
 	return nil, inFile(path, fmt.Errorf("%w: it is %d x %d; weights of rows or columns are one row or one column", nmf.ErrShape, d.Rows, d.Cols))
-}
-
-// apply fills in what o says of cells.
-func (c cells) apply(o *nmf.Options) {
-	o.Mask, o.Weights, o.RowWeights, o.ColumnWeights = c.mask, c.weights, c.rows, c.columns
 }
 
 // lossText says in words how well a model fits.

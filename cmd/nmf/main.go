@@ -68,6 +68,7 @@ func run(args []string) int {
 	parser := newParser(a)
 	ctx, err := parser.Parse(args)
 	if err == nil {
+		a.command = ctx.Selected()
 		err = ctx.Run(a)
 	} else {
 		err = parseUsage(err)
@@ -150,7 +151,7 @@ func (a *app) finish(err error) int {
 		fmt.Fprintf(a.stderr, "nmf: %v\n", err)
 		return status.status
 	}
-	fmt.Fprintf(a.stderr, "nmf: %v\n", withAdvice(err))
+	fmt.Fprintf(a.stderr, "nmf: %v\n", a.withAdvice(err))
 	if errors.Is(err, nmf.ErrOption) || errors.Is(err, topics.ErrOptions) || errors.Is(err, recipe.ErrOption) {
 		return 2
 	}

@@ -35,6 +35,14 @@ func tooMuch(k int, need, limit float64) error {
 	return fmt.Errorf("%w: a fit with k = %d takes about %s, and %s are there to use: lower -k", nmf.ErrMemory, k, byteText(need), byteText(limit))
 }
 
+// checkMemory refuses what is no size.
+func checkMemory(command, size string) error {
+	if size != "" && parseBytes(size) < 1 {
+		return usagef(command, "--memory %q is not a size such as 4GB, 500MB or 2GiB", size)
+	}
+	return nil
+}
+
 // parseBytes reads a size such as 4GB, 1.5 GiB or 1000000; it is 0 where the
 // text is none.
 func parseBytes(s string) int {

@@ -157,7 +157,7 @@ func tryNumbers[F matrix.Float](a *app, c *musclesCmd, d *door, set *muscles.Set
 		if err != nil {
 			return nil, err
 		}
-		if err := d.cellFlags.into(a, o, false, d.Quiet); err != nil {
+		if _, err := d.cellFlags.into(a, o, beside{threads: o.Threads, quiet: d.Quiet}); err != nil {
 			return nil, err
 		}
 		m, err := fitTable(a, &set.Table, k, o, d.Quiet)

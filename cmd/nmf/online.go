@@ -107,9 +107,6 @@ func fitStream[F matrix.Float](a *app, c *fitCmd, in source, out modelOutput) er
 	if err := c.solveFlags.load(a, o, c.Quiet); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, o, c.Transpose, c.Quiet); err != nil {
-		return err
-	}
 	o.Online = c.onlineFlags.options()
 	if _, err := nmf.NewOnline[F](c.K, o); err != nil { // before any row is waited for
 		return err
@@ -385,7 +382,7 @@ func updateFile[F matrix.Float](a *app, c *updateCmd, in source, out modelOutput
 	if err != nil {
 		return err
 	}
-	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols)
+	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols, c.Transpose)
 	if err != nil {
 		return fmt.Errorf("%s and %s: %w", in.name(), c.Model, err)
 	}

@@ -247,7 +247,7 @@ func (f *penaltyFlags) readGraphs(a *app, o *nmf.Options, quiet bool) (err error
 }
 
 func readGraph(a *app, path string, threads int, quiet bool) (*matrix.CSR[float64], error) {
-	t, err := readTable[float64](a, source{path, &data.ReadOptions{Threads: threads}}, quiet)
+	t, err := readBeside(a, path, &data.ReadOptions{Threads: threads}, quiet)
 	if err != nil {
 		return nil, err
 	}

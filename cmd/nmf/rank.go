@@ -139,7 +139,7 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 		return err
 	}
 	fit := c.fitOptions(c.Threads)
-	t, done, err := openTable[F](a, in, c.Cache, &c.cellFlags, slices.Max(ks), fit, c.Quiet)
+	t, done, err := openTable(a, in, fitting[F](slices.Max(ks), fit, &c.cellFlags, c.Cache, c.Quiet))
 	if err != nil {
 		return err
 	}
@@ -152,9 +152,11 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	if err := c.cellFlags.into(a, fit, c.Transpose, c.Quiet); err != nil {
+	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet).keepingMask())
+	if err != nil {
 		return err
 	}
+	defer closing()
 	o.Fit = *fit
 	o.Runs = c.Runs
 	o.State = c.Resume

@@ -43,18 +43,34 @@ func TestSpecificity(t *testing.T) {
 	}
 }
 
-// TestAlignSparse reorders columns of a sparse matrix as of a dense one.
+// TestAlignSparse reorders columns of a sparse matrix as of a dense one, in memory and
+// read block by block.
 func TestAlignSparse(t *testing.T) {
 	d, err := matrix.FromRows([][]float64{{1, 0, 2}, {0, 3, 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want, _ := matrix.FromRows([][]float64{{2, 1, 0}, {4, 0, 3}})
-	for _, x := range []matrix.Matrix[float64]{d, d.Sparse()} {
+	streamed := &matrix.Streamed[float64]{Rows: 2, Cols: 3, Read: func(first int, dst []float64) error { copy(dst, d.Data[3*first:]); return nil }}
+	for _, x := range []matrix.Matrix[float64]{d, d.Sparse(), streamed, matrix.StreamCSR(d.Sparse(), 2)} {
 		table := &data.Table[float64]{X: x, ColumnNames: []string{"a", "b", "c"}}
-		reordered, err := alignFeatures(table, []string{"c", "a", "b"}, 3)
+		reordered, err := alignFeatures(table, []string{"c", "a", "b"}, 3, false)
 		if err != nil || !reordered {
 			t.Fatalf("%v, %v", reordered, err)
+		}
+		switch s := table.X.(type) {
+		case *matrix.Streamed[float64]:
+			block := matrix.NewDense[float64](2, 3)
+			if err := s.Read(0, block.Data); err != nil {
+				t.Fatal(err)
+			}
+			table.X = block
+		case *matrix.StreamedCSR[float64]:
+			block := new(matrix.CSR[float64])
+			if err := s.ByRows.Read(0, block); err != nil {
+				t.Fatal(err)
+			}
+			table.X = block
 		}
 		if s, ok := table.X.(*matrix.CSR[float64]); ok {
 			if err := s.Check(); err != nil {

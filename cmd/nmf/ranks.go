@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/partsof/nmf"
@@ -34,6 +35,44 @@ func (*completionCmd) aside() {}
 // overFlags say what ranks divide among them.
 type overFlags struct {
 	Over string `group:"Machine" type:"choice" default:"auto" placeholder:"WHAT" help:"What the processes that mpirun starts divide: rows (each has a part of the matrix) or runs (each has all of it). auto is runs where there are as many as processes."`
+	Grid string `group:"Machine" placeholder:"RxC" help:"Divide the matrix over a grid of R x C processes: its rows in R parts, its columns in C. Default: the grid that sends the least."`
+}
+
+// grid reads --grid; it is zero where there is none.
+func (f *overFlags) grid() (g [2]int, err error) {
+	if f.Grid == "" {
+		return g, nil
+	}
+	sides := strings.Split(strings.ToLower(f.Grid), "x")
+	for i := range g {
+		if len(sides) == 2 {
+			// What is no number is refused as 0 is.
+			g[i], _ = strconv.Atoi(sides[i])
+		}
+	}
+	if g[0] < 1 || g[1] < 1 || g[0] > matrix.MaxDim || g[1] > matrix.MaxDim {
+		return g, usagef("fit", "--grid %q is no grid: say rows x columns of processes, such as --grid 2x2", f.Grid)
+	}
+	return g, nil
+}
+
+// checkGrid refuses a grid that the processes of this fit cannot make.
+func (f *overFlags) checkGrid(a *app) error {
+	g, err := f.grid()
+	if err != nil || f.Grid == "" {
+		return err
+	}
+	p := g[0] * g[1]
+	switch {
+	case a.ranks == nil:
+		return usagef("fit", "--grid %s is for processes that mpirun starts, and there is one: start it as mpirun -n %d nmf fit …, or leave --grid out", f.Grid, p)
+	case f.Over == "runs":
+		return usagef("fit", "--grid and --over runs exclude each other: a grid divides the matrix, and there each process has all of it")
+	case p != a.ranks.Size():
+		return usagef("fit", "--grid %s is of %s, and mpirun has started %d: the two numbers multiply to that; without --grid the best is chosen", f.Grid, plural(p, "rank"), a.ranks.Size())
+	}
+	f.Over = "rows"
+	return nil
 }
 
 // overRuns says that the ranks divide the runs; many says that there are many
@@ -77,6 +116,7 @@ func runOverRanks(a *app, launch dist.Launch, args []string, failed error) int {
 	if command == nil {
 		return end(nil)
 	}
+	a.command = command
 	switch command.Target.Addr().Interface().(type) {
 	case aside:
 		if !first {
@@ -92,7 +132,7 @@ func runOverRanks(a *app, launch dist.Launch, args []string, failed error) int {
 			command.Name, launchedText(launch), dist.Environment))
 	}
 	world, err := dist.Start(func(rank int, err error) {
-		fmt.Fprintf(os.Stderr, "nmf: rank %d: %v\n", rank, withAdvice(err))
+		fmt.Fprintf(os.Stderr, "nmf: rank %d: %v\n", rank, a.withAdvice(err))
 	})
 	if err != nil {
 		// The first of each machine says so.
@@ -225,8 +265,8 @@ func errStdinOverRanks(command string) error {
 
 // checkRanks refuses what cannot be done over ranks; one of them writes.
 func (c *fitCmd) checkRanks(a *app) error {
-	if a.ranks == nil {
-		return nil
+	if err := c.checkGrid(a); err != nil || a.ranks == nil {
+		return err
 	}
 	if c.Input == "-" {
 		return errStdinOverRanks("fit")
@@ -262,7 +302,7 @@ func (a *app) modelOutput(command, path string) (modelOutput, error) {
 func openFit[F matrix.Float](a *app, c *fitCmd, in source, o *nmf.Options) (t *data.Table[F], done func(), err error) {
 	switch {
 	case a.ranks == nil:
-		return openTable[F](a, in, c.Cache, &c.cellFlags, max(1, c.K), o, c.Quiet)
+		return openTable(a, in, fitting[F](max(1, c.K), o, &c.cellFlags, c.Cache, c.Quiet))
 	case c.overRuns(a, c.Runs, c.K == kAuto):
 		t, err = readTable[F](a, in, c.Quiet)
 		return t, func() {}, a.together(err)
@@ -379,10 +419,12 @@ func fitOver[F matrix.Float](ctx context.Context, a *app, x matrix.Matrix[F], k 
 
 // rankTraffic is what ranks have sent each other, as JSON.
 type rankTraffic struct {
-	Ranks    int     `json:"ranks"`
-	Machines int     `json:"machines"`
-	Library  string  `json:"library"`
-	Over     string  `json:"over"`
+	Ranks    int    `json:"ranks"`
+	Machines int    `json:"machines"`
+	Library  string `json:"library"`
+	Over     string `json:"over"`
+	// Grid is in how many parts the rows and the columns are divided, where both are.
+	Grid     [2]int  `json:"grid,omitzero"`
 	Sent     []int64 `json:"sent"`
 	Received []int64 `json:"received"`
 	// Seconds is how long each was within collective operations.
@@ -390,7 +432,7 @@ type rankTraffic struct {
 }
 
 // traffic is collective and gives that of all ranks; nil in one process.
-func (a *app) traffic() (*rankTraffic, error) {
+func (a *app) traffic(grid [2]int) (*rankTraffic, error) {
 	if a.ranks == nil {
 		return nil, nil
 	}
@@ -402,6 +444,9 @@ func (a *app) traffic() (*rankTraffic, error) {
 	t := &rankTraffic{Ranks: a.ranks.Size(), Library: a.ranks.Library(), Over: "runs"}
 	if a.ranks.all > 0 {
 		t.Over = "rows"
+		if grid[1] > 1 {
+			t.Grid = grid
+		}
 	}
 	names := map[string]bool{}
 	for _, h := range hosts {
@@ -424,7 +469,11 @@ func (t *rankTraffic) text() string {
 	if t.Machines > 1 {
 		where = plural(t.Machines, "machine")
 	}
-	return fmt.Sprintf("%d on %s divided the %s; %s went from one to another", t.Ranks, where, t.Over, byteText(float64(sent)))
+	what := "the " + t.Over
+	if t.Grid[1] > 1 {
+		what = fmt.Sprintf("the matrix in a grid of %d x %d", t.Grid[0], t.Grid[1])
+	}
+	return fmt.Sprintf("%d on %s divided %s; %s went from one to another", t.Ranks, where, what, byteText(float64(sent)))
 }
 
 // describeRows adds to what was read, where ranks divide the rows, what others

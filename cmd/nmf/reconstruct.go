@@ -80,23 +80,22 @@ func weightsFor[F matrix.Float](a *app, c *reconstructCmd, m *nmf.Model[F]) (*ma
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := readTable[F](a, in, c.Quiet)
+	t, done, err := openNew(a, &c.applyFlags, m, in, transforming)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer done()
 	weights, err := c.areWeights(t.ColumnNames, columns(t.X), m.K(), m.H.Cols)
 	if err != nil {
 		return nil, nil, inFile(in.name(), err)
 	}
-	if weights {
-		return toDense(t.X), t.RowNames, nil
+	if w := toDense(t.X); weights && w != nil {
+		return w, t.RowNames, nil
+	} else if weights {
+		return nil, nil, inFile(in.name(), fmt.Errorf("%w: weights have to fit in memory: allow more, or take their rows in several parts", nmf.ErrMemory))
 	}
-	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s and %s: %w", in.name(), c.Model, err)
-	}
-	if reordered {
-		a.note(c.Quiet, "%s: the features were matched to the model's by name", in.name())
+	if err := align(a, &c.applyFlags, m, c.Model, in, t); err != nil {
+		return nil, nil, err
 	}
 	w, err := transformTable(a, &c.applyFlags, m, t, in)
 	return w, t.RowNames, err

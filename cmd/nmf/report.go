@@ -249,7 +249,7 @@ func reportMatrix[F matrix.Float](a *app, m *nmf.Model[float64], model string, s
 	if err != nil {
 		return nil, err
 	}
-	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols)
+	reordered, err := alignFeatures(t, m.ColumnNames, m.H.Cols, src.options.Transpose)
 	if err == nil {
 		err = checkSamples(t, m)
 	}

@@ -36,14 +36,16 @@ func (c *scoreCmd) Run(a *app) error {
 }
 
 func scoreFile[F matrix.Float](a *app, c *scoreCmd, in source) error {
-	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
+	m, t, done, err := openFor[F](a, &c.applyFlags, c.Model, in, newUse{name: "a score", verb: "score"})
 	if err != nil {
 		return err
 	}
-	o, err := transformOptions(a, &c.applyFlags, t)
+	defer done()
+	o, closing, err := transformOptions(a, &c.applyFlags, t)
 	if err != nil {
 		return err
 	}
+	defer closing()
 	var s nmf.Score
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
 		s, err = m.Score(ctx, t.X, o)

@@ -40,10 +40,11 @@ func (c *transformCmd) Run(a *app) error {
 }
 
 func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
-	m, t, err := loadFor[F](a, &c.applyFlags, c.Model, in)
+	m, t, done, err := openFor[F](a, &c.applyFlags, c.Model, in, transforming)
 	if err != nil {
 		return err
 	}
+	defer done()
 	w, err := transformTable(a, &c.applyFlags, m, t, in)
 	if err != nil {
 		return err
@@ -52,12 +53,16 @@ func transformFile[F matrix.Float](a *app, c *transformCmd, in source) error {
 	return writeTable(a, &c.tableFlags, &c.outputFlags, weights, t.Notes)
 }
 
+// transforming is what transform does.
+var transforming = newUse{name: "a transform", verb: "transform"}
+
 // transformTable gives the weights of t; Ctrl-C ends it with nothing.
 func transformTable[F matrix.Float](a *app, f *applyFlags, m *nmf.Model[F], t *data.Table[F], in source) (*matrix.Dense[F], error) {
-	o, err := transformOptions(a, f, t)
+	o, closing, err := transformOptions(a, f, t)
 	if err != nil {
 		return nil, err
 	}
+	defer closing()
 	var w *matrix.Dense[F]
 	err = a.interrupts.during("", func(ctx context.Context) (err error) {
 		w, err = m.Transform(ctx, t.X, o)

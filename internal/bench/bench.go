@@ -108,6 +108,15 @@ type runner struct {
 
 func (r *runner) wants(part string) bool { return slices.Contains(r.Parts, part) }
 
+// begins tells what is measured next, and reports whether it is: nothing is after a
+// cancel.
+func (r *runner) begins(what string) bool {
+	if r.ctx.Err() == nil {
+		r.Progress(what)
+	}
+	return r.ctx.Err() == nil
+}
+
 // threadCounts is 1 and, where it differs, Threads.
 func (r *runner) threadCounts() []int {
 	if r.Threads == 1 {

@@ -100,16 +100,23 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestCancelled: a run that is cancelled, whatever it measures, measures nothing
+// more, and does not say that it does.
 func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cfg := tiny()
-	cfg.Progress = func(what string) {
-		if strings.HasPrefix(what, "dense") {
-			cancel()
+	for _, at := range []string{"peak", "bandwidth", "dense"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		cfg := tiny()
+		cfg.Progress = func(what string) {
+			if ctx.Err() != nil {
+				t.Errorf("cancelled at %s, and %s is measured", at, what)
+			}
+			if strings.HasPrefix(what, at) {
+				cancel()
+			}
 		}
-	}
-	if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled run gives %v", err)
+		if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled run gives %v", err)
+		}
 	}
 }
 

@@ -87,8 +87,7 @@ func densePasses[F matrix.Float](r *runner) {
 		x := engine.NewData(uniform[F](r.scaled(denseRows), r.scaled(cols)), r.Threads)
 		for _, k := range denseRanks {
 			for _, threads := range r.threadCounts() {
-				r.Progress(fmt.Sprintf("dense pass %s %d x %d, k = %d, %d threads", precision[F](), x.Rows, x.Cols, k, threads))
-				if r.ctx.Err() != nil {
+				if !r.begins(fmt.Sprintf("dense pass %s %d x %d, k = %d, %d threads", precision[F](), x.Rows, x.Cols, k, threads)) {
 					return
 				}
 				r.report.Dense = append(r.report.Dense, densePass(r, x, k, threads))
@@ -210,7 +209,9 @@ func (p *pass[F]) iterations(ctx context.Context, n int) []float64 {
 
 func (r *runner) sparsePasses() {
 	for _, name := range []string{"S1", "S2"} {
-		r.Progress("make workload " + name)
+		if !r.begins("make workload " + name) {
+			return
+		}
 		w, err := workload.Lookup(name)
 		if err != nil {
 			panic(err)
@@ -229,8 +230,7 @@ func sparsePass[F matrix.Float](r *runner, w workload.Workload, x *matrix.CSR[F]
 	data := engine.NewData[F](x, r.Threads)
 	k := w.Ranks[0]
 	for _, threads := range r.threadCounts() {
-		r.Progress(fmt.Sprintf("sparse pass %s, %s, k = %d, %d threads", w.Name, precision[F](), k, threads))
-		if r.ctx.Err() != nil {
+		if !r.begins(fmt.Sprintf("sparse pass %s, %s, k = %d, %d threads", w.Name, precision[F](), k, threads)) {
 			return
 		}
 		s := Sparse{Workload: w.Name, Precision: precision[F](), Rows: x.Rows, Cols: x.Cols, Stored: x.NNZ(), K: k,

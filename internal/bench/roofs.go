@@ -61,7 +61,9 @@ func (r *Report) merge(before *Report) {
 func (r *runner) peaks() {
 	for _, tier := range kernel.Tiers() {
 		for _, threads := range r.threadCounts() {
-			r.Progress(fmt.Sprintf("peak of %s, %d threads", tier, threads))
+			if !r.begins(fmt.Sprintf("peak of %s, %d threads", tier, threads)) {
+				return
+			}
 			r.report.Peaks = append(r.report.Peaks, peak[float32](r, tier, threads), peak[float64](r, tier, threads))
 		}
 	}
@@ -149,7 +151,9 @@ func (r *runner) levels(threads int) []Bandwidth {
 func (r *runner) bandwidths() {
 	for _, threads := range r.threadCounts() {
 		for _, b := range r.levels(threads) {
-			r.Progress(fmt.Sprintf("bandwidth of %s, %d threads", b.Level, threads))
+			if !r.begins(fmt.Sprintf("bandwidth of %s, %d threads", b.Level, threads)) {
+				return
+			}
 			r.bandwidth(&b)
 			r.report.Bandwidth = append(r.report.Bandwidth, b)
 		}

@@ -25,6 +25,31 @@ type Observed[F kernel.Float] struct {
 	// RowWeights and ColumnWeights multiply the loss of rows and columns; nil
 	// is 1 for all.
 	RowWeights, ColumnWeights []F
+	// ByRows and ByColumns read an X block by block whose cells are missing or weighted
+	// on their own: all of the above but what is of rows and columns, and Listed and
+	// Rest, comes with the blocks. ByColumns may be nil where nothing updates H.
+	ByRows, ByColumns *ObservedBlocks[F]
+}
+
+// ObservedBlocks reads lines of X, rows or columns, and what is observed of them.
+type ObservedBlocks[F kernel.Float] struct {
+	// Step is the number of lines in each block but the last.
+	Step int
+	// Read sets into to the n lines from line `first` on, a multiple of Step, in the
+	// memory that it has, where that is enough.
+	Read func(first, n int, into *ObservedLines[F]) error
+	// CellWeights, Missing and Weights say which of these all blocks have.
+	CellWeights, Missing, Weights bool
+}
+
+// ObservedLines are some lines of X, either dense or sparse, and what is observed of
+// them, as in Observed.
+type ObservedLines[F kernel.Float] struct {
+	Dense       *matrix.Dense[F]
+	Sparse      *matrix.CSR[F]
+	CellWeights []F
+	Missing     *matrix.Mask
+	Weights     *matrix.Dense[F]
 }
 
 // Cells is X with a loss, as the half-steps of Alternate need it.
@@ -99,13 +124,13 @@ func NewCells[F kernel.Float](x matrix.Matrix[F], o Observed[F], l *loss.Loss, w
 			c.left.sparse, c.right.sparse = x, turned
 		}
 	default:
-		c.stream(x, o.Listed)
+		c.stream(x, o)
 	}
 	if o.Missing != nil {
 		c.left.missing, c.right.missing = o.Missing, transposeMask(o.Missing)
 	}
 	for _, s := range []*side[F]{c.left, c.right} {
-		s.byCell = s.listWeights != nil || s.missing != nil || s.weights != nil || s.own != nil || s.other != nil
+		s.byCell = s.weighsListed() || s.missing != nil || s.weights != nil || s.own != nil || s.other != nil
 	}
 	c.measure(p)
 	return c.WithLoss(l, workers)
@@ -236,7 +261,7 @@ func (c *Cells[F]) WithLoss(l *loss.Loss, workers int) *Cells[F] {
 	left, right := *c.left, *c.right
 	left.once, right.once = new(sync.Once), new(sync.Once)
 	for _, s := range []*side[F]{&left, &right} {
-		if s.masked(l) {
+		if s.masked(l) && s.window == nil {
 			s.kept = newPanelCache(s)
 		}
 	}
@@ -312,12 +337,12 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, p0, p1 int, x, w []F) {
 		for i := range w[:(p1-p0)*t] {
 			w[i] = 1
 		}
-	case s.turned:
+	case s.turned && s.window == nil:
 		for p := p0; p < p1; p++ {
 			copy(w[(p-p0)*t:(p-p0)*t+n], s.weights.Data[p*s.weights.Stride+a:])
 		}
 	default:
-		ops.Pack(n, p1-p0, s.weights.Data[a*s.weights.Stride+p0:], s.weights.Stride, w)
+		ops.Pack(n, p1-p0, s.weights.Data[s.at(a)*s.weights.Stride+p0:], s.weights.Stride, w)
 	}
 	for p := p0; p < p1; p++ {
 		row := w[(p-p0)*t : (p-p0)*t+n]
@@ -334,7 +359,7 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, p0, p1 int, x, w []F) {
 	}
 	if s.missing != nil {
 		for i := a; i < b; i++ {
-			idx := s.missing.Row(i)
+			idx := s.missing.Row(s.at(i))
 			from, to := between(idx, p0, p1)
 			for _, p := range idx[from:to] {
 				w[(int(p)-p0)*t+i-a] = 0
@@ -435,11 +460,11 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 		for i := range w {
 			w[i] = 1
 		}
-	case s.turned:
+	case s.turned && s.window == nil:
 		turn(s.weights, a, b, w)
 	default:
 		for i := a; i < b; i++ {
-			copy(w[(i-a)*n:(i-a+1)*n], s.weights.Row(i))
+			copy(w[(i-a)*n:(i-a+1)*n], s.weights.Row(s.at(i)))
 		}
 	}
 	for i := a; i < b; i++ {
@@ -455,11 +480,27 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 			}
 		}
 		if s.missing != nil {
-			for _, p := range s.missing.Row(i) {
+			for _, p := range s.missing.Row(s.at(i)) {
 				row[p] = 0
 			}
 		}
 	}
+}
+
+// weighsListed reports whether cells that are listed have weights of their own.
+func (s *side[F]) weighsListed() bool { return s.listWeights != nil || s.window.weighsCells() }
+
+// weightsOf are the weights of the cells of line i that are listed; nil where all are 1.
+func (s *side[F]) weightsOf(i int) []F {
+	weights := s.listWeights
+	if s.window.weighsCells() {
+		weights = s.window.lines.CellWeights
+	}
+	if weights == nil {
+		return nil
+	}
+	i = s.at(i)
+	return weights[s.list.RowPtr[i]:s.list.RowPtr[i+1]]
 }
 
 // inPlace reports whether the lines are rows of a dense X.
@@ -490,26 +531,27 @@ func (s *side[F]) line(room *lineRoom[F], i int) line[F] {
 		}
 	} else {
 		l.idx, l.x = s.list.Row(s.at(i))
-		own := F(1)
+		ofRow := F(1)
 		if s.own != nil {
-			own = s.own[i]
+			ofRow = s.own[i]
 		}
 		if s.byCell {
 			room.w = room.w[:0]
+			own := s.weightsOf(i)
 			for q, p := range l.idx {
-				v := own
+				v := ofRow
 				if s.other != nil {
 					v *= s.other[p]
 				}
-				if s.listWeights != nil {
-					v *= s.listWeights[s.list.RowPtr[i]+q]
+				if own != nil {
+					v *= own[q]
 				}
 				room.w = append(room.w, v)
 			}
 			l.w = room.w
 		}
 		if s.rest {
-			l.outside = own
+			l.outside = ofRow
 		}
 	}
 	if s.theta != 0 || s.ownTheta != nil || s.otherTheta != nil {

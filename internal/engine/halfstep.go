@@ -433,7 +433,7 @@ func (h *halfStep[F]) evaluateLine(rs *rowSolver[F], l line[F], w, num, den []F,
 			// What the listed cells have in the sums is not theirs where they
 			// weigh otherwise.
 			listed := 0.0
-			if h.side.listWeights != nil {
+			if h.side.weighsListed() {
 				h.excess(rs, l, n)
 				ops.Gather(ld, l.idx, b, f.Data, ld, den)
 			}

@@ -33,26 +33,28 @@ func (c *Cells[F]) few() bool {
 			return false
 		}
 		total := 0
-		for i := range s.rows {
-			missing := 0
-			switch {
-			case s.missing != nil:
-				missing = len(s.missing.Row(i))
-			case s.listWeights != nil:
-				for _, w := range s.listWeights[s.list.RowPtr[i]:s.list.RowPtr[i+1]] {
-					if w == 0 {
-						missing++
-					} else if w != 1 {
-						return false
+		ok := s.blocks(func(a, b int) bool {
+			for i := a; i < b; i++ {
+				missing := 0
+				if s.missing != nil {
+					missing = len(s.missing.Row(s.at(i)))
+				} else if s.weighsListed() {
+					for _, w := range s.weightsOf(i) {
+						if w == 0 {
+							missing++
+						} else if w != 1 {
+							return false
+						}
 					}
 				}
+				if 2*missing > s.others {
+					return false
+				}
+				total += missing
 			}
-			if 2*missing > s.others {
-				return false
-			}
-			total += missing
-		}
-		if 4*total > s.rows*s.others {
+			return true
+		})
+		if !ok || 4*total > s.rows*s.others {
 			return false
 		}
 	}
@@ -74,7 +76,7 @@ func (h *halfStep[F]) mask(ws *tileScratch[F], p0, p1 int, r []F) {
 		clear(ws.reached[:])
 	}
 	for i := range ws.rows {
-		idx, q := h.side.missing.Row(ws.first+i), ws.reached[i]
+		idx, q := h.side.missing.Row(h.side.at(ws.first+i)), ws.reached[i]
 		for ; q < len(idx) && int(idx[q]) < p1; q++ {
 			r[(int(idx[q])-p0)*t+i] = 0
 		}

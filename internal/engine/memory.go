@@ -85,16 +85,17 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	element := float64(64 / kernel.Width[F]())
 	bytes := s.Bytes(int(element))
 	switch {
+	case s.Streamed && s.Sparse:
+		bytes *= blocksOf(weighted, missing)
+	case s.Streamed:
+		// Its rows and its columns.
+		bytes = windowBytes[F](s.Rows, s.Cols, weighted, missing) + windowBytes[F](s.Cols, s.Rows, weighted, missing)
 	case s.Sparse && weighted && listed:
 		bytes += 2 * float64(s.Stored) * element
 	case weighted:
 		bytes += float64(s.Rows) * float64(s.Cols) * element
 	}
-	if s.Streamed && !s.Sparse {
-		// Its rows and its columns, two windows of each.
-		bytes = 2 * element * float64(min(windowLines[F](s.Cols), s.Rows)*s.Cols+min(windowLines[F](s.Rows), s.Cols)*s.Rows)
-	}
-	if !s.Sparse && missing {
+	if !s.Sparse && !s.Streamed && missing {
 		bytes += float64(s.Rows) * float64(s.Cols) * element
 		for _, side := range [][2]int{{s.Rows, s.Cols}, {s.Cols, s.Rows}} {
 			if panels := float64(tiles[F](side[0])*kernel.TileRows[F]()) * float64(side[1]) * element; !weighted && panels <= maskedPanels {
@@ -112,6 +113,33 @@ func CellsMemory[F kernel.Float](s Size, k, runs, workers int, weighted, missing
 	const number = 8
 	sums := float64(atOnce) * float64(max(tiles[F](s.Rows), tiles[F](s.Cols))) * float64(2*k*number)
 	return bytes + factors*element + sums + float64(workers)*scratchBytes[F](k, longer, !listed)
+}
+
+// windowBytes is what is in memory of dense lines that are read block by block: two
+// windows.
+func windowBytes[F kernel.Float](lines, length int, weighted, missing bool) float64 {
+	step := windowLines[F](length)
+	if weighted || missing {
+		step = ObservedStep[F](length)
+	}
+	return 2 * float64(64/kernel.Width[F]()) * float64(min(step, lines)*length) * blocksOf(weighted, missing)
+}
+
+// blocksOf is how many blocks are in memory for each that a window holds: what is
+// missing takes as much as the cells at most, and blocks that are sorted are read to
+// another place.
+func blocksOf(weighted, missing bool) float64 {
+	n := 1.0
+	if weighted || missing {
+		n++
+	}
+	if weighted {
+		n++
+	}
+	if missing {
+		n++
+	}
+	return n
 }
 
 // scratchBytes is what a worker takes that updates rows of k components; panels says
@@ -133,12 +161,15 @@ func scratchBytes[F kernel.Float](k int, line float64, panels bool) float64 {
 // ProjectMemory estimates the most bytes that Project holds at a time, X included:
 // w twice, the fixed factor and what is made of it, the sums of the tiles, and the
 // scratch of every worker; cells says that it is Cells that do it, listed that they
-// visit the stored cells alone.
-func ProjectMemory[F kernel.Float](s Size, k, workers int, cells, listed bool) float64 {
+// visit the stored cells alone, weighted and missing that single cells are.
+func ProjectMemory[F kernel.Float](s Size, k, workers int, cells, weighted, missing, listed bool) float64 {
 	element := float64(64 / kernel.Width[F]())
 	bytes := s.Bytes(int(element))
-	if cells && s.Streamed && !s.Sparse {
-		bytes = 2 * element * float64(min(windowLines[F](s.Cols), s.Rows)*s.Cols)
+	switch {
+	case s.Streamed && s.Sparse:
+		bytes *= blocksOf(weighted, missing)
+	case s.Streamed && cells:
+		bytes = windowBytes[F](s.Rows, s.Cols, weighted, missing)
 	}
 	padded := float64(kernel.Pad[F](k))
 	factors := 2*float64(s.Rows)*padded + 4*float64(s.Cols)*padded

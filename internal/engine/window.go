@@ -9,11 +9,14 @@ import (
 // block: lines from base on. All that is done over lines goes through the blocks
 // in order, within each as over an X in memory.
 type window[F kernel.Float] struct {
-	step   int
-	sparse *ahead[matrix.CSR[F]]
-	dense  *ahead[[]F]
-	// lines is the dense block that dense holds.
-	lines *matrix.Dense[F]
+	step     int
+	sparse   *ahead[matrix.CSR[F]]
+	dense    *ahead[[]F]
+	observed *ahead[ObservedLines[F]]
+	// lines is the block that dense or observed hold.
+	lines ObservedLines[F]
+	// weights says that its listed cells have weights of their own.
+	weights bool
 	// stored is the number of cells that a sparse X stores.
 	stored int
 }
@@ -28,42 +31,99 @@ func newSparseWindow[F kernel.Float](lines, stored int, b matrix.Blocks[F]) *win
 func newDenseWindow[F kernel.Float](lines, length int, read func(first int, dst []F) error) *window[F] {
 	step := min(windowLines[F](length), max(1, lines))
 	a := newAhead(lines, step, denseReader(length, read))
-	return &window[F]{step: step, dense: &a, lines: &matrix.Dense[F]{Cols: length, Stride: length}}
+	return &window[F]{step: step, dense: &a, lines: ObservedLines[F]{Dense: &matrix.Dense[F]{Cols: length, Stride: length}}}
 }
 
+// newObservedWindow makes a window on blocks whose cells are missing or weighted, for
+// lines that are dense or not.
+func newObservedWindow[F kernel.Float](lines, length, stored int, dense bool, b *ObservedBlocks[F]) *window[F] {
+	a := newAhead(lines, b.Step, b.Read)
+	w := &window[F]{step: b.Step, observed: &a, stored: stored, weights: b.CellWeights}
+	if dense {
+		w.lines.Dense = &matrix.Dense[F]{Cols: length, Stride: length}
+	} else {
+		w.lines.Sparse = new(matrix.CSR[F])
+	}
+	if b.Missing {
+		w.lines.Missing = new(matrix.Mask)
+	}
+	if b.Weights {
+		w.lines.Weights = new(matrix.Dense[F])
+	}
+	return w
+}
+
+// weighsCells reports whether the cells that the blocks list have weights of their own.
+func (w *window[F]) weighsCells() bool { return w != nil && w.weights }
+
 // windowLines is the number of dense lines that are read at a time: whole tiles.
-func windowLines[F kernel.Float](length int) int {
+func windowLines[F kernel.Float](length int) int { return tilesIn[F](blockBytes, length) }
+
+// ObservedStep is the same where there is more to read and to hold for each line.
+func ObservedStep[F kernel.Float](length int) int { return tilesIn[F](blockBytes/4, length) }
+
+// tilesIn is the number of lines in whole tiles, one at least, that take so many bytes.
+func tilesIn[F kernel.Float](bytes, length int) int {
 	t := kernel.TileRows[F]()
-	return max(t, blockBytes/max(1, 64/kernel.Width[F]()*length)/t*t)
+	return max(t, bytes/max(1, 64/kernel.Width[F]()*length)/t*t)
 }
 
 func (w *window[F]) hold(first int) bool {
-	if w.sparse != nil {
+	switch {
+	case w.sparse != nil:
 		return w.sparse.hold(first)
+	case w.observed != nil:
+		if !w.observed.hold(first) {
+			return false
+		}
+		// What sides point to stays where it is.
+		held := &w.observed.held
+		if w.lines.Dense != nil {
+			*w.lines.Dense = *held.Dense
+		} else {
+			*w.lines.Sparse = *held.Sparse
+		}
+		if w.lines.Missing != nil {
+			*w.lines.Missing = *held.Missing
+		}
+		if w.lines.Weights != nil {
+			*w.lines.Weights = *held.Weights
+		}
+		w.lines.CellWeights = held.CellWeights
+		return true
 	}
 	ok := w.dense.hold(first)
-	w.lines.Data, w.lines.Rows = w.dense.held, w.dense.n
+	w.lines.Dense.Data, w.lines.Dense.Rows = w.dense.held, w.dense.n
 	return ok
 }
 
 func (w *window[F]) base() int {
-	if w.sparse != nil {
+	switch {
+	case w.sparse != nil:
 		return w.sparse.base
+	case w.observed != nil:
+		return w.observed.base
 	}
 	return w.dense.base
 }
 
 func (w *window[F]) failure() error {
-	if w.sparse != nil {
+	switch {
+	case w.sparse != nil:
 		return w.sparse.err
+	case w.observed != nil:
+		return w.observed.err
 	}
 	return w.dense.err
 }
 
 func (w *window[F]) settle() {
-	if w.sparse != nil {
+	switch {
+	case w.sparse != nil:
 		w.sparse.settle()
-	} else {
+	case w.observed != nil:
+		w.observed.settle()
+	default:
 		w.dense.settle()
 	}
 }
@@ -104,23 +164,39 @@ func (s *side[F]) nnz() int {
 }
 
 // stream makes the sides of an X that is read block by block.
-func (c *Cells[F]) stream(x matrix.Matrix[F], listed bool) {
+func (c *Cells[F]) stream(x matrix.Matrix[F], o Observed[F]) {
+	listed := o.Listed
 	switch x := x.(type) {
 	case *matrix.Streamed[F]:
-		c.left.window = newDenseWindow(x.Rows, x.Cols, x.Read)
-		c.right.window = newDenseWindow(x.Cols, x.Rows, x.ReadColumns)
-		c.left.dense, c.right.dense = c.left.window.lines, c.right.window.lines
+		if o.ByRows == nil {
+			c.left.window = newDenseWindow(x.Rows, x.Cols, x.Read)
+			c.right.window = newDenseWindow(x.Cols, x.Rows, x.ReadColumns)
+		} else {
+			c.left.window = newObservedWindow(x.Rows, x.Cols, 0, true, o.ByRows)
+			c.right.window = newObservedWindow(x.Cols, x.Rows, 0, true, o.ByColumns)
+		}
+		c.left.dense, c.right.dense = c.left.window.lines.Dense, c.right.window.lines.Dense
 		c.right.turned = false
 	case *matrix.StreamedCSR[F]:
-		c.left.window = newSparseWindow(x.Rows, x.Stored, x.ByRows)
-		c.right.window = newSparseWindow(x.Cols, x.Stored, x.ByColumns)
+		held := func(w *window[F]) *matrix.CSR[F] { return &w.sparse.held }
+		if o.ByRows == nil {
+			c.left.window = newSparseWindow(x.Rows, x.Stored, x.ByRows)
+			c.right.window = newSparseWindow(x.Cols, x.Stored, x.ByColumns)
+		} else {
+			c.left.window = newObservedWindow(x.Rows, x.Cols, x.Stored, false, o.ByRows)
+			c.right.window = newObservedWindow(x.Cols, x.Rows, x.Stored, false, o.ByColumns)
+			held = func(w *window[F]) *matrix.CSR[F] { return w.lines.Sparse }
+		}
 		for _, s := range []*side[F]{c.left, c.right} {
-			if held := &s.window.sparse.held; listed {
-				s.list = held
+			if listed {
+				s.list = held(s.window)
 			} else {
-				s.sparse = held
+				s.sparse = held(s.window)
 			}
 		}
+	}
+	for _, s := range []*side[F]{c.left, c.right} {
+		s.missing, s.weights = s.window.lines.Missing, s.window.lines.Weights
 	}
 }
 
