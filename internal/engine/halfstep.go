@@ -51,6 +51,9 @@ type tileScratch[F kernel.Float] struct {
 	// curve is the diagonal of the second derivatives, for scaled Newton steps;
 	// z, old and target are their scratch.
 	curve, z, old, target []F
+	// most and slopes have a number for each row.
+	most   [64]F
+	slopes [2][64]F
 	// x, weights, theta, r, a and b are panels.
 	x, weights, theta, r, a, b []F
 	// panel holds the cells of a tile of which some are missing, reached how many
