@@ -19,7 +19,7 @@ const (
 	onlineDecay = 0.75
 	onlineShare = 0.02
 	// onlineRows is the number of rows from which parts are large enough.
-	onlineRows = onlineBlocks * 64
+	onlineRows = onlineBlocks * 128
 	// shortRow is the number of stored cells a row, in components, below which a
 	// few cells say too little of a row for second-order steps from afar.
 	shortRow = 4

@@ -14,9 +14,16 @@ const (
 	// number in components, someApart how far they are apart at most, and someFrom
 	// the number of rows of X from which a run does.
 	someLeast, someOf, someApart, someFrom = 256, 8, 32, 1024
-	// someIterations and someLossTol end the iterations on them.
-	someIterations = 30
-	someLossTol    = 1e-2
+	// someIterations and someLossTol end the iterations on them. For β < 1 there
+	// are fewer, gentleIterations, the first of which are multiplicative:
+	// gentleFirst, with gentleRepeats each. The loss is not convex in a factor
+	// then, and where large steps lead from a random start is a worse minimum more
+	// often; and few rows are soon fitted better than H deserves.
+	someIterations   = 30
+	someLossTol      = 1e-2
+	gentleIterations = 20
+	gentleFirst      = 12
+	gentleRepeats    = 2
 	// someLike is the number of rows, in components, that others are compared
 	// with, and someSteps are the steps for W of all rows after that.
 	someLike  = 8
@@ -43,12 +50,18 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	step := s.someStep()
 	cfg := s.cfg
 	cfg.MaxIter, cfg.Tol, cfg.LossTol, cfg.TargetError, cfg.Unfinished = someIterations, -1, someLossTol, 0, true
+	gentle := s.c.steps.Kind == loss.Beta && s.c.steps.Beta < 1
+	if gentle {
+		cfg.MaxIter = gentleIterations
+	}
 	cells, ok := s.c.some(s.pool, step)
 	if !ok {
 		return nil, nil, false
 	}
-	part := &alternation[F]{c: cells, ctx: s.ctx, cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
-		update: s.searching, searching: s.searching}
+	part := &alternation[F]{c: cells, ctx: s.ctx, cfg: cfg, safe: s.safe, positive: s.positive}
+	by := func(update func(*halfStep[F], *tileScratch[F]), scaled bool) {
+		part.update, part.searching, part.scaled = update, update, scaled
+	}
 	some := NewTall[F](part.c.Rows, s.w.K)
 	for i := range some.Rows {
 		copy(some.Row(i), s.w.Row(i*step))
@@ -56,7 +69,18 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
 	q.makeRoom(q.w.Clone(), q.h.Clone())
-	for q.iterate() {
+	goesOn := true
+	if gentle {
+		by(multiplicative[F](gentleRepeats), false)
+		for goesOn && q.run.Iterations < gentleFirst {
+			goesOn = q.iterate()
+		}
+		by(s.update, true)
+	} else {
+		by(s.searching, true)
+	}
+	for goesOn {
+		goesOn = q.iterate()
 	}
 	if q.run.Status == "" {
 		return nil, nil, false
