@@ -31,32 +31,29 @@ func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 	if h.side.list == nil {
 		m.squares = NewTall[F](f.Rows, k)
 	}
-	scaled := NewTall[F](f.Rows, k)
-	typical := h.cells.typical(h.side, p)
-	const rows = 256
-	if !p.run((f.Rows+rows-1)/rows, func(_, part int) {
-		for i := part * rows; i < min((part+1)*rows, f.Rows); i++ {
-			v, from := typical[i], f.Row(i)
-			to := scaled.Row(i)[:len(from)]
-			for j, x := range from {
-				to[j] = v * x
-			}
-			if m.squares == nil {
-				continue
-			}
-			to = m.squares.Row(i)[:len(from)]
-			for j, x := range from {
-				to[j] = x * x
-			}
+	typical, ops := h.cells.typical(h.side, p), h.cells.ops
+	// Parts of rows, added up in their order.
+	const fewest, most = 1024, 32
+	rows := max(fewest, (f.Rows+most-1)/most)
+	every := make([]int32, min(rows, f.Rows))
+	for i := range every {
+		every[i] = int32(i)
+	}
+	parts := make([][]F, (f.Rows+rows-1)/rows)
+	if !p.run(len(parts), func(_, part int) {
+		a, b := part*rows, min((part+1)*rows, f.Rows)
+		parts[part] = make([]F, f.Ld*f.Ld)
+		ops.GatherGram(f.Ld, every[:b-a], typical[a:b], f.rows(a, b), f.Ld, parts[part], f.Ld)
+		if m.squares != nil {
+			ops.Mul(f.rows(a, b), f.rows(a, b), m.squares.rows(a, b))
 		}
 	}) {
 		return nil, false
 	}
-	if f.Rows > 0 && !p.run(gramTasks(k), func(_, task int) {
-		i0, i1 := task*gramRows, min((task+1)*gramRows, k)
-		h.cells.ops.MulAdd(i1-i0, f.Ld, f.Rows, f.Data[i0:], 1, f.Ld, scaled.Data, f.Ld, m.c[i0*f.Ld:], f.Ld)
-	}) {
-		return nil, false
+	for _, part := range parts {
+		for i := range m.c {
+			m.c[i] += part[i]
+		}
 	}
 	h.sumFixedGram(m.c, k, f.Ld)
 	root := make([]float64, k)
