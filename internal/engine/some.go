@@ -153,10 +153,10 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			sums[q] += v
 		}
 	}
-	w := NewTall[F](s.w.Rows, k)
+	w, near := NewTall[F](s.w.Rows, k), newLikeness(ops, beta, float64(l.others), sums)
 	like := func(t int) {
 		a, b := t*tile, min((t+1)*tile, w.Rows)
-		products := NewTall[F](b-a, n)
+		products, room := NewTall[F](b-a, n), make([]F, n)
 		if x := l.dense; x != nil {
 			ops.MulAdd(b-a, y.Ld, l.others, x.Data[l.at(a)*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
 		}
@@ -177,7 +177,7 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			if beta == 1 {
 				_, total, _, _ = ops.Scan(x)
 			}
-			best, factor := nearest(beta, total, float64(l.others), products.Row(i-a), sums)
+			best, factor := near.nearest(total, products.Row(i-a), room)
 			for j, v := range chosen(best) {
 				w.Row(i)[j] = F(factor * float64(v))
 			}
@@ -188,32 +188,62 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 	})
 }
 
-// nearest gives the q for which the β-divergence of a row of X, whose cells add
-// up to total, from λy_q is least with the best λ, and that λ: p and s are those
-// of likeSome, n is the number of cells.
-func nearest[F kernel.Float](beta, total, n float64, p []F, s []float64) (best int, factor float64) {
-	lowest := math.Inf(1)
-	for q, v := range p {
-		p := float64(v)
-		by, value := p/s[q], 0.0
+// likeness finds which of several y is nearest to a row of X: s are their sums of
+// likeSome, of what else of them the divergence has.
+type likeness[F kernel.Float] struct {
+	ops     *kernel.Ops[F]
+	beta, n float64
+	s, of   []float64
+}
+
+func newLikeness[F kernel.Float](ops *kernel.Ops[F], beta, n float64, s []float64) *likeness[F] {
+	l := &likeness[F]{ops: ops, beta: beta, n: n, s: s, of: make([]float64, len(s))}
+	for q, v := range s {
 		switch beta {
 		case 1:
-			by = total / s[q]
-			value = -p
-			if total > 0 {
-				value -= total * math.Log(by)
-			}
+			l.of[q] = math.Log(v)
 		case 0:
-			by = p / n
-			value = n*math.Log(by) + s[q]
+			l.of[q] = v
 		default:
-			value = -math.Pow(s[q], 1-beta) * math.Pow(p, beta) / (beta * (beta - 1))
-		}
-		if value < lowest && by-by == 0 {
-			best, lowest, factor = q, value, by
+			l.of[q] = -math.Pow(v, 1-beta) / (beta * (beta - 1))
 		}
 	}
-	return best, factor
+	return l
+}
+
+// nearest gives the q for which the β-divergence of a row of X, whose cells add
+// up to total, from λy_q is least with the best λ, and that λ: p are those of
+// likeSome, f has room for as many numbers.
+func (l *likeness[F]) nearest(total float64, p, f []F) (best int, factor float64) {
+	switch l.beta {
+	case 1:
+	case 0:
+		l.ops.Log(p, f)
+	default:
+		l.ops.Pow(F(l.beta), p, f)
+	}
+	lowest := math.Inf(1)
+	for q, of := range l.of {
+		var value float64
+		switch l.beta {
+		case 1:
+			value = total*of - float64(p[q])
+		case 0:
+			value = l.n*float64(f[q]) + of
+		default:
+			value = of * float64(f[q])
+		}
+		if value < lowest && value-value == 0 {
+			best, lowest = q, value
+		}
+	}
+	switch l.beta {
+	case 1:
+		return best, total / l.s[best]
+	case 0:
+		return best, float64(p[best]) / l.n
+	}
+	return best, float64(p[best]) / l.s[best]
 }
 
 // some is the cells of every step-th row; none are listed or weighted. It reports
