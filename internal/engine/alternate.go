@@ -414,34 +414,27 @@ func (s *pair[F]) goesOn() bool { return s.run.Status == "" && s.pool.ctx.Err() 
 // ahead extrapolates t, which a half-step has just made, from the one before,
 // and keeps t as the one before of the next.
 func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) {
-	const floor = 0.1
-	b := F(beta)
-	if !s.positive {
-		if b > 0 {
-			each := make([]F, t.Ld)
-			for j := range each {
-				each[j] = b
-			}
-			all := t.Rows * t.Ld
-			s.c.ops.Extrapolate(t.Rows, t.Ld, each, t.Data[:all], plain.Data[:all], plain.Data[:all])
-			t.Data, plain.Data = plain.Data, t.Data
-			if asked.Constrained() {
-				restoreTall(asked, t)
-			}
-		} else {
-			copyTall(plain, t)
-		}
+	if !(beta > 0) {
+		copyTall(plain, t)
 		return
 	}
-	for i, fresh := range t.Data {
-		v := fresh
-		if b > 0 {
-			v = fresh + b*(fresh-plain.Data[i])
-			v = max(v, floor*fresh)
-		}
-		t.Data[i], plain.Data[i] = v, fresh
+	floor := F(0)
+	if s.positive {
+		floor = 0.1
 	}
-	if b > 0 && asked.Constrained() {
+	each := make([]F, t.Ld)
+	for j := range each {
+		each[j] = F(beta)
+	}
+	const rows = 512
+	p := &pool{ctx: background, workers: s.pool.workers}
+	p.run((t.Rows+rows-1)/rows, func(_, part int) {
+		a, b := part*rows, min((part+1)*rows, t.Rows)
+		old := plain.rows(a, b)
+		s.c.ops.Extrapolate(b-a, t.Ld, floor, each, t.rows(a, b), old, old)
+	})
+	t.Data, plain.Data = plain.Data, t.Data
+	if asked.Constrained() {
 		restoreTall(asked, t)
 	}
 }

@@ -306,46 +306,46 @@ func between(idx []int32, a, b int) (from, to int) {
 }
 
 // panel writes the cells of the side's rows a to b in its columns p0 to p1 to
-// x, a tile's row for each column, and their weights to w, unless that is nil.
+// x, `lanes` numbers for each column, and their weights to w, unless that is nil.
 // Lanes beyond b repeat the last row, so that every lane holds something that a
-// loss can be taken of.
-func (s *side[F]) panel(ops *kernel.Ops[F], a, b, p0, p1 int, x, w []F) {
-	t, n := kernel.TileRows[F](), b-a
+// loss can be taken of. There is room for TileRows numbers for each column.
+func (s *side[F]) panel(ops *kernel.Ops[F], a, b, lanes, p0, p1 int, x, w []F) {
+	n := b - a
 	switch {
 	case s.sparse != nil:
-		clear(x[:(p1-p0)*t])
+		clear(x[:(p1-p0)*lanes])
 		for i := a; i < b; i++ {
 			idx, vals := s.sparse.Row(s.at(i))
 			from, to := between(idx, p0, p1)
 			for q := from; q < to; q++ {
-				x[(int(idx[q])-p0)*t+i-a] = vals[q]
+				x[(int(idx[q])-p0)*lanes+i-a] = vals[q]
 			}
 		}
 	case s.turned:
 		for p := p0; p < p1; p++ {
-			copy(x[(p-p0)*t:(p-p0)*t+n], s.dense.Data[p*s.dense.Stride+a:])
+			copy(x[(p-p0)*lanes:(p-p0)*lanes+n], s.dense.Data[p*s.dense.Stride+a:])
 		}
 	default:
-		ops.Pack(n, p1-p0, s.dense.Data[s.at(a)*s.dense.Stride+p0:], s.dense.Stride, x)
+		packLanes(ops, n, lanes, p1-p0, s.dense.Data[s.at(a)*s.dense.Stride+p0:], s.dense.Stride, x)
 	}
-	repeatLast(x, n, p1-p0)
+	repeatIn(x, n, lanes, p1-p0)
 	if w == nil {
 		return
 	}
 	switch {
 	case s.weights == nil:
-		for i := range w[:(p1-p0)*t] {
+		for i := range w[:(p1-p0)*lanes] {
 			w[i] = 1
 		}
 	case s.turned && s.window == nil:
 		for p := p0; p < p1; p++ {
-			copy(w[(p-p0)*t:(p-p0)*t+n], s.weights.Data[p*s.weights.Stride+a:])
+			copy(w[(p-p0)*lanes:(p-p0)*lanes+n], s.weights.Data[p*s.weights.Stride+a:])
 		}
 	default:
-		ops.Pack(n, p1-p0, s.weights.Data[s.at(a)*s.weights.Stride+p0:], s.weights.Stride, w)
+		packLanes(ops, n, lanes, p1-p0, s.weights.Data[s.at(a)*s.weights.Stride+p0:], s.weights.Stride, w)
 	}
 	for p := p0; p < p1; p++ {
-		row := w[(p-p0)*t : (p-p0)*t+n]
+		row := w[(p-p0)*lanes : (p-p0)*lanes+n]
 		if s.other != nil {
 			for i := range row {
 				row[i] *= s.other[p]
@@ -362,17 +362,33 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, p0, p1 int, x, w []F) {
 			idx := s.missing.Row(s.at(i))
 			from, to := between(idx, p0, p1)
 			for _, p := range idx[from:to] {
-				w[(int(p)-p0)*t+i-a] = 0
+				w[(int(p)-p0)*lanes+i-a] = 0
 			}
 		}
 	}
-	repeatLast(w, n, p1-p0)
+	repeatIn(w, n, lanes, p1-p0)
+}
+
+// packLanes is Pack of rows x k numbers to a panel of so many lanes.
+func packLanes[F kernel.Float](ops *kernel.Ops[F], rows, lanes, k int, src []F, ld int, panel []F) {
+	t := kernel.TileRows[F]()
+	ops.Pack(rows, k, src, ld, panel)
+	if lanes == t {
+		return
+	}
+	for p := 1; p < k; p++ {
+		copy(panel[p*lanes:(p+1)*lanes], panel[p*t:])
+	}
 }
 
 // repeatLast gives the lanes beyond the n-th of each of k components the number
 // of the n-th.
 func repeatLast[F kernel.Float](tile []F, n, k int) {
-	t := kernel.TileRows[F]()
+	repeatIn(tile, n, kernel.TileRows[F](), k)
+}
+
+// repeatIn is repeatLast for a panel of t lanes.
+func repeatIn[F kernel.Float](tile []F, n, t, k int) {
 	if n == t {
 		return
 	}
@@ -385,10 +401,9 @@ func repeatLast[F kernel.Float](tile []F, n, k int) {
 }
 
 // thetaPanel writes 1/α of the cells of a panel.
-func (s *side[F]) thetaPanel(a, b, p0, p1 int, theta []F) {
-	t := kernel.TileRows[F]()
+func (s *side[F]) thetaPanel(a, b, lanes, p0, p1 int, theta []F) {
 	for p := p0; p < p1; p++ {
-		row := theta[(p-p0)*t : (p-p0+1)*t]
+		row := theta[(p-p0)*lanes : (p-p0+1)*lanes]
 		for i := range row {
 			switch {
 			case s.otherTheta != nil:

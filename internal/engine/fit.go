@@ -585,7 +585,7 @@ func (f *fitter[F]) extrapolateRows(a, b int) {
 	st := f.stack
 	if st.wPlain != nil {
 		old := st.wPlain.rows(a, b)
-		f.x.ops.Extrapolate(b-a, st.w.Ld, f.beta, st.wOut.rows(a, b), old, old)
+		f.x.ops.Extrapolate(b-a, st.w.Ld, 0, f.beta, st.wOut.rows(a, b), old, old)
 	}
 }
 
@@ -646,6 +646,6 @@ func (f *fitter[F]) updateColumns() bool {
 	}
 	return ok && f.pool.run(tiles[F](f.x.Cols), func(_, i int) {
 		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
-		f.x.ops.Extrapolate(b-a, st.h.Ld, f.beta, st.hOut.rows(a, b), st.h.rows(a, b), st.hAhead.rows(a, b))
+		f.x.ops.Extrapolate(b-a, st.h.Ld, 0, f.beta, st.hOut.rows(a, b), st.h.rows(a, b), st.hAhead.rows(a, b))
 	})
 }

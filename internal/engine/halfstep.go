@@ -45,12 +45,17 @@ type halfStep[F kernel.Float] struct {
 // tiles, k x TileRows.
 type tileScratch[F kernel.Float] struct {
 	first, rows, k int
+	// lanes is how wide the panels are: rows, rounded up to whole vectors.
+	lanes int
 	// w is the factor. num and den are the parts of the gradient of the loss,
 	// den − num; lin and quad majorize what is asked at the entry.
 	w, num, den, lin, quad, d []F
 	// curve is the diagonal of the second derivatives, for scaled Newton steps;
 	// z, old and target are their scratch.
 	curve, z, old, target []F
+	// most and slopes have a number for each row.
+	most   [64]F
+	slopes [2][64]F
 	// x, weights, theta, r, a and b are panels.
 	x, weights, theta, r, a, b []F
 	// panel holds the cells of a tile of which some are missing, reached how many
@@ -170,20 +175,33 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 		return h.runOver(p, scratch)
 	}
 	var sums tileSums
-	n, t := tiles[F](h.side.rows), kernel.TileRows[F]()
-	sums.reset(n, h.from.K)
+	height := h.height()
+	count := func(rows int) int { return (rows + height - 1) / height }
+	sums.reset(count(h.side.rows), h.from.K)
 	ok := h.side.blocks(func(from, to int) bool {
-		first := from / t
-		return p.run(tiles[F](to-from), func(wi, i int) { h.tile(scratch[wi], first+i, &sums) })
+		first := from / height
+		return p.run(count(to-from), func(wi, i int) { h.tile(scratch[wi], height, first+i, &sums) })
 	})
 	res.loss = sums.addTo(res.sums)
 	return h.cells.grid.sumResult(res), ok
 }
 
-// tile does tile i.
-func (h *halfStep[F]) tile(ws *tileScratch[F], i int, sums *tileSums) {
+// fewTiles is the number of tiles below which they are half as high, so
+// that workers have equally much to do.
+const fewTiles = 32
+
+// height is the number of rows in a tile, a part of TileRows.
+func (h *halfStep[F]) height() int {
 	t := kernel.TileRows[F]()
-	a, b := i*t, min((i+1)*t, h.side.rows)
+	if tiles[F](h.side.rows) < fewTiles && !h.side.masked(h.cells.steps.Loss) {
+		return t / 2
+	}
+	return t
+}
+
+// tile does tile i of those of a height.
+func (h *halfStep[F]) tile(ws *tileScratch[F], height, i int, sums *tileSums) {
+	a, b := i*height, min((i+1)*height, h.side.rows)
 	h.load(ws, a, b)
 	sums.dot[i] = h.evaluate(ws, !h.unmeasured, h.metric != nil)
 	if h.lossOnly {
@@ -205,7 +223,7 @@ func (h *halfStep[F]) tile(ws *tileScratch[F], i int, sums *tileSums) {
 // load takes rows of the factor, and their cells where they are kept.
 func (h *halfStep[F]) load(ws *tileScratch[F], a, b int) {
 	t := kernel.TileRows[F]()
-	ws.first, ws.rows = a, b-a
+	ws.first, ws.rows, ws.lanes = a, b-a, kernel.Pad[F](b-a)
 	h.cells.ops.Pack(b-a, ws.k, h.from.Data[a*h.from.Ld:], h.from.Ld, ws.w)
 	repeatLast(ws.w, ws.rows, ws.k)
 	if h.side.list != nil {
@@ -233,7 +251,7 @@ func (h *halfStep[F]) load(ws *tileScratch[F], a, b int) {
 		grow(&ws.theta, panelRows*t)
 	}
 	if ws.whole {
-		h.side.panel(h.cells.ops, a, b, 0, h.side.others, ws.x, ws.weightsOr(h.side.byCell))
+		h.side.panel(h.cells.ops, a, b, ws.lanes, 0, h.side.others, ws.x, ws.weightsOr(h.side.byCell))
 	}
 }
 
@@ -271,21 +289,21 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 	if h.side.masked(h.cells.steps.Loss) {
 		return h.evaluateMasked(ws, wantLoss)
 	}
-	t, k, ops, steps := kernel.TileRows[F](), ws.k, h.cells.ops, h.cells.steps
+	t, k, lanes, ops, steps := kernel.TileRows[F](), ws.k, ws.lanes, h.cells.ops, h.cells.steps
 	clear(ws.num)
 	clear(ws.den)
 	shared := h.sums != nil
 	for p0 := 0; p0 < h.side.others; p0 += panelRows {
 		p1 := min(p0+panelRows, h.side.others)
-		n := (p1 - p0) * t
+		n := (p1 - p0) * lanes
 		x, weights := ws.x, ws.weightsOr(h.side.byCell)
 		if ws.whole {
-			x = x[p0*t:]
+			x = x[p0*lanes:]
 			if weights != nil {
-				weights = weights[p0*t:]
+				weights = weights[p0*lanes:]
 			}
 		} else {
-			h.side.panel(ops, ws.first, ws.first+ws.rows, p0, p1, x, weights)
+			h.side.panel(ops, ws.first, ws.first+ws.rows, lanes, p0, p1, x, weights)
 		}
 		x = x[:n]
 		if weights != nil {
@@ -294,12 +312,12 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 		var theta []F
 		if steps.Kind == loss.NegBinomial {
 			theta = ws.theta[:n]
-			h.side.thetaPanel(ws.first, ws.first+ws.rows, p0, p1, theta)
+			h.side.thetaPanel(ws.first, ws.first+ws.rows, lanes, p0, p1, theta)
 		}
 		r, num, den := ws.r[:n], ws.a[:n], ws.b[:n]
 		clear(r)
 		f := h.fixed.Data[p0*h.fixed.Ld:]
-		ops.MulAdd(p1-p0, t, k, f, h.fixed.Ld, 1, ws.w, t, r, t)
+		ops.MulAdd(p1-p0, lanes, k, f, h.fixed.Ld, 1, ws.w, t, r, lanes)
 		if wantLoss {
 			sum += h.panelLoss(ws, x, r, weights, theta)
 		}
@@ -314,12 +332,12 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 		} else {
 			steps.Terms(x, r, weights, theta, num, den)
 		}
-		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, num, t, ws.num, t)
+		ops.MulAdd(k, lanes, p1-p0, f, 1, h.fixed.Ld, num, lanes, ws.num, t)
 		if !shared {
-			ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, den, t, ws.den, t)
+			ops.MulAdd(k, lanes, p1-p0, f, 1, h.fixed.Ld, den, lanes, ws.den, t)
 		}
 		if curved {
-			ops.MulAdd(k, t, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, r, t, ws.curve, t)
+			ops.MulAdd(k, lanes, p1-p0, h.metric.squares.Data[p0*h.fixed.Ld:], 1, h.fixed.Ld, r, lanes, ws.curve, t)
 		}
 	}
 	if shared {
@@ -335,8 +353,8 @@ func (h *halfStep[F]) evaluate(ws *tileScratch[F], wantLoss, curved bool) (sum f
 // panelLoss is the loss of the cells of a panel; lanes beyond the tile's rows
 // do not count.
 func (h *halfStep[F]) panelLoss(ws *tileScratch[F], x, r, weights, theta []F) float64 {
-	t := kernel.TileRows[F]()
-	if ws.rows == t {
+	lanes := ws.lanes
+	if ws.rows == lanes {
 		return h.cells.steps.Sum(x, r, weights, theta, &ws.loss)
 	}
 	sum := 0.0
@@ -344,9 +362,9 @@ func (h *halfStep[F]) panelLoss(ws *tileScratch[F], x, r, weights, theta []F) fl
 		if s == nil {
 			return nil
 		}
-		return s[p*t : p*t+ws.rows]
+		return s[p*lanes : p*lanes+ws.rows]
 	}
-	for p := range len(x) / t {
+	for p := range len(x) / lanes {
 		sum += h.cells.steps.Sum(part(x, p), part(r, p), part(weights, p), part(theta, p), &ws.loss)
 	}
 	return sum

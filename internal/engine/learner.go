@@ -374,7 +374,7 @@ func (l *Learner[F]) majorize(decay float64, learn bool) func(h *halfStep[F], ws
 			case sumA[i] == 0:
 				ws.w[i] = F(unseen * l.level[i/t])
 			default:
-				ws.w[i] = finite(v)
+				ws.w[i] = kernel.Finite(v)
 			}
 		}
 	}

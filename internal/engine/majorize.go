@@ -109,7 +109,7 @@ func newPanelCache[F kernel.Float](s *side[F]) *panelCache[F] {
 func (h *halfStep[F]) maskedPanel(ws *tileScratch[F], a, b int) []F {
 	s, t := h.side, kernel.TileRows[F]()
 	fill := func(x []F) {
-		s.panel(h.cells.ops, a, b, 0, s.others, x, nil)
+		s.panel(h.cells.ops, a, b, t, 0, s.others, x, nil)
 		clearBeyond(x, b-a, s.others)
 	}
 	if c := s.kept; c != nil {

@@ -10,16 +10,16 @@ import (
 const (
 	// onlineBlocks is the number of parts that the rows are taken in, every
 	// onlineBlocks-th row in each, and onlinePasses how often.
-	onlineBlocks = 32
+	onlineBlocks = 16
 	onlinePasses = 2
 	// onlineSteps are the updates of a part's rows of W before H learns of them.
 	onlineSteps = 3
 	// onlineDecay is what a part leaves of the sums of those before it, and
 	// onlineShare what of H is shared out in proportion to the features' sums.
-	onlineDecay = 0.9
+	onlineDecay = 0.75
 	onlineShare = 0.02
 	// onlineRows is the number of rows from which parts are large enough.
-	onlineRows = onlineBlocks * 64
+	onlineRows = onlineBlocks * 128
 	// shortRow is the number of stored cells a row, in components, below which a
 	// few cells say too little of a row for second-order steps from afar.
 	shortRow = 4
@@ -42,7 +42,6 @@ func (s *pair[F]) learnsOnline() bool {
 func (s *pair[F]) learnOnline() (w, h *Tall[F], ok bool) {
 	o := s.newOnline()
 	for range onlinePasses {
-		o.rewind()
 		for b := range onlineBlocks {
 			if !o.part(s.pool, b) {
 				return nil, nil, false
@@ -60,45 +59,92 @@ type online[F kernel.Float] struct {
 	ops  *kernel.Ops[F]
 	tiny F
 	x    *matrix.CSR[F]
-	// turned is x turned round, the cells of each feature in the order of the
-	// parts.
-	turned     *matrix.CSR[F]
+	// cells are those of each part, feature by feature.
+	cells      []partCells[F]
 	w, h, n    *Tall[F]
 	denom, sum []float64
-	// share is what each feature has of ΣX, last the part in which its n was
-	// brought up to date, and next how far in its list of rows the parts are.
+	// share is what each feature has of ΣX, and last the part in which its n was
+	// brought up to date.
 	share []F
 	last  []int
-	next  []int
 	parts int
 	// decays are the powers of onlineDecay.
 	decays []F
 	// scale and spread make a row of H from its n and its share.
 	scale, spread []F
-	// streamed is nil but for an X that is read block by block: x and turned are
-	// then those of the part that is learned from.
+	// streamed is nil but for an X that is read block by block: x and its cells
+	// are then there for the part that is learned from alone.
 	streamed *streamedParts[F]
+}
+
+// partCells are the cells of a part, feature by feature, of the features that it
+// has cells of: those of features[q] are from[q] to from[q+1], their rows those of
+// W.
+type partCells[F kernel.Float] struct {
+	features, from []int32
+	rows           []int32
+	vals           []F
+}
+
+// newPartCells takes the lines first, first + step, … of x, which are the rows b,
+// b + onlineBlocks, … of W.
+func newPartCells[F kernel.Float](x *matrix.CSR[F], first, step, b int) partCells[F] {
+	next := make([]int32, x.Cols)
+	cells := 0
+	for i := first; i < x.Rows; i += step {
+		idx, _ := x.Row(i)
+		for _, f := range idx {
+			next[f]++
+		}
+		cells += len(idx)
+	}
+	p := partCells[F]{rows: make([]int32, cells), vals: make([]F, cells)}
+	at := int32(0)
+	for f, n := range next {
+		next[f] = at
+		if n > 0 {
+			p.features, p.from = append(p.features, int32(f)), append(p.from, at)
+		}
+		at += n
+	}
+	p.from = append(p.from, at)
+	for i := first; i < x.Rows; i += step {
+		idx, vals := x.Row(i)
+		for q, f := range idx {
+			p.rows[next[f]], p.vals[next[f]] = int32(b), vals[q]
+			next[f]++
+		}
+		b += onlineBlocks
+	}
+	return p
 }
 
 // onlineFeatures is the number of rows of H in a task.
 const onlineFeatures = 256
 
 func (s *pair[F]) newOnline() *online[F] {
-	x, t := s.c.left.list, s.c.right.list
+	x, right := s.c.left.list, s.c.right
 	k, cols := s.w.K, s.c.Cols
 	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.Clone(), h: s.h.Clone(), n: NewTall[F](cols, k),
-		denom: make([]float64, k), sum: make([]float64, k), share: make([]F, cols), last: make([]int, cols), next: make([]int, cols),
-		decays: make([]F, onlineBlocks*onlinePasses+1), scale: make([]F, k), spread: make([]F, k)}
+		denom: make([]float64, k), sum: make([]float64, k), share: make([]F, cols), last: make([]int, cols), cells: make([]partCells[F], onlineBlocks),
+		decays: make([]F, onlineBlocks*onlinePasses+1), scale: make([]F, s.h.Ld), spread: make([]F, s.h.Ld)}
 	for i := range o.decays {
 		o.decays[i] = F(math.Pow(onlineDecay, float64(i)))
 	}
 	total := s.c.Mean * float64(s.c.Rows) * float64(cols)
 	if s.c.left.window != nil {
 		o.streamed = &streamedParts[F]{left: s.c.left}
-		o.shares(s.c.right, total)
 	} else {
-		o.turned = &matrix.CSR[F]{Rows: t.Rows, Cols: t.Cols, RowPtr: t.RowPtr, ColIdx: make([]int32, t.NNZ()), Val: make([]F, t.NNZ())}
+		s.pool.run(onlineBlocks, func(_, b int) { o.cells[b] = newPartCells(x, b, onlineBlocks, b) })
 	}
+	right.blocks(func(a, b int) bool {
+		for f := a; f < b; f++ {
+			_, vals := right.list.Row(right.at(f))
+			_, ofFeature, _, _ := o.ops.Scan(vals)
+			o.share[f] = F(ofFeature / total)
+		}
+		return true
+	})
 	// The start counts as a tenth of a part.
 	for i := range o.w.Rows {
 		for j, v := range o.w.Row(i) {
@@ -109,12 +155,6 @@ func (s *pair[F]) newOnline() *online[F] {
 	s.pool.run(len(made), func(_, task int) {
 		sum := make([]float64, k)
 		for f := task * onlineFeatures; f < min((task+1)*onlineFeatures, cols); f++ {
-			if o.streamed == nil {
-				a, b := t.RowPtr[f], t.RowPtr[f+1]
-				inParts(t.ColIdx[a:b], t.Val[a:b], o.turned.ColIdx[a:b], o.turned.Val[a:b])
-				_, ofFeature, _, _ := o.ops.Scan(o.turned.Val[a:b])
-				o.share[f] = F(ofFeature / total)
-			}
 			from, to := o.h.Row(f), o.n.Row(f)
 			for j, v := range from {
 				to[j] = F(float64(v) * o.denom[j])
@@ -135,29 +175,6 @@ func (o *online[F]) add(made [][]float64) {
 		for j, v := range m {
 			o.sum[j] += v
 		}
-	}
-}
-
-// inParts copies the cells of a feature in the order of the parts.
-func inParts[F kernel.Float](rows []int32, vals []F, toRows []int32, toVals []F) {
-	var at [onlineBlocks + 1]int
-	for _, i := range rows {
-		at[i%onlineBlocks+1]++
-	}
-	for b := range onlineBlocks {
-		at[b+1] += at[b]
-	}
-	for q, i := range rows {
-		to := &at[i%onlineBlocks]
-		toRows[*to], toVals[*to] = i, vals[q]
-		*to++
-	}
-}
-
-// rewind begins a pass.
-func (o *online[F]) rewind() {
-	if o.streamed == nil {
-		copy(o.next, o.turned.RowPtr)
 	}
 }
 
@@ -197,7 +214,7 @@ func (o *online[F]) part(p *pool, b int) bool {
 						u = min(max(u, 0.02), 50)
 						u *= u
 					}
-					row[j] = finite(row[j] * u)
+					row[j] = kernel.Finite(row[j] * u)
 				}
 			}
 			for j, v := range row[:k] {
@@ -223,38 +240,25 @@ func (o *online[F]) part(p *pool, b int) bool {
 // learn brings H up to date with the rows of part b. What is shared out goes by
 // the sums before.
 func (o *online[F]) learn(p *pool, b int) bool {
-	k, ld := o.w.K, o.w.Ld
+	ld := o.w.Ld
 	o.rates()
-	made := make([][]float64, o.tasks())
+	cells := &o.cells[b]
+	made := make([][]float64, (len(cells.features)+onlineFeatures-1)/onlineFeatures)
 	ok := p.run(len(made), func(_, task int) {
-		room, c := []F(nil), make([]F, ld)
-		total := make([]float64, k)
-		for f := task * onlineFeatures; f < min((task+1)*onlineFeatures, o.h.Rows); f++ {
-			from, end := o.next[f], o.turned.RowPtr[f+1]
-			to := from
-			for to < end && int(o.turned.ColIdx[to])%onlineBlocks == b {
-				to++
-			}
-			if o.next[f] = to; from == to {
-				continue
-			}
-			grow(&room, to-from)
+		room, c, total := []F(nil), make([]F, ld), make([]F, ld)
+		for q := task * onlineFeatures; q < min((task+1)*onlineFeatures, len(cells.features)); q++ {
+			f, from, to := int(cells.features[q]), cells.from[q], cells.from[q+1]
+			grow(&room, int(to-from))
 			clear(c)
-			row, n := o.h.rows(f, f+1), o.n.Row(f)
-			o.ops.GatherQuotient(ld, o.turned.ColIdx[from:to], o.turned.Val[from:to], o.w.Data, ld, row, o.tiny, room, c)
-			decay := o.decays[o.parts-o.last[f]]
-			o.last[f] = o.parts
-			row, more := row[:len(n)], c[:len(n)]
-			for j, v := range n {
-				m := more[j] * row[j]
-				more[j], n[j] = m, decay*v+m
-			}
-			for j, m := range more[:len(total)] {
-				total[j] += float64(m)
-			}
-			o.set(f)
+			row := o.h.rows(f, f+1)
+			o.ops.GatherQuotient(ld, cells.rows[from:to], cells.vals[from:to], o.w.Data, ld, row, o.tiny, room, c)
+			o.absorb(f, c, row, total)
 		}
-		made[task] = total
+		sum := make([]float64, o.w.K)
+		for j := range sum {
+			sum[j] = float64(total[j])
+		}
+		made[task] = sum
 	})
 	o.add(made)
 	return ok
@@ -262,7 +266,7 @@ func (o *online[F]) learn(p *pool, b int) bool {
 
 // rates makes scale and spread from the sums.
 func (o *online[F]) rates() {
-	for j := range o.scale {
+	for j := range o.denom {
 		o.scale[j], o.spread[j] = 0, 0
 		if o.denom[j] > 0 {
 			o.scale[j], o.spread[j] = F((1-onlineShare)/o.denom[j]), F(onlineShare*o.sum[j]/o.denom[j])
@@ -270,26 +274,21 @@ func (o *online[F]) rates() {
 	}
 }
 
-// set makes row f of H from the sums.
-func (o *online[F]) set(f int) {
-	from, share := o.n.Row(f), o.share[f]
-	row, scale, spread := o.h.Row(f)[:len(from)], o.scale[:len(from)], o.spread[:len(from)]
-	for j, v := range from {
-		row[j] = scale[j]*v + share*spread[j]
-	}
+// absorb adds c times row f of H to the sums, and what it adds to total, and makes
+// the row from them.
+func (o *online[F]) absorb(f int, c, row, total []F) {
+	decay := o.decays[o.parts-o.last[f]]
+	o.last[f] = o.parts
+	o.ops.Absorb(decay, o.share[f], c, o.scale, o.spread, row, o.n.rows(f, f+1), total)
 }
 
 // result gives the pair.
 func (o *online[F]) result(p *pool) (w, h *Tall[F]) {
 	o.rates()
 	p.run(o.tasks(), func(_, task int) {
+		none, total := make([]F, o.h.Ld), make([]F, o.h.Ld)
 		for f := task * onlineFeatures; f < min((task+1)*onlineFeatures, o.h.Rows); f++ {
-			decay := o.decays[o.parts-o.last[f]]
-			row := o.n.Row(f)
-			for j := range row {
-				row[j] *= decay
-			}
-			o.set(f)
+			o.absorb(f, none, o.h.rows(f, f+1), total)
 		}
 	})
 	return o.w, o.h

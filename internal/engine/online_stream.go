@@ -17,26 +17,6 @@ type streamedParts[F kernel.Float] struct {
 	from    int
 }
 
-// shares finds what each feature has of the total, its cells added up in the
-// order of the parts.
-func (o *online[F]) shares(right *side[F], total float64) {
-	var rows []int32
-	var vals []F
-	right.blocks(func(a, b int) bool {
-		for f := a; f < b; f++ {
-			idx, x := right.list.Row(right.at(f))
-			if cap(rows) < len(idx) {
-				rows, vals = make([]int32, 2*len(idx)), make([]F, 2*len(idx))
-			}
-			rows, vals = rows[:len(idx)], vals[:len(idx)]
-			inParts(idx, x, rows, vals)
-			_, ofFeature, _, _ := o.ops.Scan(vals)
-			o.share[f] = F(ofFeature / total)
-		}
-		return true
-	})
-}
-
 // load makes part b the one that is learned from; it reports false where reading
 // failed, or when cancelled.
 func (o *online[F]) load(p *pool, b int) bool {
@@ -52,10 +32,7 @@ func (o *online[F]) load(p *pool, b int) bool {
 		}
 	}
 	o.x = s.waiting[b-s.from]
-	o.turned = transpose(p, o.x)
-	for q := range o.turned.ColIdx {
-		o.turned.ColIdx[q] = int32(b) + o.turned.ColIdx[q]*onlineBlocks
-	}
-	copy(o.next, o.turned.RowPtr)
+	clear(o.cells)
+	o.cells[b] = newPartCells(o.x, 0, 1, b)
 	return p.ctx.Err() == nil
 }

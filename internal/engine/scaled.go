@@ -31,32 +31,29 @@ func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
 	if h.side.list == nil {
 		m.squares = NewTall[F](f.Rows, k)
 	}
-	scaled := NewTall[F](f.Rows, k)
-	typical := h.cells.typical(h.side, p)
-	const rows = 256
-	if !p.run((f.Rows+rows-1)/rows, func(_, part int) {
-		for i := part * rows; i < min((part+1)*rows, f.Rows); i++ {
-			v, from := typical[i], f.Row(i)
-			to := scaled.Row(i)[:len(from)]
-			for j, x := range from {
-				to[j] = v * x
-			}
-			if m.squares == nil {
-				continue
-			}
-			to = m.squares.Row(i)[:len(from)]
-			for j, x := range from {
-				to[j] = x * x
-			}
+	typical, ops := h.cells.typical(h.side, p), h.cells.ops
+	// Parts of rows, added up in their order.
+	const fewest, most = 1024, 32
+	rows := max(fewest, (f.Rows+most-1)/most)
+	every := make([]int32, min(rows, f.Rows))
+	for i := range every {
+		every[i] = int32(i)
+	}
+	parts := make([][]F, (f.Rows+rows-1)/rows)
+	if !p.run(len(parts), func(_, part int) {
+		a, b := part*rows, min((part+1)*rows, f.Rows)
+		parts[part] = make([]F, f.Ld*f.Ld)
+		ops.GatherGram(f.Ld, every[:b-a], typical[a:b], f.rows(a, b), f.Ld, parts[part], f.Ld)
+		if m.squares != nil {
+			ops.Mul(f.rows(a, b), f.rows(a, b), m.squares.rows(a, b))
 		}
 	}) {
 		return nil, false
 	}
-	if f.Rows > 0 && !p.run(gramTasks(k), func(_, task int) {
-		i0, i1 := task*gramRows, min((task+1)*gramRows, k)
-		h.cells.ops.MulAdd(i1-i0, f.Ld, f.Rows, f.Data[i0:], 1, f.Ld, scaled.Data, f.Ld, m.c[i0*f.Ld:], f.Ld)
-	}) {
-		return nil, false
+	for _, part := range parts {
+		for i := range m.c {
+			m.c[i] += part[i]
+		}
 	}
 	h.sumFixedGram(m.c, k, f.Ld)
 	root := make([]float64, k)
@@ -172,94 +169,58 @@ func scaledNewton[F kernel.Float](steps int, search bool) func(h *halfStep[F], w
 // evaluated.
 func (h *halfStep[F]) scaledStep(ws *tileScratch[F], search bool) {
 	t, k, ops, m := kernel.TileRows[F](), ws.k, h.cells.ops, h.metric
-	grow(&ws.z, k*t)
-	grow(&ws.old, k*t)
-	grow(&ws.target, k*t)
-	// With y = √D·step the model is g/√D·y + ½·y·C·y, y ≥ −b; z = y + b.
-	var largest [64]F
-	for j := range k {
-		for i := range t {
-			at := j*t + i
-			w, g, d := ws.w[at], ws.den[at]-ws.num[at], ws.curve[at]
-			if h.point != nil {
-				g += ws.lin[at] + ws.quad[at]*w
-				d += ws.quad[at]
-			}
-			root := F(math.Sqrt(float64(d)))
-			b := (1 - shrinkMost) * root * w
-			ws.old[at], ws.z[at], ws.curve[at], ws.d[at] = w, b, root, g
-			ws.target[at] = 0
-			if root > 0 {
-				ws.target[at] = -g / root
-			}
-			largest[i] = max(largest[i], b)
-		}
+	for _, s := range []*[]F{&ws.z, &ws.old, &ws.target} {
+		grow(s, k*t)
 	}
+	h.addAsked(ws, true)
+	if search {
+		copy(ws.old, ws.w)
+	}
+	// With y = √D·step the model is g/√D·y + ½·y·C·y, y ≥ −b; z = y + b.
+	const keep = 1 - shrinkMost
+	ops.NewtonModel(k, keep, ws.w, ws.num, ws.den, ws.curve, ws.d, ws.z, ws.target, ws.most[:t])
 	ops.MulAdd(k, t, k, m.c, m.ld, 1, ws.z, t, ws.target, t)
 	for range scaledSweeps {
 		ops.Sweep(k, ws.z, ws.target, m.c, m.ld, m.inv)
 	}
-	var slope [64]float64
-	for j := range k {
-		for i := range t {
-			at := j*t + i
-			root, w := ws.curve[at], ws.old[at]
-			if root > 0 {
-				w = max(0, w+(ws.z[at]-(1-shrinkMost)*root*w)/root)
-				if ws.d[at] > 0 && root*w < snap*largest[i] {
-					w = 0
-				}
-			} else if ws.d[at] > 0 {
-				w = 0
-			}
-			ws.w[at] = finite(w)
-		}
-	}
+	ops.NewtonStep(k, keep, snap, ws.d, ws.curve, ws.z, ws.w, ws.most[:t])
 	h.restore(ws)
 	if !search {
 		return
 	}
-	for j := range k {
-		for i := range t {
-			at := j*t + i
-			slope[i] += float64(ws.d[at]) * float64(ws.w[at]-ws.old[at])
-		}
-	}
+	slope, end, by := ws.slopes[0][:t], ws.slopes[1][:t], ws.most[:t]
+	ops.Slope(k, ws.num, ws.den, ws.w, ws.old, slope)
 	h.evaluate(ws, false, false)
-	var end [64]float64
-	for j := range k {
-		for i := range t {
-			at := j*t + i
-			g := ws.den[at] - ws.num[at]
-			if h.point != nil {
-				g += ws.lin[at] + ws.quad[at]*ws.w[at]
-			}
-			end[i] += float64(g) * float64(ws.w[at]-ws.old[at])
-		}
-	}
-	most := float64(longest)
+	h.addAsked(ws, false)
+	ops.Slope(k, ws.num, ws.den, ws.w, ws.old, end)
+	most := F(longest)
 	if h.asked.Constrained() {
 		most = 1
 	}
-	var alpha [64]F
-	for i := range t {
-		a := 1.0
+	for i, s := range slope {
 		switch {
-		case slope[i] >= 0:
-			a = 0
-		case end[i] > slope[i]:
-			a = min(most, slope[i]/(slope[i]-end[i]))
+		case s >= 0:
+			by[i] = 0
+		case end[i] > s:
+			by[i] = min(most, s/(s-end[i]))
 		default:
-			a = most
+			by[i] = most
 		}
-		alpha[i] = F(a)
 	}
-	for j := range k {
-		for i := range t {
-			at := j*t + i
-			if old := ws.old[at]; alpha[i] != 1 {
-				ws.w[at] = finite(max(ws.w[at]*min(1, shrinkMost), old+alpha[i]*(ws.w[at]-old)))
-			}
+	ops.Lengthen(k, shrinkMost, ws.old, ws.w, by)
+}
+
+// addAsked adds what is asked of the factor to den, and to the curvature.
+func (h *halfStep[F]) addAsked(ws *tileScratch[F], curved bool) {
+	if h.point == nil {
+		return
+	}
+	for i, w := range ws.w {
+		ws.den[i] += ws.lin[i] + ws.quad[i]*w
+	}
+	if curved {
+		for i, v := range ws.quad {
+			ws.curve[i] += v
 		}
 	}
 }
@@ -338,12 +299,4 @@ func (h *halfStep[F]) worst(ws *tileScratch[F]) float64 {
 		worst = max(worst, ws.residual[i])
 	}
 	return worst
-}
-
-// finite replaces what has left the range of F.
-func finite[F kernel.Float](v F) F {
-	if v-v != 0 {
-		return 0
-	}
-	return v
 }

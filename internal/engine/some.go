@@ -14,9 +14,16 @@ const (
 	// number in components, someApart how far they are apart at most, and someFrom
 	// the number of rows of X from which a run does.
 	someLeast, someOf, someApart, someFrom = 256, 8, 32, 1024
-	// someIterations and someLossTol end the iterations on them.
-	someIterations = 30
-	someLossTol    = 1e-2
+	// someIterations and someLossTol end the iterations on them. For β < 1 there
+	// are fewer, gentleIterations, the first of which are multiplicative:
+	// gentleFirst, with gentleRepeats each. The loss is not convex in a factor
+	// then, and where large steps lead from a random start is a worse minimum more
+	// often; and few rows are soon fitted better than H deserves.
+	someIterations   = 30
+	someLossTol      = 1e-2
+	gentleIterations = 20
+	gentleFirst      = 12
+	gentleRepeats    = 2
 	// someLike is the number of rows, in components, that others are compared
 	// with, and someSteps are the steps for W of all rows after that.
 	someLike  = 8
@@ -43,12 +50,18 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	step := s.someStep()
 	cfg := s.cfg
 	cfg.MaxIter, cfg.Tol, cfg.LossTol, cfg.TargetError, cfg.Unfinished = someIterations, -1, someLossTol, 0, true
+	gentle := s.c.steps.Kind == loss.Beta && s.c.steps.Beta < 1
+	if gentle {
+		cfg.MaxIter = gentleIterations
+	}
 	cells, ok := s.c.some(s.pool, step)
 	if !ok {
 		return nil, nil, false
 	}
-	part := &alternation[F]{c: cells, ctx: s.ctx, cfg: cfg, safe: s.safe, scaled: true, positive: s.positive,
-		update: s.searching, searching: s.searching}
+	part := &alternation[F]{c: cells, ctx: s.ctx, cfg: cfg, safe: s.safe, positive: s.positive}
+	by := func(update func(*halfStep[F], *tileScratch[F]), scaled bool) {
+		part.update, part.searching, part.scaled = update, update, scaled
+	}
 	some := NewTall[F](part.c.Rows, s.w.K)
 	for i := range some.Rows {
 		copy(some.Row(i), s.w.Row(i*step))
@@ -56,7 +69,18 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
 	q.makeRoom(q.w.Clone(), q.h.Clone())
-	for q.iterate() {
+	goesOn := true
+	if gentle {
+		by(multiplicative[F](gentleRepeats), false)
+		for goesOn && q.run.Iterations < gentleFirst {
+			goesOn = q.iterate()
+		}
+		by(s.update, true)
+	} else {
+		by(s.searching, true)
+	}
+	for goesOn {
+		goesOn = q.iterate()
 	}
 	if q.run.Status == "" {
 		return nil, nil, false
@@ -129,10 +153,10 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			sums[q] += v
 		}
 	}
-	w := NewTall[F](s.w.Rows, k)
+	w, near := NewTall[F](s.w.Rows, k), newLikeness(ops, beta, float64(l.others), sums)
 	like := func(t int) {
 		a, b := t*tile, min((t+1)*tile, w.Rows)
-		products := NewTall[F](b-a, n)
+		products, room := NewTall[F](b-a, n), make([]F, n)
 		if x := l.dense; x != nil {
 			ops.MulAdd(b-a, y.Ld, l.others, x.Data[l.at(a)*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
 		}
@@ -153,7 +177,7 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			if beta == 1 {
 				_, total, _, _ = ops.Scan(x)
 			}
-			best, factor := nearest(beta, total, float64(l.others), products.Row(i-a), sums)
+			best, factor := near.nearest(total, products.Row(i-a), room)
 			for j, v := range chosen(best) {
 				w.Row(i)[j] = F(factor * float64(v))
 			}
@@ -164,32 +188,62 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 	})
 }
 
-// nearest gives the q for which the β-divergence of a row of X, whose cells add
-// up to total, from λy_q is least with the best λ, and that λ: p and s are those
-// of likeSome, n is the number of cells.
-func nearest[F kernel.Float](beta, total, n float64, p []F, s []float64) (best int, factor float64) {
-	lowest := math.Inf(1)
-	for q, v := range p {
-		p := float64(v)
-		by, value := p/s[q], 0.0
+// likeness finds which of several y is nearest to a row of X: s are their sums of
+// likeSome, of what else of them the divergence has.
+type likeness[F kernel.Float] struct {
+	ops     *kernel.Ops[F]
+	beta, n float64
+	s, of   []float64
+}
+
+func newLikeness[F kernel.Float](ops *kernel.Ops[F], beta, n float64, s []float64) *likeness[F] {
+	l := &likeness[F]{ops: ops, beta: beta, n: n, s: s, of: make([]float64, len(s))}
+	for q, v := range s {
 		switch beta {
 		case 1:
-			by = total / s[q]
-			value = -p
-			if total > 0 {
-				value -= total * math.Log(by)
-			}
+			l.of[q] = math.Log(v)
 		case 0:
-			by = p / n
-			value = n*math.Log(by) + s[q]
+			l.of[q] = v
 		default:
-			value = -math.Pow(s[q], 1-beta) * math.Pow(p, beta) / (beta * (beta - 1))
-		}
-		if value < lowest && by-by == 0 {
-			best, lowest, factor = q, value, by
+			l.of[q] = -math.Pow(v, 1-beta) / (beta * (beta - 1))
 		}
 	}
-	return best, factor
+	return l
+}
+
+// nearest gives the q for which the β-divergence of a row of X, whose cells add
+// up to total, from λy_q is least with the best λ, and that λ: p are those of
+// likeSome, f has room for as many numbers.
+func (l *likeness[F]) nearest(total float64, p, f []F) (best int, factor float64) {
+	switch l.beta {
+	case 1:
+	case 0:
+		l.ops.Log(p, f)
+	default:
+		l.ops.Pow(F(l.beta), p, f)
+	}
+	lowest := math.Inf(1)
+	for q, of := range l.of {
+		var value float64
+		switch l.beta {
+		case 1:
+			value = total*of - float64(p[q])
+		case 0:
+			value = l.n*float64(f[q]) + of
+		default:
+			value = of * float64(f[q])
+		}
+		if value < lowest && value-value == 0 {
+			best, lowest = q, value
+		}
+	}
+	switch l.beta {
+	case 1:
+		return best, total / l.s[best]
+	case 0:
+		return best, float64(p[best]) / l.n
+	}
+	return best, float64(p[best]) / l.s[best]
 }
 
 // some is the cells of every step-th row; none are listed or weighted. It reports

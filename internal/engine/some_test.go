@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/matrix"
 )
@@ -45,7 +46,7 @@ func TestNearest(t *testing.T) {
 				}
 				return sum
 			}
-			best, factor := nearest(beta, total, n, p, s)
+			best, factor := newLikeness(kernel.For[float64](), beta, n, s).nearest(total, p, make([]float64, candidates))
 			got := at(best, factor)
 			for q := range y {
 				for e := -3.0; e <= 3; e += 0.01 {

@@ -114,10 +114,10 @@ func unpackF32AVX2(groups int, columns int, tile *float32, dst *float32, ld int)
 //go:noescape
 func residualF32AVX2(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64) float64
 
-// extrapolateF32AVX2 writes max(0, fresh + beta*(fresh-old)) to out, for rows of n bytes.
+// extrapolateF32AVX2 writes max(floor*fresh, fresh + beta*(fresh-old)) to out, for rows of n bytes.
 //
 //go:noescape
-func extrapolateF32AVX2(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
+func extrapolateF32AVX2(rows int, n int, floor float32, beta *float32, fresh *float32, old *float32, out *float32)
 
 // peakF32AVX2 does n rounds of multiply-adds, one for each register but two, on x[0] and x[1].
 //
@@ -213,6 +213,31 @@ func curve1F32AVX2(n int, tiny float32, x *float32, r *float32, num *float32, cu
 //
 //go:noescape
 func termsAnyF32AVX2(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+
+// newtonModelF32AVX2 is NewtonModel.
+//
+//go:noescape
+func newtonModelF32AVX2(k int, keep float32, w *float32, num *float32, den *float32, curve *float32, d *float32, z *float32, target *float32, most *float32)
+
+// newtonStepF32AVX2 is NewtonStep.
+//
+//go:noescape
+func newtonStepF32AVX2(k int, keep float32, snap float32, d *float32, root *float32, z *float32, w *float32, most *float32)
+
+// slopeF32AVX2 is Slope.
+//
+//go:noescape
+func slopeF32AVX2(k int, num *float32, den *float32, w *float32, old *float32, sums *float32)
+
+// lengthenF32AVX2 is Lengthen.
+//
+//go:noescape
+func lengthenF32AVX2(k int, least float32, old *float32, w *float32, by *float32)
+
+// absorbF32AVX2 is Absorb.
+//
+//go:noescape
+func absorbF32AVX2(n int, decay float32, share float32, c *float32, scale *float32, spread *float32, h *float32, sums *float32, total *float32, toH *float32, toSums *float32, toTotal *float32)
 
 // divergence0F32AVX2 is Divergence for this beta.
 //
@@ -354,10 +379,10 @@ func unpackF64AVX2(groups int, columns int, tile *float64, dst *float64, ld int)
 //go:noescape
 func residualF64AVX2(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64) float64
 
-// extrapolateF64AVX2 writes max(0, fresh + beta*(fresh-old)) to out, for rows of n bytes.
+// extrapolateF64AVX2 writes max(floor*fresh, fresh + beta*(fresh-old)) to out, for rows of n bytes.
 //
 //go:noescape
-func extrapolateF64AVX2(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
+func extrapolateF64AVX2(rows int, n int, floor float64, beta *float64, fresh *float64, old *float64, out *float64)
 
 // peakF64AVX2 does n rounds of multiply-adds, one for each register but two, on x[0] and x[1].
 //
@@ -453,6 +478,31 @@ func curve1F64AVX2(n int, tiny float64, x *float64, r *float64, num *float64, cu
 //
 //go:noescape
 func termsAnyF64AVX2(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// newtonModelF64AVX2 is NewtonModel.
+//
+//go:noescape
+func newtonModelF64AVX2(k int, keep float64, w *float64, num *float64, den *float64, curve *float64, d *float64, z *float64, target *float64, most *float64)
+
+// newtonStepF64AVX2 is NewtonStep.
+//
+//go:noescape
+func newtonStepF64AVX2(k int, keep float64, snap float64, d *float64, root *float64, z *float64, w *float64, most *float64)
+
+// slopeF64AVX2 is Slope.
+//
+//go:noescape
+func slopeF64AVX2(k int, num *float64, den *float64, w *float64, old *float64, sums *float64)
+
+// lengthenF64AVX2 is Lengthen.
+//
+//go:noescape
+func lengthenF64AVX2(k int, least float64, old *float64, w *float64, by *float64)
+
+// absorbF64AVX2 is Absorb.
+//
+//go:noescape
+func absorbF64AVX2(n int, decay float64, share float64, c *float64, scale *float64, spread *float64, h *float64, sums *float64, total *float64, toH *float64, toSums *float64, toTotal *float64)
 
 // divergence0F64AVX2 is Divergence for this beta.
 //

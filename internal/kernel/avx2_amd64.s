@@ -2927,16 +2927,17 @@ component:
 	VZEROUPPER
 	RET
 
-// func extrapolateF32AVX2(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
+// func extrapolateF32AVX2(rows int, n int, floor float32, beta *float32, fresh *float32, old *float32, out *float32)
 // Requires: AVX, FMA3
-TEXT ·extrapolateF32AVX2(SB), NOSPLIT, $0-48
-	MOVQ   rows+0(FP), AX
-	MOVQ   n+8(FP), CX
-	MOVQ   beta+16(FP), DX
-	MOVQ   fresh+24(FP), BX
-	MOVQ   old+32(FP), SI
-	MOVQ   out+40(FP), DI
-	VXORPS Y0, Y0, Y0
+TEXT ·extrapolateF32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         beta+24(FP), DX
+	MOVQ         fresh+32(FP), BX
+	MOVQ         old+40(FP), SI
+	MOVQ         out+48(FP), DI
+	VXORPS       Y0, Y0, Y0
+	VBROADCASTSS floor+16(FP), Y3
 
 row:
 	XORQ R8, R8
@@ -2944,9 +2945,10 @@ row:
 vector:
 	VMOVUPS     (BX)(R8*1), Y1
 	VMOVUPS     (SI)(R8*1), Y2
+	VMULPS      Y3, Y1, Y4
 	VSUBPS      Y2, Y1, Y2
 	VFMADD231PS (DX)(R8*1), Y2, Y1
-	VMAXPS      Y1, Y0, Y1
+	VMAXPS      Y1, Y4, Y1
 	VADDPS      Y0, Y1, Y1
 	VMOVUPS     Y1, (DI)(R8*1)
 	ADDQ        $0x00000020, R8
@@ -4496,6 +4498,269 @@ tail:
 	VMULPS       Y4, Y8, Y4
 	VMASKMOVPS   Y4, Y3, (BX)
 	VMASKMOVPS   Y8, Y3, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func newtonModelF32AVX2(k int, keep float32, w *float32, num *float32, den *float32, curve *float32, d *float32, z *float32, target *float32, most *float32)
+// Requires: AVX
+TEXT ·newtonModelF32AVX2(SB), NOSPLIT, $0-80
+	MOVQ         k+0(FP), CX
+	VBROADCASTSS keep+8(FP), Y0
+	MOVQ         w+16(FP), DX
+	MOVQ         num+24(FP), BX
+	MOVQ         den+32(FP), SI
+	MOVQ         curve+40(FP), DI
+	MOVQ         d+48(FP), R8
+	MOVQ         z+56(FP), R9
+	MOVQ         target+64(FP), R10
+	MOVQ         most+72(FP), R11
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000008, R12
+
+rows:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	XORQ   AX, AX
+
+component:
+	VSQRTPS (DI)(AX*1), Y3
+	VMOVUPS Y3, (DI)(AX*1)
+	VMULPS  Y0, Y3, Y4
+	VMULPS  (DX)(AX*1), Y4, Y4
+	VMOVUPS Y4, (R9)(AX*1)
+	VMAXPS  Y4, Y1, Y1
+	VMOVUPS (SI)(AX*1), Y4
+	VMOVUPS (BX)(AX*1), Y5
+	VSUBPS  Y5, Y4, Y4
+	VSUBPS  (SI)(AX*1), Y5, Y5
+	VMOVUPS Y4, (R8)(AX*1)
+	VDIVPS  Y3, Y5, Y5
+	VCMPPS  $0x1e, Y2, Y3, Y3
+	VANDPS  Y3, Y5, Y5
+	VMOVUPS Y5, (R10)(AX*1)
+	ADDQ    $0x00000100, AX
+	CMPQ    AX, CX
+	JLT     component
+	VMOVUPS Y1, (R11)
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	ADDQ    $0x00000020, DI
+	ADDQ    $0x00000020, R8
+	ADDQ    $0x00000020, R9
+	ADDQ    $0x00000020, R10
+	ADDQ    $0x00000020, R11
+	DECQ    R12
+	JNE     rows
+	VZEROUPPER
+	RET
+
+// func newtonStepF32AVX2(k int, keep float32, snap float32, d *float32, root *float32, z *float32, w *float32, most *float32)
+// Requires: AVX
+TEXT ·newtonStepF32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         k+0(FP), CX
+	VBROADCASTSS keep+8(FP), Y0
+	VBROADCASTSS snap+12(FP), Y1
+	MOVQ         d+16(FP), DX
+	MOVQ         root+24(FP), BX
+	MOVQ         z+32(FP), SI
+	MOVQ         w+40(FP), DI
+	MOVQ         most+48(FP), R8
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000008, R9
+
+rows:
+	VXORPS Y3, Y3, Y3
+	VMULPS (R8), Y1, Y2
+	XORQ   AX, AX
+
+component:
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      (DI)(AX*1), Y5
+	VMOVUPS      (SI)(AX*1), Y6
+	VMOVUPS      (DX)(AX*1), Y8
+	VMULPS       Y0, Y4, Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VDIVPS       Y4, Y6, Y6
+	VADDPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y3, Y6
+	VCMPPS       $0x1e, Y3, Y4, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+	VBROADCASTSS xbf800000<>+0(SB), Y6
+	VMULPS       Y5, Y4, Y4
+	VBLENDVPS    Y7, Y4, Y6, Y6
+	VMOVAPS      Y5, Y4
+	VCMPPS       $0x1e, Y3, Y8, Y7
+	VBLENDVPS    Y7, Y3, Y4, Y4
+	VCMPPS       $0x11, Y2, Y6, Y6
+	VBLENDVPS    Y6, Y4, Y5, Y5
+	VSUBPS       Y5, Y5, Y4
+	VCMPPS       $0x00, Y3, Y4, Y4
+	VANDPS       Y4, Y5, Y5
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (DI)(AX*1)
+	ADDQ         $0x00000100, AX
+	CMPQ         AX, CX
+	JLT          component
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, R8
+	DECQ         R9
+	JNE          rows
+	VZEROUPPER
+	RET
+
+// func slopeF32AVX2(k int, num *float32, den *float32, w *float32, old *float32, sums *float32)
+// Requires: AVX, FMA3
+TEXT ·slopeF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), CX
+	MOVQ num+8(FP), DX
+	MOVQ den+16(FP), BX
+	MOVQ w+24(FP), SI
+	MOVQ old+32(FP), DI
+	MOVQ sums+40(FP), R8
+	SHLQ $0x08, CX
+	MOVQ $0x00000008, R9
+
+rows:
+	VXORPS Y0, Y0, Y0
+	XORQ   AX, AX
+
+component:
+	VMOVUPS     (BX)(AX*1), Y1
+	VSUBPS      (DX)(AX*1), Y1, Y1
+	VMOVUPS     (SI)(AX*1), Y2
+	VSUBPS      (DI)(AX*1), Y2, Y2
+	VFMADD231PS Y2, Y1, Y0
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	VMOVUPS     Y0, (R8)
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	DECQ        R9
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func lengthenF32AVX2(k int, least float32, old *float32, w *float32, by *float32)
+// Requires: AVX, FMA3
+TEXT ·lengthenF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), CX
+	VBROADCASTSS least+8(FP), Y0
+	MOVQ         old+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         by+32(FP), SI
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000008, DI
+
+rows:
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (SI), Y1
+	VBROADCASTSS x3f800000<>+0(SB), Y3
+	VCMPPS       $0x00, Y3, Y1, Y3
+	XORQ         AX, AX
+
+component:
+	VMOVUPS     (BX)(AX*1), Y4
+	VMOVUPS     (DX)(AX*1), Y5
+	VSUBPS      Y5, Y4, Y6
+	VFMADD231PS Y1, Y6, Y5
+	VMULPS      Y0, Y4, Y6
+	VMAXPS      Y5, Y6, Y5
+	VBLENDVPS   Y3, Y4, Y5, Y5
+	VSUBPS      Y5, Y5, Y4
+	VCMPPS      $0x00, Y2, Y4, Y4
+	VANDPS      Y4, Y5, Y5
+	VADDPS      Y2, Y5, Y5
+	VMOVUPS     Y5, (BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	DECQ        DI
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func absorbF32AVX2(n int, decay float32, share float32, c *float32, scale *float32, spread *float32, h *float32, sums *float32, total *float32, toH *float32, toSums *float32, toTotal *float32)
+// Requires: AVX, FMA3
+TEXT ·absorbF32AVX2(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS decay+8(FP), Y0
+	VBROADCASTSS share+12(FP), Y1
+	MOVQ         c+16(FP), CX
+	MOVQ         scale+24(FP), DX
+	MOVQ         spread+32(FP), BX
+	MOVQ         h+40(FP), SI
+	MOVQ         sums+48(FP), DI
+	MOVQ         total+56(FP), R8
+	MOVQ         toH+64(FP), R9
+	MOVQ         toSums+72(FP), R10
+	MOVQ         toTotal+80(FP), R11
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (DX), Y3
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (SI), Y5
+	VMOVUPS     (DI), Y6
+	VMOVUPS     (R8), Y7
+	VMULPS      Y5, Y2, Y2
+	VMULPS      Y0, Y6, Y6
+	VADDPS      Y2, Y6, Y6
+	VADDPS      Y2, Y7, Y7
+	VMULPS      Y1, Y4, Y4
+	VFMADD231PS Y6, Y3, Y4
+	VMOVUPS     Y4, (R9)
+	VMOVUPS     Y6, (R10)
+	VMOVUPS     Y7, (R11)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R10
+	ADDQ        $0x00000020, R11
+	SUBQ        $0x00000008, AX
+	JGE         vector
+
+tail:
+	ADDQ        $0x00000008, AX
+	JEQ         done
+	LEAQ        firstF32<>+0(SB), R12
+	MOVQ        $0x00000008, R13
+	SUBQ        AX, R13
+	VMOVUPS     (R12)(R13*4), Y2
+	VMASKMOVPS  (CX), Y2, Y3
+	VMASKMOVPS  (DX), Y2, Y4
+	VMASKMOVPS  (BX), Y2, Y5
+	VMASKMOVPS  (SI), Y2, Y6
+	VMASKMOVPS  (DI), Y2, Y7
+	VMASKMOVPS  (R8), Y2, Y8
+	VMULPS      Y6, Y3, Y3
+	VMULPS      Y0, Y7, Y7
+	VADDPS      Y3, Y7, Y7
+	VADDPS      Y3, Y8, Y8
+	VMULPS      Y1, Y5, Y5
+	VFMADD231PS Y7, Y4, Y5
+	VMASKMOVPS  Y5, Y2, (R9)
+	VMASKMOVPS  Y7, Y2, (R10)
+	VMASKMOVPS  Y8, Y2, (R11)
 
 done:
 	VZEROUPPER
@@ -8693,16 +8958,17 @@ component:
 	VZEROUPPER
 	RET
 
-// func extrapolateF64AVX2(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
+// func extrapolateF64AVX2(rows int, n int, floor float64, beta *float64, fresh *float64, old *float64, out *float64)
 // Requires: AVX, FMA3
-TEXT ·extrapolateF64AVX2(SB), NOSPLIT, $0-48
-	MOVQ   rows+0(FP), AX
-	MOVQ   n+8(FP), CX
-	MOVQ   beta+16(FP), DX
-	MOVQ   fresh+24(FP), BX
-	MOVQ   old+32(FP), SI
-	MOVQ   out+40(FP), DI
-	VXORPD Y0, Y0, Y0
+TEXT ·extrapolateF64AVX2(SB), NOSPLIT, $0-56
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         beta+24(FP), DX
+	MOVQ         fresh+32(FP), BX
+	MOVQ         old+40(FP), SI
+	MOVQ         out+48(FP), DI
+	VXORPD       Y0, Y0, Y0
+	VBROADCASTSD floor+16(FP), Y3
 
 row:
 	XORQ R8, R8
@@ -8710,9 +8976,10 @@ row:
 vector:
 	VMOVUPD     (BX)(R8*1), Y1
 	VMOVUPD     (SI)(R8*1), Y2
+	VMULPD      Y3, Y1, Y4
 	VSUBPD      Y2, Y1, Y2
 	VFMADD231PD (DX)(R8*1), Y2, Y1
-	VMAXPD      Y1, Y0, Y1
+	VMAXPD      Y1, Y4, Y1
 	VADDPD      Y0, Y1, Y1
 	VMOVUPD     Y1, (DI)(R8*1)
 	ADDQ        $0x00000020, R8
@@ -10052,6 +10319,269 @@ tail:
 	VMULPD       Y4, Y8, Y4
 	VMASKMOVPD   Y4, Y3, (BX)
 	VMASKMOVPD   Y8, Y3, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func newtonModelF64AVX2(k int, keep float64, w *float64, num *float64, den *float64, curve *float64, d *float64, z *float64, target *float64, most *float64)
+// Requires: AVX
+TEXT ·newtonModelF64AVX2(SB), NOSPLIT, $0-80
+	MOVQ         k+0(FP), CX
+	VBROADCASTSD keep+8(FP), Y0
+	MOVQ         w+16(FP), DX
+	MOVQ         num+24(FP), BX
+	MOVQ         den+32(FP), SI
+	MOVQ         curve+40(FP), DI
+	MOVQ         d+48(FP), R8
+	MOVQ         z+56(FP), R9
+	MOVQ         target+64(FP), R10
+	MOVQ         most+72(FP), R11
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000008, R12
+
+rows:
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	XORQ   AX, AX
+
+component:
+	VSQRTPD (DI)(AX*1), Y3
+	VMOVUPD Y3, (DI)(AX*1)
+	VMULPD  Y0, Y3, Y4
+	VMULPD  (DX)(AX*1), Y4, Y4
+	VMOVUPD Y4, (R9)(AX*1)
+	VMAXPD  Y4, Y1, Y1
+	VMOVUPD (SI)(AX*1), Y4
+	VMOVUPD (BX)(AX*1), Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  (SI)(AX*1), Y5, Y5
+	VMOVUPD Y4, (R8)(AX*1)
+	VDIVPD  Y3, Y5, Y5
+	VCMPPD  $0x1e, Y2, Y3, Y3
+	VANDPD  Y3, Y5, Y5
+	VMOVUPD Y5, (R10)(AX*1)
+	ADDQ    $0x00000100, AX
+	CMPQ    AX, CX
+	JLT     component
+	VMOVUPD Y1, (R11)
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	ADDQ    $0x00000020, DI
+	ADDQ    $0x00000020, R8
+	ADDQ    $0x00000020, R9
+	ADDQ    $0x00000020, R10
+	ADDQ    $0x00000020, R11
+	DECQ    R12
+	JNE     rows
+	VZEROUPPER
+	RET
+
+// func newtonStepF64AVX2(k int, keep float64, snap float64, d *float64, root *float64, z *float64, w *float64, most *float64)
+// Requires: AVX
+TEXT ·newtonStepF64AVX2(SB), NOSPLIT, $0-64
+	MOVQ         k+0(FP), CX
+	VBROADCASTSD keep+8(FP), Y0
+	VBROADCASTSD snap+16(FP), Y1
+	MOVQ         d+24(FP), DX
+	MOVQ         root+32(FP), BX
+	MOVQ         z+40(FP), SI
+	MOVQ         w+48(FP), DI
+	MOVQ         most+56(FP), R8
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000008, R9
+
+rows:
+	VXORPD Y3, Y3, Y3
+	VMULPD (R8), Y1, Y2
+	XORQ   AX, AX
+
+component:
+	VMOVUPD      (BX)(AX*1), Y4
+	VMOVUPD      (DI)(AX*1), Y5
+	VMOVUPD      (SI)(AX*1), Y6
+	VMOVUPD      (DX)(AX*1), Y8
+	VMULPD       Y0, Y4, Y7
+	VMULPD       Y5, Y7, Y7
+	VSUBPD       Y7, Y6, Y6
+	VDIVPD       Y4, Y6, Y6
+	VADDPD       Y5, Y6, Y6
+	VMAXPD       Y6, Y3, Y6
+	VCMPPD       $0x1e, Y3, Y4, Y7
+	VBLENDVPD    Y7, Y6, Y5, Y5
+	VBROADCASTSD xbff0000000000000<>+0(SB), Y6
+	VMULPD       Y5, Y4, Y4
+	VBLENDVPD    Y7, Y4, Y6, Y6
+	VMOVAPD      Y5, Y4
+	VCMPPD       $0x1e, Y3, Y8, Y7
+	VBLENDVPD    Y7, Y3, Y4, Y4
+	VCMPPD       $0x11, Y2, Y6, Y6
+	VBLENDVPD    Y6, Y4, Y5, Y5
+	VSUBPD       Y5, Y5, Y4
+	VCMPPD       $0x00, Y3, Y4, Y4
+	VANDPD       Y4, Y5, Y5
+	VADDPD       Y3, Y5, Y5
+	VMOVUPD      Y5, (DI)(AX*1)
+	ADDQ         $0x00000100, AX
+	CMPQ         AX, CX
+	JLT          component
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, R8
+	DECQ         R9
+	JNE          rows
+	VZEROUPPER
+	RET
+
+// func slopeF64AVX2(k int, num *float64, den *float64, w *float64, old *float64, sums *float64)
+// Requires: AVX, FMA3
+TEXT ·slopeF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), CX
+	MOVQ num+8(FP), DX
+	MOVQ den+16(FP), BX
+	MOVQ w+24(FP), SI
+	MOVQ old+32(FP), DI
+	MOVQ sums+40(FP), R8
+	SHLQ $0x08, CX
+	MOVQ $0x00000008, R9
+
+rows:
+	VXORPD Y0, Y0, Y0
+	XORQ   AX, AX
+
+component:
+	VMOVUPD     (BX)(AX*1), Y1
+	VSUBPD      (DX)(AX*1), Y1, Y1
+	VMOVUPD     (SI)(AX*1), Y2
+	VSUBPD      (DI)(AX*1), Y2, Y2
+	VFMADD231PD Y2, Y1, Y0
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	VMOVUPD     Y0, (R8)
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	DECQ        R9
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func lengthenF64AVX2(k int, least float64, old *float64, w *float64, by *float64)
+// Requires: AVX, FMA3
+TEXT ·lengthenF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), CX
+	VBROADCASTSD least+8(FP), Y0
+	MOVQ         old+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         by+32(FP), SI
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000008, DI
+
+rows:
+	VXORPD       Y2, Y2, Y2
+	VMOVUPD      (SI), Y1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Y3
+	VCMPPD       $0x00, Y3, Y1, Y3
+	XORQ         AX, AX
+
+component:
+	VMOVUPD     (BX)(AX*1), Y4
+	VMOVUPD     (DX)(AX*1), Y5
+	VSUBPD      Y5, Y4, Y6
+	VFMADD231PD Y1, Y6, Y5
+	VMULPD      Y0, Y4, Y6
+	VMAXPD      Y5, Y6, Y5
+	VBLENDVPD   Y3, Y4, Y5, Y5
+	VSUBPD      Y5, Y5, Y4
+	VCMPPD      $0x00, Y2, Y4, Y4
+	VANDPD      Y4, Y5, Y5
+	VADDPD      Y2, Y5, Y5
+	VMOVUPD     Y5, (BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	DECQ        DI
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func absorbF64AVX2(n int, decay float64, share float64, c *float64, scale *float64, spread *float64, h *float64, sums *float64, total *float64, toH *float64, toSums *float64, toTotal *float64)
+// Requires: AVX, FMA3
+TEXT ·absorbF64AVX2(SB), NOSPLIT, $0-96
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD decay+8(FP), Y0
+	VBROADCASTSD share+16(FP), Y1
+	MOVQ         c+24(FP), CX
+	MOVQ         scale+32(FP), DX
+	MOVQ         spread+40(FP), BX
+	MOVQ         h+48(FP), SI
+	MOVQ         sums+56(FP), DI
+	MOVQ         total+64(FP), R8
+	MOVQ         toH+72(FP), R9
+	MOVQ         toSums+80(FP), R10
+	MOVQ         toTotal+88(FP), R11
+	SUBQ         $0x00000004, AX
+	JLT          tail
+
+vector:
+	VMOVUPD     (CX), Y2
+	VMOVUPD     (DX), Y3
+	VMOVUPD     (BX), Y4
+	VMOVUPD     (SI), Y5
+	VMOVUPD     (DI), Y6
+	VMOVUPD     (R8), Y7
+	VMULPD      Y5, Y2, Y2
+	VMULPD      Y0, Y6, Y6
+	VADDPD      Y2, Y6, Y6
+	VADDPD      Y2, Y7, Y7
+	VMULPD      Y1, Y4, Y4
+	VFMADD231PD Y6, Y3, Y4
+	VMOVUPD     Y4, (R9)
+	VMOVUPD     Y6, (R10)
+	VMOVUPD     Y7, (R11)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R10
+	ADDQ        $0x00000020, R11
+	SUBQ        $0x00000004, AX
+	JGE         vector
+
+tail:
+	ADDQ        $0x00000004, AX
+	JEQ         done
+	LEAQ        firstF64<>+0(SB), R12
+	MOVQ        $0x00000004, R13
+	SUBQ        AX, R13
+	VMOVUPD     (R12)(R13*8), Y2
+	VMASKMOVPD  (CX), Y2, Y3
+	VMASKMOVPD  (DX), Y2, Y4
+	VMASKMOVPD  (BX), Y2, Y5
+	VMASKMOVPD  (SI), Y2, Y6
+	VMASKMOVPD  (DI), Y2, Y7
+	VMASKMOVPD  (R8), Y2, Y8
+	VMULPD      Y6, Y3, Y3
+	VMULPD      Y0, Y7, Y7
+	VADDPD      Y3, Y7, Y7
+	VADDPD      Y3, Y8, Y8
+	VMULPD      Y1, Y5, Y5
+	VFMADD231PD Y7, Y4, Y5
+	VMASKMOVPD  Y5, Y2, (R9)
+	VMASKMOVPD  Y7, Y2, (R10)
+	VMASKMOVPD  Y8, Y2, (R11)
 
 done:
 	VZEROUPPER

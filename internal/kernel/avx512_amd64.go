@@ -274,10 +274,10 @@ func unpackF32AVX512(groups int, columns int, tile *float32, dst *float32, ld in
 //go:noescape
 func residualF32AVX512(k int, w *float32, c *float32, d *float32, pg *float64, cc *float64) float64
 
-// extrapolateF32AVX512 writes max(0, fresh + beta*(fresh-old)) to out, for rows of n bytes.
+// extrapolateF32AVX512 writes max(floor*fresh, fresh + beta*(fresh-old)) to out, for rows of n bytes.
 //
 //go:noescape
-func extrapolateF32AVX512(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
+func extrapolateF32AVX512(rows int, n int, floor float32, beta *float32, fresh *float32, old *float32, out *float32)
 
 // peakF32AVX512 does n rounds of multiply-adds, one for each register but two, on x[0] and x[1].
 //
@@ -373,6 +373,31 @@ func curve1F32AVX512(n int, tiny float32, x *float32, r *float32, num *float32, 
 //
 //go:noescape
 func termsAnyF32AVX512(n int, tiny float32, p float32, infinite float32, x *float32, r *float32, num *float32, den *float32)
+
+// newtonModelF32AVX512 is NewtonModel.
+//
+//go:noescape
+func newtonModelF32AVX512(k int, keep float32, w *float32, num *float32, den *float32, curve *float32, d *float32, z *float32, target *float32, most *float32)
+
+// newtonStepF32AVX512 is NewtonStep.
+//
+//go:noescape
+func newtonStepF32AVX512(k int, keep float32, snap float32, d *float32, root *float32, z *float32, w *float32, most *float32)
+
+// slopeF32AVX512 is Slope.
+//
+//go:noescape
+func slopeF32AVX512(k int, num *float32, den *float32, w *float32, old *float32, sums *float32)
+
+// lengthenF32AVX512 is Lengthen.
+//
+//go:noescape
+func lengthenF32AVX512(k int, least float32, old *float32, w *float32, by *float32)
+
+// absorbF32AVX512 is Absorb.
+//
+//go:noescape
+func absorbF32AVX512(n int, decay float32, share float32, c *float32, scale *float32, spread *float32, h *float32, sums *float32, total *float32, toH *float32, toSums *float32, toTotal *float32)
 
 // divergence0F32AVX512 is Divergence for this beta.
 //
@@ -674,10 +699,10 @@ func unpackF64AVX512(groups int, columns int, tile *float64, dst *float64, ld in
 //go:noescape
 func residualF64AVX512(k int, w *float64, c *float64, d *float64, pg *float64, cc *float64) float64
 
-// extrapolateF64AVX512 writes max(0, fresh + beta*(fresh-old)) to out, for rows of n bytes.
+// extrapolateF64AVX512 writes max(floor*fresh, fresh + beta*(fresh-old)) to out, for rows of n bytes.
 //
 //go:noescape
-func extrapolateF64AVX512(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
+func extrapolateF64AVX512(rows int, n int, floor float64, beta *float64, fresh *float64, old *float64, out *float64)
 
 // peakF64AVX512 does n rounds of multiply-adds, one for each register but two, on x[0] and x[1].
 //
@@ -773,6 +798,31 @@ func curve1F64AVX512(n int, tiny float64, x *float64, r *float64, num *float64, 
 //
 //go:noescape
 func termsAnyF64AVX512(n int, tiny float64, p float64, infinite float64, x *float64, r *float64, num *float64, den *float64)
+
+// newtonModelF64AVX512 is NewtonModel.
+//
+//go:noescape
+func newtonModelF64AVX512(k int, keep float64, w *float64, num *float64, den *float64, curve *float64, d *float64, z *float64, target *float64, most *float64)
+
+// newtonStepF64AVX512 is NewtonStep.
+//
+//go:noescape
+func newtonStepF64AVX512(k int, keep float64, snap float64, d *float64, root *float64, z *float64, w *float64, most *float64)
+
+// slopeF64AVX512 is Slope.
+//
+//go:noescape
+func slopeF64AVX512(k int, num *float64, den *float64, w *float64, old *float64, sums *float64)
+
+// lengthenF64AVX512 is Lengthen.
+//
+//go:noescape
+func lengthenF64AVX512(k int, least float64, old *float64, w *float64, by *float64)
+
+// absorbF64AVX512 is Absorb.
+//
+//go:noescape
+func absorbF64AVX512(n int, decay float64, share float64, c *float64, scale *float64, spread *float64, h *float64, sums *float64, total *float64, toH *float64, toSums *float64, toTotal *float64)
 
 // divergence0F64AVX512 is Divergence for this beta.
 //

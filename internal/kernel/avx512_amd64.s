@@ -12179,16 +12179,17 @@ component:
 	VZEROUPPER
 	RET
 
-// func extrapolateF32AVX512(rows int, n int, beta *float32, fresh *float32, old *float32, out *float32)
+// func extrapolateF32AVX512(rows int, n int, floor float32, beta *float32, fresh *float32, old *float32, out *float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·extrapolateF32AVX512(SB), NOSPLIT, $0-48
-	MOVQ   rows+0(FP), AX
-	MOVQ   n+8(FP), CX
-	MOVQ   beta+16(FP), DX
-	MOVQ   fresh+24(FP), BX
-	MOVQ   old+32(FP), SI
-	MOVQ   out+40(FP), DI
-	VXORPS Z0, Z0, Z0
+TEXT ·extrapolateF32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         beta+24(FP), DX
+	MOVQ         fresh+32(FP), BX
+	MOVQ         old+40(FP), SI
+	MOVQ         out+48(FP), DI
+	VXORPS       Z0, Z0, Z0
+	VBROADCASTSS floor+16(FP), Z3
 
 row:
 	XORQ R8, R8
@@ -12196,9 +12197,10 @@ row:
 vector:
 	VMOVUPS     (BX)(R8*1), Z1
 	VMOVUPS     (SI)(R8*1), Z2
+	VMULPS      Z3, Z1, Z4
 	VSUBPS      Z2, Z1, Z2
 	VFMADD231PS (DX)(R8*1), Z2, Z1
-	VMAXPS      Z1, Z0, Z1
+	VMAXPS      Z1, Z4, Z1
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, (DI)(R8*1)
 	ADDQ        $0x00000040, R8
@@ -13438,6 +13440,267 @@ tail:
 	VMULPS            Z3, Z7, Z3
 	VMOVUPS           Z3, K1, (BX)
 	VMOVUPS           Z7, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func newtonModelF32AVX512(k int, keep float32, w *float32, num *float32, den *float32, curve *float32, d *float32, z *float32, target *float32, most *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·newtonModelF32AVX512(SB), NOSPLIT, $0-80
+	MOVQ         k+0(FP), CX
+	VBROADCASTSS keep+8(FP), Z0
+	MOVQ         w+16(FP), DX
+	MOVQ         num+24(FP), BX
+	MOVQ         den+32(FP), SI
+	MOVQ         curve+40(FP), DI
+	MOVQ         d+48(FP), R8
+	MOVQ         z+56(FP), R9
+	MOVQ         target+64(FP), R10
+	MOVQ         most+72(FP), R11
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000004, R12
+
+rows:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	XORQ   AX, AX
+
+component:
+	VSQRTPS   (DI)(AX*1), Z3
+	VMOVUPS   Z3, (DI)(AX*1)
+	VMULPS    Z0, Z3, Z4
+	VMULPS    (DX)(AX*1), Z4, Z4
+	VMOVUPS   Z4, (R9)(AX*1)
+	VMAXPS    Z4, Z1, Z1
+	VMOVUPS   (SI)(AX*1), Z4
+	VMOVUPS   (BX)(AX*1), Z5
+	VSUBPS    Z5, Z4, Z4
+	VSUBPS    (SI)(AX*1), Z5, Z5
+	VMOVUPS   Z4, (R8)(AX*1)
+	VDIVPS    Z3, Z5, Z5
+	VCMPPS    $0x1e, Z2, Z3, K1
+	VMOVUPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, (R10)(AX*1)
+	ADDQ      $0x00000100, AX
+	CMPQ      AX, CX
+	JLT       component
+	VMOVUPS   Z1, (R11)
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000040, SI
+	ADDQ      $0x00000040, DI
+	ADDQ      $0x00000040, R8
+	ADDQ      $0x00000040, R9
+	ADDQ      $0x00000040, R10
+	ADDQ      $0x00000040, R11
+	DECQ      R12
+	JNE       rows
+	VZEROUPPER
+	RET
+
+// func newtonStepF32AVX512(k int, keep float32, snap float32, d *float32, root *float32, z *float32, w *float32, most *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·newtonStepF32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         k+0(FP), CX
+	VBROADCASTSS keep+8(FP), Z0
+	VBROADCASTSS snap+12(FP), Z1
+	MOVQ         d+16(FP), DX
+	MOVQ         root+24(FP), BX
+	MOVQ         z+32(FP), SI
+	MOVQ         w+40(FP), DI
+	MOVQ         most+48(FP), R8
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000004, R9
+
+rows:
+	VXORPS Z3, Z3, Z3
+	VMULPS (R8), Z1, Z2
+	XORQ   AX, AX
+
+component:
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS      (DI)(AX*1), Z5
+	VMOVUPS      (SI)(AX*1), Z6
+	VMOVUPS      (DX)(AX*1), Z8
+	VMULPS       Z0, Z4, Z7
+	VMULPS       Z5, Z7, Z7
+	VSUBPS       Z7, Z6, Z6
+	VDIVPS       Z4, Z6, Z6
+	VADDPS       Z5, Z6, Z6
+	VMAXPS       Z6, Z3, Z6
+	VCMPPS       $0x1e, Z3, Z4, K1
+	VMOVAPS      Z6, K1, Z5
+	VBROADCASTSS xbf800000<>+0(SB), Z6
+	VMULPS       Z5, Z4, Z4
+	VMOVAPS      Z4, K1, Z6
+	VMOVAPS      Z5, Z4
+	VCMPPS       $0x1e, Z3, Z8, K1
+	VMOVAPS      Z3, K1, Z4
+	VCMPPS       $0x11, Z2, Z6, K1
+	VMOVAPS      Z4, K1, Z5
+	VSUBPS       Z5, Z5, Z4
+	VCMPPS       $0x00, Z3, Z4, K1
+	VMOVUPS.Z    Z5, K1, Z5
+	VADDPS       Z3, Z5, Z5
+	VMOVUPS      Z5, (DI)(AX*1)
+	ADDQ         $0x00000100, AX
+	CMPQ         AX, CX
+	JLT          component
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	DECQ         R9
+	JNE          rows
+	VZEROUPPER
+	RET
+
+// func slopeF32AVX512(k int, num *float32, den *float32, w *float32, old *float32, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·slopeF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), CX
+	MOVQ num+8(FP), DX
+	MOVQ den+16(FP), BX
+	MOVQ w+24(FP), SI
+	MOVQ old+32(FP), DI
+	MOVQ sums+40(FP), R8
+	SHLQ $0x08, CX
+	MOVQ $0x00000004, R9
+
+rows:
+	VXORPS Z0, Z0, Z0
+	XORQ   AX, AX
+
+component:
+	VMOVUPS     (BX)(AX*1), Z1
+	VSUBPS      (DX)(AX*1), Z1, Z1
+	VMOVUPS     (SI)(AX*1), Z2
+	VSUBPS      (DI)(AX*1), Z2, Z2
+	VFMADD231PS Z2, Z1, Z0
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	VMOVUPS     Z0, (R8)
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	DECQ        R9
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func lengthenF32AVX512(k int, least float32, old *float32, w *float32, by *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lengthenF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), CX
+	VBROADCASTSS least+8(FP), Z0
+	MOVQ         old+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         by+32(FP), SI
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000004, DI
+
+rows:
+	VXORPS       Z2, Z2, Z2
+	VMOVUPS      (SI), Z1
+	VBROADCASTSS x3f800000<>+0(SB), Z3
+	VCMPPS       $0x00, Z3, Z1, K1
+	XORQ         AX, AX
+
+component:
+	VMOVUPS     (BX)(AX*1), Z3
+	VMOVUPS     (DX)(AX*1), Z4
+	VSUBPS      Z4, Z3, Z5
+	VFMADD231PS Z1, Z5, Z4
+	VMULPS      Z0, Z3, Z5
+	VMAXPS      Z4, Z5, Z4
+	VMOVAPS     Z3, K1, Z4
+	VSUBPS      Z4, Z4, Z3
+	VCMPPS      $0x00, Z2, Z3, K2
+	VMOVUPS.Z   Z4, K2, Z4
+	VADDPS      Z2, Z4, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	DECQ        DI
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func absorbF32AVX512(n int, decay float32, share float32, c *float32, scale *float32, spread *float32, h *float32, sums *float32, total *float32, toH *float32, toSums *float32, toTotal *float32)
+// Requires: AVX, AVX512F
+TEXT ·absorbF32AVX512(SB), NOSPLIT, $0-88
+	MOVQ         n+0(FP), AX
+	VBROADCASTSS decay+8(FP), Z0
+	VBROADCASTSS share+12(FP), Z1
+	MOVQ         c+16(FP), CX
+	MOVQ         scale+24(FP), DX
+	MOVQ         spread+32(FP), BX
+	MOVQ         h+40(FP), SI
+	MOVQ         sums+48(FP), DI
+	MOVQ         total+56(FP), R8
+	MOVQ         toH+64(FP), R9
+	MOVQ         toSums+72(FP), R10
+	MOVQ         toTotal+80(FP), R11
+	SUBQ         $0x00000010, AX
+	JLT          tail
+
+vector:
+	VMOVUPS     (CX), Z2
+	VMOVUPS     (DX), Z3
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (SI), Z5
+	VMOVUPS     (DI), Z6
+	VMOVUPS     (R8), Z7
+	VMULPS      Z5, Z2, Z2
+	VMULPS      Z0, Z6, Z6
+	VADDPS      Z2, Z6, Z6
+	VADDPS      Z2, Z7, Z7
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z6, Z3, Z4
+	VMOVUPS     Z4, (R9)
+	VMOVUPS     Z6, (R10)
+	VMOVUPS     Z7, (R11)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R10
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000010, AX
+	JGE         vector
+
+tail:
+	ADDQ        $0x00000010, AX
+	JEQ         done
+	LEAQ        firstBits<>+0(SB), R12
+	KMOVW       (R12)(AX*2), K1
+	VMOVUPS.Z   (CX), K1, Z2
+	VMOVUPS.Z   (DX), K1, Z3
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (SI), K1, Z5
+	VMOVUPS.Z   (DI), K1, Z6
+	VMOVUPS.Z   (R8), K1, Z7
+	VMULPS      Z5, Z2, Z2
+	VMULPS      Z0, Z6, Z6
+	VADDPS      Z2, Z6, Z6
+	VADDPS      Z2, Z7, Z7
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z6, Z3, Z4
+	VMOVUPS     Z4, K1, (R9)
+	VMOVUPS     Z6, K1, (R10)
+	VMOVUPS     Z7, K1, (R11)
 
 done:
 	VZEROUPPER
@@ -26546,16 +26809,17 @@ component:
 	VZEROUPPER
 	RET
 
-// func extrapolateF64AVX512(rows int, n int, beta *float64, fresh *float64, old *float64, out *float64)
+// func extrapolateF64AVX512(rows int, n int, floor float64, beta *float64, fresh *float64, old *float64, out *float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·extrapolateF64AVX512(SB), NOSPLIT, $0-48
-	MOVQ   rows+0(FP), AX
-	MOVQ   n+8(FP), CX
-	MOVQ   beta+16(FP), DX
-	MOVQ   fresh+24(FP), BX
-	MOVQ   old+32(FP), SI
-	MOVQ   out+40(FP), DI
-	VXORPD Z0, Z0, Z0
+TEXT ·extrapolateF64AVX512(SB), NOSPLIT, $0-56
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         beta+24(FP), DX
+	MOVQ         fresh+32(FP), BX
+	MOVQ         old+40(FP), SI
+	MOVQ         out+48(FP), DI
+	VXORPD       Z0, Z0, Z0
+	VBROADCASTSD floor+16(FP), Z3
 
 row:
 	XORQ R8, R8
@@ -26563,9 +26827,10 @@ row:
 vector:
 	VMOVUPD     (BX)(R8*1), Z1
 	VMOVUPD     (SI)(R8*1), Z2
+	VMULPD      Z3, Z1, Z4
 	VSUBPD      Z2, Z1, Z2
 	VFMADD231PD (DX)(R8*1), Z2, Z1
-	VMAXPD      Z1, Z0, Z1
+	VMAXPD      Z1, Z4, Z1
 	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, (DI)(R8*1)
 	ADDQ        $0x00000040, R8
@@ -27790,6 +28055,267 @@ tail:
 	VMULPD            Z3, Z7, Z3
 	VMOVUPD           Z3, K1, (BX)
 	VMOVUPD           Z7, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func newtonModelF64AVX512(k int, keep float64, w *float64, num *float64, den *float64, curve *float64, d *float64, z *float64, target *float64, most *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·newtonModelF64AVX512(SB), NOSPLIT, $0-80
+	MOVQ         k+0(FP), CX
+	VBROADCASTSD keep+8(FP), Z0
+	MOVQ         w+16(FP), DX
+	MOVQ         num+24(FP), BX
+	MOVQ         den+32(FP), SI
+	MOVQ         curve+40(FP), DI
+	MOVQ         d+48(FP), R8
+	MOVQ         z+56(FP), R9
+	MOVQ         target+64(FP), R10
+	MOVQ         most+72(FP), R11
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000004, R12
+
+rows:
+	VXORPD Z1, Z1, Z1
+	VXORPD Z2, Z2, Z2
+	XORQ   AX, AX
+
+component:
+	VSQRTPD   (DI)(AX*1), Z3
+	VMOVUPD   Z3, (DI)(AX*1)
+	VMULPD    Z0, Z3, Z4
+	VMULPD    (DX)(AX*1), Z4, Z4
+	VMOVUPD   Z4, (R9)(AX*1)
+	VMAXPD    Z4, Z1, Z1
+	VMOVUPD   (SI)(AX*1), Z4
+	VMOVUPD   (BX)(AX*1), Z5
+	VSUBPD    Z5, Z4, Z4
+	VSUBPD    (SI)(AX*1), Z5, Z5
+	VMOVUPD   Z4, (R8)(AX*1)
+	VDIVPD    Z3, Z5, Z5
+	VCMPPD    $0x1e, Z2, Z3, K1
+	VMOVUPD.Z Z5, K1, Z5
+	VMOVUPD   Z5, (R10)(AX*1)
+	ADDQ      $0x00000100, AX
+	CMPQ      AX, CX
+	JLT       component
+	VMOVUPD   Z1, (R11)
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000040, SI
+	ADDQ      $0x00000040, DI
+	ADDQ      $0x00000040, R8
+	ADDQ      $0x00000040, R9
+	ADDQ      $0x00000040, R10
+	ADDQ      $0x00000040, R11
+	DECQ      R12
+	JNE       rows
+	VZEROUPPER
+	RET
+
+// func newtonStepF64AVX512(k int, keep float64, snap float64, d *float64, root *float64, z *float64, w *float64, most *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·newtonStepF64AVX512(SB), NOSPLIT, $0-64
+	MOVQ         k+0(FP), CX
+	VBROADCASTSD keep+8(FP), Z0
+	VBROADCASTSD snap+16(FP), Z1
+	MOVQ         d+24(FP), DX
+	MOVQ         root+32(FP), BX
+	MOVQ         z+40(FP), SI
+	MOVQ         w+48(FP), DI
+	MOVQ         most+56(FP), R8
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000004, R9
+
+rows:
+	VXORPD Z3, Z3, Z3
+	VMULPD (R8), Z1, Z2
+	XORQ   AX, AX
+
+component:
+	VMOVUPD      (BX)(AX*1), Z4
+	VMOVUPD      (DI)(AX*1), Z5
+	VMOVUPD      (SI)(AX*1), Z6
+	VMOVUPD      (DX)(AX*1), Z8
+	VMULPD       Z0, Z4, Z7
+	VMULPD       Z5, Z7, Z7
+	VSUBPD       Z7, Z6, Z6
+	VDIVPD       Z4, Z6, Z6
+	VADDPD       Z5, Z6, Z6
+	VMAXPD       Z6, Z3, Z6
+	VCMPPD       $0x1e, Z3, Z4, K1
+	VMOVAPD      Z6, K1, Z5
+	VBROADCASTSD xbff0000000000000<>+0(SB), Z6
+	VMULPD       Z5, Z4, Z4
+	VMOVAPD      Z4, K1, Z6
+	VMOVAPD      Z5, Z4
+	VCMPPD       $0x1e, Z3, Z8, K1
+	VMOVAPD      Z3, K1, Z4
+	VCMPPD       $0x11, Z2, Z6, K1
+	VMOVAPD      Z4, K1, Z5
+	VSUBPD       Z5, Z5, Z4
+	VCMPPD       $0x00, Z3, Z4, K1
+	VMOVUPD.Z    Z5, K1, Z5
+	VADDPD       Z3, Z5, Z5
+	VMOVUPD      Z5, (DI)(AX*1)
+	ADDQ         $0x00000100, AX
+	CMPQ         AX, CX
+	JLT          component
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	DECQ         R9
+	JNE          rows
+	VZEROUPPER
+	RET
+
+// func slopeF64AVX512(k int, num *float64, den *float64, w *float64, old *float64, sums *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·slopeF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), CX
+	MOVQ num+8(FP), DX
+	MOVQ den+16(FP), BX
+	MOVQ w+24(FP), SI
+	MOVQ old+32(FP), DI
+	MOVQ sums+40(FP), R8
+	SHLQ $0x08, CX
+	MOVQ $0x00000004, R9
+
+rows:
+	VXORPD Z0, Z0, Z0
+	XORQ   AX, AX
+
+component:
+	VMOVUPD     (BX)(AX*1), Z1
+	VSUBPD      (DX)(AX*1), Z1, Z1
+	VMOVUPD     (SI)(AX*1), Z2
+	VSUBPD      (DI)(AX*1), Z2, Z2
+	VFMADD231PD Z2, Z1, Z0
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	VMOVUPD     Z0, (R8)
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	DECQ        R9
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func lengthenF64AVX512(k int, least float64, old *float64, w *float64, by *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lengthenF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), CX
+	VBROADCASTSD least+8(FP), Z0
+	MOVQ         old+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         by+32(FP), SI
+	SHLQ         $0x08, CX
+	MOVQ         $0x00000004, DI
+
+rows:
+	VXORPD       Z2, Z2, Z2
+	VMOVUPD      (SI), Z1
+	VBROADCASTSD x3ff0000000000000<>+0(SB), Z3
+	VCMPPD       $0x00, Z3, Z1, K1
+	XORQ         AX, AX
+
+component:
+	VMOVUPD     (BX)(AX*1), Z3
+	VMOVUPD     (DX)(AX*1), Z4
+	VSUBPD      Z4, Z3, Z5
+	VFMADD231PD Z1, Z5, Z4
+	VMULPD      Z0, Z3, Z5
+	VMAXPD      Z4, Z5, Z4
+	VMOVAPD     Z3, K1, Z4
+	VSUBPD      Z4, Z4, Z3
+	VCMPPD      $0x00, Z2, Z3, K2
+	VMOVUPD.Z   Z4, K2, Z4
+	VADDPD      Z2, Z4, Z4
+	VMOVUPD     Z4, (BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	CMPQ        AX, CX
+	JLT         component
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	DECQ        DI
+	JNE         rows
+	VZEROUPPER
+	RET
+
+// func absorbF64AVX512(n int, decay float64, share float64, c *float64, scale *float64, spread *float64, h *float64, sums *float64, total *float64, toH *float64, toSums *float64, toTotal *float64)
+// Requires: AVX, AVX512F
+TEXT ·absorbF64AVX512(SB), NOSPLIT, $0-96
+	MOVQ         n+0(FP), AX
+	VBROADCASTSD decay+8(FP), Z0
+	VBROADCASTSD share+16(FP), Z1
+	MOVQ         c+24(FP), CX
+	MOVQ         scale+32(FP), DX
+	MOVQ         spread+40(FP), BX
+	MOVQ         h+48(FP), SI
+	MOVQ         sums+56(FP), DI
+	MOVQ         total+64(FP), R8
+	MOVQ         toH+72(FP), R9
+	MOVQ         toSums+80(FP), R10
+	MOVQ         toTotal+88(FP), R11
+	SUBQ         $0x00000008, AX
+	JLT          tail
+
+vector:
+	VMOVUPD     (CX), Z2
+	VMOVUPD     (DX), Z3
+	VMOVUPD     (BX), Z4
+	VMOVUPD     (SI), Z5
+	VMOVUPD     (DI), Z6
+	VMOVUPD     (R8), Z7
+	VMULPD      Z5, Z2, Z2
+	VMULPD      Z0, Z6, Z6
+	VADDPD      Z2, Z6, Z6
+	VADDPD      Z2, Z7, Z7
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z6, Z3, Z4
+	VMOVUPD     Z4, (R9)
+	VMOVUPD     Z6, (R10)
+	VMOVUPD     Z7, (R11)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R10
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000008, AX
+	JGE         vector
+
+tail:
+	ADDQ        $0x00000008, AX
+	JEQ         done
+	LEAQ        firstBits<>+0(SB), R12
+	KMOVW       (R12)(AX*2), K1
+	VMOVUPD.Z   (CX), K1, Z2
+	VMOVUPD.Z   (DX), K1, Z3
+	VMOVUPD.Z   (BX), K1, Z4
+	VMOVUPD.Z   (SI), K1, Z5
+	VMOVUPD.Z   (DI), K1, Z6
+	VMOVUPD.Z   (R8), K1, Z7
+	VMULPD      Z5, Z2, Z2
+	VMULPD      Z0, Z6, Z6
+	VADDPD      Z2, Z6, Z6
+	VADDPD      Z2, Z7, Z7
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z6, Z3, Z4
+	VMOVUPD     Z4, K1, (R9)
+	VMOVUPD     Z6, K1, (R10)
+	VMOVUPD     Z7, K1, (R11)
 
 done:
 	VZEROUPPER

@@ -97,6 +97,18 @@ func checkResidual[F Float](k int, w, c, d []F, pg, cc []float64) {
 	within("cc", k, 1, 1, len(cc))
 }
 
+// checkTiles panics unless k components of a tile lie in each slice.
+func checkTiles[F Float](k int, tiles ...[]F) {
+	if k < 0 {
+		panic(fmt.Sprintf("kernel: %d components", k))
+	}
+	for i, t := range tiles {
+		if len(t) < k*TileRows[F]() {
+			panic(fmt.Sprintf("kernel: tile %d has length %d, not %d components", i+1, len(t), k))
+		}
+	}
+}
+
 func checkExtrapolate[F Float](rows, n int, beta, fresh, old, out []F) {
 	checkWidth[F](n)
 	within("beta", 1, n, n, len(beta))

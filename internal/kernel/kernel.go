@@ -94,10 +94,35 @@ type Ops[F Float] struct {
 	// of w*(d-c) over the tile.
 	Residual func(k int, w, c, d []F, pg, cc []float64) (dot float64)
 
-	// Extrapolate writes max(0, fresh + beta*(fresh-old)) to out, for rows of n
-	// elements without gaps between them and a beta for each of the n columns.
-	// n is a multiple of Width; out may be fresh or old.
-	Extrapolate func(rows, n int, beta, fresh, old, out []F)
+	// Extrapolate writes max(floor*fresh, fresh + beta*(fresh-old)) to out, for
+	// rows of n elements without gaps between them, none of them negative, and a
+	// beta for each of the n columns. n is a multiple of Width; out may be fresh
+	// or old.
+	Extrapolate func(rows, n int, floor F, beta, fresh, old, out []F)
+
+	// NewtonModel prepares a step for the rows of a tile from a model of their
+	// loss, root²/2 times the square of a move for each entry, whose slope is
+	// den - num: it writes the slope to d, the root of curve to curve, keep*root*w
+	// to z and -d/root to target, 0 where the root is. most, of TileRows numbers,
+	// gets the largest z of each row, at least 0.
+	NewtonModel func(k int, keep F, w, num, den, curve, d, z, target, most []F)
+
+	// NewtonStep ends it: w moves by (z - keep*root*w)/root, not below 0, where
+	// the root is above 0. It becomes 0 where d > 0 and the root is 0 or root*w
+	// below snap times the row's most, and where it is not finite.
+	NewtonStep func(k int, keep, snap F, d, root, z, w, most []F)
+
+	// Slope writes the sums over the components of (den-num)*(w-old) to sums, one
+	// for each of the TileRows rows of a tile.
+	Slope func(k int, num, den, w, old, sums []F)
+
+	// Lengthen makes w max(least*w, old + by*(w-old)), 0 where that is not finite,
+	// with a by for each row of a tile; w stays where it is 1.
+	Lengthen func(k int, least F, old, w, by []F)
+
+	// Absorb adds to sums that forget: with m = c*h it makes n decay*n + m, sum
+	// sum + m and h scale*n + share*spread.
+	Absorb func(decay, share F, c, scale, spread, h, n, sum []F)
 
 	// Exp writes e^x to y, within 1.5 ulp. y may be x.
 	Exp func(x, y []F)

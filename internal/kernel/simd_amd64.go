@@ -27,11 +27,12 @@ type routines[F Float] struct {
 	pack            func(groups, columns int, src *F, ld int, tile *F)
 	unpack          func(groups, columns int, tile, dst *F, ld int)
 	residual        func(k int, w, c, d *F, pg, cc *float64) float64
-	extrapolate     func(rows, n int, beta, fresh, old, out *F)
+	extrapolate     func(rows, n int, floor F, beta, fresh, old, out *F)
 	peak            func(n int, x *F)
 
 	runs[F]
 	stored[F]
+	newton[F]
 }
 
 var (
@@ -70,6 +71,7 @@ var (
 			gram:     []gramFunc[float32]{1: gram8x1F32AVX512, 2: gram8x2F32AVX512, 3: gram8x3F32AVX512},
 			mirror:   mirrorF32AVX512,
 		},
+		newton: newton[float32]{newtonModel: newtonModelF32AVX512, newtonStep: newtonStepF32AVX512, slope: slopeF32AVX512, lengthen: lengthenF32AVX512, absorb: absorbF32AVX512},
 	}
 	avx512F64 = &routines[float64]{
 		tier: "avx512", bytes: 64,
@@ -106,6 +108,7 @@ var (
 			gram:     []gramFunc[float64]{1: gram8x1F64AVX512, 2: gram8x2F64AVX512, 3: gram8x3F64AVX512},
 			mirror:   mirrorF64AVX512,
 		},
+		newton: newton[float64]{newtonModel: newtonModelF64AVX512, newtonStep: newtonStepF64AVX512, slope: slopeF64AVX512, lengthen: lengthenF64AVX512, absorb: absorbF64AVX512},
 	}
 	avx2F32 = &routines[float32]{
 		tier: "avx2", bytes: 32,
@@ -140,6 +143,7 @@ var (
 			gram:     []gramFunc[float32]{2: gram4x2F32AVX2},
 			mirror:   mirrorF32AVX2,
 		},
+		newton: newton[float32]{newtonModel: newtonModelF32AVX2, newtonStep: newtonStepF32AVX2, slope: slopeF32AVX2, lengthen: lengthenF32AVX2, absorb: absorbF32AVX2},
 	}
 	avx2F64 = &routines[float64]{
 		tier: "avx2", bytes: 32,
@@ -174,6 +178,7 @@ var (
 			gram:     []gramFunc[float64]{2: gram4x2F64AVX2},
 			mirror:   mirrorF64AVX2,
 		},
+		newton: newton[float64]{newtonModel: newtonModelF64AVX2, newtonStep: newtonStepF64AVX2, slope: slopeF64AVX2, lengthen: lengthenF64AVX2, absorb: absorbF64AVX2},
 	}
 )
 
@@ -196,6 +201,7 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 func (r *routines[F]) ops() *Ops[F] {
 	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, GatherSquares: r.doGatherSquares, Pack: r.doPack, Unpack: r.doUnpack,
 		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate,
+		NewtonModel: r.doNewtonModel, NewtonStep: r.doNewtonStep, Slope: r.doSlope, Lengthen: r.doLengthen, Absorb: r.doAbsorb,
 		Exp: r.doExp, Log: r.doLog, Pow: r.doPow, Mul: r.doMul,
 		Quotient: r.doQuotient, BetaTerms: r.doBetaTerms, BetaCurve: r.doBetaCurve, Divergence: r.doDivergence,
 		Dots: r.doDots, GatherQuotient: r.doGatherQuotient, Scatter: r.doScatter, GatherGram: r.doGatherGram,
@@ -355,10 +361,10 @@ func (r *routines[F]) doResidual(k int, w, c, d []F, pg, cc []float64) (dot floa
 	return r.residual(k, &w[0], &c[0], &d[0], &pg[0], &cc[0])
 }
 
-func (r *routines[F]) doExtrapolate(rows, n int, beta, fresh, old, out []F) {
+func (r *routines[F]) doExtrapolate(rows, n int, floor F, beta, fresh, old, out []F) {
 	checkExtrapolate(rows, n, beta, fresh, old, out)
 	if rows > 0 && n > 0 {
-		r.extrapolate(rows, n*sizeof[F](), &beta[0], &fresh[0], &old[0], &out[0])
+		r.extrapolate(rows, n*sizeof[F](), floor, &beta[0], &fresh[0], &old[0], &out[0])
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 func twin[F Float]() *Ops[F] {
 	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], GatherSquares: gatherSquares[F], Pack: pack[F], Unpack: unpack[F],
 		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F],
+		NewtonModel: newtonModel[F], NewtonStep: newtonStep[F], Slope: slope[F], Lengthen: lengthen[F], Absorb: absorb[F],
 		Exp: exp[F], Log: log[F], Pow: pow[F], Mul: mul[F],
 		Quotient: quotient[F], BetaTerms: betaTerms[F], BetaCurve: betaCurve[F], Divergence: divergence[F],
 		Dots: dots[F], GatherQuotient: gatherQuotient[F], Scatter: scatter[F], GatherGram: gatherGram[F],
@@ -165,12 +166,12 @@ func residual[F Float](k int, w, c, d []F, pg, cc []float64) (dot float64) {
 	return dot
 }
 
-func extrapolate[F Float](rows, n int, beta, fresh, old, out []F) {
+func extrapolate[F Float](rows, n int, floor F, beta, fresh, old, out []F) {
 	checkExtrapolate(rows, n, beta, fresh, old, out)
 	for i := range rows {
 		f, o, y := fresh[i*n:i*n+n], old[i*n:i*n+n], out[i*n:i*n+n]
 		for j, v := range f {
-			y[j] = max(0, v+beta[j]*(v-o[j]))
+			y[j] = max(floor*v, v+beta[j]*(v-o[j]))
 		}
 	}
 }

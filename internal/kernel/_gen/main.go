@@ -58,6 +58,7 @@ func write(dir string, t tier) error {
 		g.extrapolate()
 		g.peak()
 		g.elementwise()
+		g.newton()
 		g.divergences()
 	}
 	file, err := ctx.Result()
