@@ -175,11 +175,12 @@ func fitTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], starts
 		}
 		return w, h, err
 	})
-	runs, err := engine.Minimize(ctx, data, g.ranks(), starter, cfg)
+	models := make([]*Model[F], len(starts))
+	err = engine.MinimizeEach(ctx, data, g.ranks(), starter, cfg, func(i int, r *engine.Run[F]) { models[i] = g.model(i, r) })
 	if err = cmp.Or(data.Failure(), errors.Join(err, *startErr)); err != nil || ctx.Err() != nil {
 		return nil, err
 	}
-	return g.models(runs), nil
+	return models, nil
 }
 
 // fitCellsTogether makes all fits with another loss, or with cells that are
@@ -233,9 +234,10 @@ func fitCellsTogether[F matrix.Float](ctx context.Context, x matrix.Matrix[F], s
 	if err = cmp.Or(f.failure(), errors.Join(err, *startErr)); err != nil || ctx.Err() != nil {
 		return nil, err
 	}
-	models := g.models(runs)
-	for _, m := range models {
-		m.Info.LossName = common.Loss
+	models := make([]*Model[F], len(runs))
+	for i, r := range runs {
+		models[i] = g.model(i, r)
+		models[i].Info.LossName = common.Loss
 	}
 	return models, nil
 }
@@ -285,12 +287,10 @@ func (g *fitsOf[F]) starter(cfg engine.Config, make func(i int) (w, h *engine.Ta
 	}, failed
 }
 
-func (g *fitsOf[F]) models(runs []*engine.Run[F]) []*Model[F] {
-	models, roots := make([]*Model[F], len(runs)), g.options[0].takenOut()
-	for i, r := range runs {
-		weightless(roots, r.W, r.H)
-		models[i] = newModel(pairOf(r.W, r.H), sizeOf(g.x), g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
-		models[i].Info.Seconds = time.Since(g.began).Seconds()
-	}
-	return models
+// model is that of start i.
+func (g *fitsOf[F]) model(i int, r *engine.Run[F]) *Model[F] {
+	weightless(g.options[0].takenOut(), r.W, r.H)
+	m := newModel(pairOf(r.W, r.H), sizeOf(g.x), g.starts[i].K, g.unit, g.unitW, g.unitH, g.lossUnit, []*engine.Run[F]{r}, 0, g.options[i])
+	m.Info.Seconds = time.Since(g.began).Seconds()
+	return m
 }

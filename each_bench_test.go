@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/partsof/nmf"
@@ -13,14 +14,14 @@ import (
 	"github.com/partsof/nmf/matrix"
 )
 
-// BenchmarkFitEach compares many starts of an X, fitted together, with as many
-// fits one after the other: texts and single cells, sparse, a dense X in memory,
-// and one that is read block by block. Fits end as they do by default, or after
-// 60 iterations.
+// BenchmarkFitEach compares 98 starts of an X, fitted together, with as many fits
+// one after the other: texts and single cells, sparse, a dense X in memory, and one
+// that is read block by block; each with one k, and with 14 starts of each k from 2
+// to 8. Fits end as they do by default, or after 60 iterations.
 //
 //	go test . -run - -bench FitEach -benchtime 1x -cpu 1
 func BenchmarkFitEach(b *testing.B) {
-	const runs = 32
+	const each, least, most = 14, 2, 8
 	make := func(name string, rows, cols float64) matrix.Matrix[float32] {
 		w, err := workload.Lookup(name)
 		if err != nil {
@@ -39,21 +40,25 @@ func BenchmarkFitEach(b *testing.B) {
 		disk       bool
 	}{
 		{"texts", "S1", 0.25, 0.25, false},
-		{"cells", "S2", 0.1, 1, false},
+		{"cells", "S2", 0.05, 0.5, false},
 		{"dense", "D2", 0.1, 0.2, false},
 		{"disk", "D2", 0.05, 0.5, true},
 	} {
-		for _, k := range []int{4, 8} {
-			b.Run(fmt.Sprintf("%s/k=%d", c.name, k), func(b *testing.B) {
+		for _, k := range []string{"4", "8", "2:8"} {
+			b.Run(fmt.Sprintf("%s/k=%s", c.name, k), func(b *testing.B) {
 				x := make(c.workload, c.rows, c.cols)
 				if c.disk {
 					x = onDisk(b, x.(*matrix.Dense[float32]))
 				}
 				var starts []nmf.Start
-				for seed := range uint64(runs) {
-					starts = append(starts, nmf.Start{K: k, Seed: seed})
+				for i := range each * (most - least + 1) {
+					s := nmf.Start{K: least + i/each, Seed: uint64(i)}
+					if one, err := strconv.Atoi(k); err == nil {
+						s.K = one
+					}
+					starts = append(starts, s)
 				}
-				o := &nmf.Options{MaxIter: 12, Init: "random", Compression: "off"}
+				o := &nmf.Options{MaxIter: 60, Init: "random", Compression: "off"}
 				apart := func() {
 					for _, s := range starts {
 						one := *o

@@ -126,8 +126,14 @@ func shuffled[F matrix.Float](x matrix.Matrix[F], seed uint64, index int) matrix
 // distinct draws `many` different numbers below n, rising (Floyd's algorithm,
 // Bentley & Floyd 1987).
 func distinct(rng *rand.Rand, n, many int) []int {
-	set := make(map[int]bool, many)
 	out := make([]int, 0, many)
+	if many == n {
+		for i := range n {
+			out = append(out, i)
+		}
+		return out
+	}
+	set := make(map[int]bool, many)
 	for i := n - many; i < n; i++ {
 		v := rng.IntN(i + 1)
 		if set[v] {

@@ -3,6 +3,7 @@ package rank
 import (
 	"math"
 
+	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -88,10 +89,12 @@ func amari(c [][]float64) float64 {
 // mostPairs bounds the pairs of runs that the Amari distance is a mean of.
 const mostPairs = 1225
 
+// pair is two runs.
+type pair struct{ a, b int }
+
 // meanAmari is the mean of amari over all pairs of runs; over 1,225 of them,
 // drawn by the seed, where there are more. NaN for a single run.
 func meanAmari(runs []vectors, seed uint64, workers int) float64 {
-	type pair struct{ a, b int }
 	var list []pair
 	for a := range runs {
 		for b := a + 1; b < len(runs); b++ {
@@ -110,10 +113,45 @@ func meanAmari(runs []vectors, seed uint64, workers int) float64 {
 	}
 	list = list[:min(len(list), mostPairs)]
 	values := make([]float64, len(list))
-	parallel(workers, len(list), func(i int) {
-		values[i] = amari(runs[list[i].a].cosines(runs[list[i].b]))
-	})
+	for i, c := range pairCosines(runs, list, workers) {
+		values[i] = amari(c)
+	}
 	return mean(values)
+}
+
+// pairCosines gives what cosines gives for pairs of runs of equally many
+// components, but for the order of its sums: in parts of the features, which are
+// converted once for all pairs.
+func pairCosines(runs []vectors, pairs []pair, workers int) [][][]float64 {
+	const features = 256
+	ops := kernel.For[float64]()
+	k, n := len(runs[0]), len(runs[0][0])
+	ld := kernel.Pad[float64](k)
+	part := make([]float64, len(runs)*features*ld)
+	of := func(run int) []float64 { return part[run*features*ld : (run+1)*features*ld] }
+	sums := make([]float64, len(pairs)*k*ld)
+	for from := 0; from < n; from += features {
+		to := min(from+features, n)
+		parallel(workers, len(runs), func(r int) {
+			tall := of(r)
+			for j, v := range runs[r] {
+				for i, x := range v[from:to] {
+					tall[i*ld+j] = float64(x)
+				}
+			}
+		})
+		parallel(workers, len(pairs), func(p int) {
+			ops.MulAdd(k, ld, to-from, of(pairs[p].a), 1, ld, of(pairs[p].b), ld, sums[p*k*ld:], ld)
+		})
+	}
+	out := make([][][]float64, len(pairs))
+	for p := range out {
+		for i := range k {
+			at := (p*k + i) * ld
+			out[p] = append(out[p], sums[at:at+k])
+		}
+	}
+	return out
 }
 
 func mean(values []float64) float64 {

@@ -161,6 +161,9 @@ type pair[F kernel.Float] struct {
 	w, h, wPlain, hPlain, wBest, hBest *Tall[F]
 	// wNext is the W that the half-step under way makes.
 	wNext, hNext *Tall[F]
+	// normW and normH are the squared norms of the columns of w and h when an
+	// iteration began.
+	normW, normH []float64
 	// total is the objective of the accepted pair, data its loss alone.
 	total, data float64
 	columns     gradientSums
@@ -489,7 +492,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 	if r.Iterations == 0 || len(r.Trace) > 0 && r.Trace[len(r.Trace)-1].Iteration == r.Iterations {
 		return accepted
 	}
-	bw, bh := s.balances(s.w, s.h)
+	bw, bh := balance(s.normW, func(j int) float64 { return s.normH[j] })
 	it := Iteration{Iteration: r.Iterations, Loss: total, RelativeError: s.relative(rows.loss),
 		KKT: max(rows.sums.residual(bw), s.columns.residual(bh)), Seconds: time.Since(s.cfg.Start).Seconds()}
 	r.Trace = append(r.Trace, it)
@@ -639,10 +642,12 @@ func (s *pair[F]) repair() bool {
 		return false
 	}
 	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()
-	normW, normH := s.normsOfW(s.w), s.h.columnNorms()
+	s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms()
+	changed := false
 	for j := range s.w.K {
-		a, b := normW[j], normH[j]
+		a, b := s.normW[j], s.normH[j]
 		if e := skew(a, b); free && (e > maxSkew || e < -maxSkew) {
+			changed = true
 			for _, t := range []*Tall[F]{s.w, s.wPlain, s.wBest} {
 				t.scaleColumn(j, e)
 			}
@@ -658,6 +663,10 @@ func (s *pair[F]) repair() bool {
 		}
 		s.revivals[j]++
 		s.revive(j)
+		changed = true
+	}
+	if changed {
+		s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms()
 	}
 	return true
 }

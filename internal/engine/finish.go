@@ -32,7 +32,7 @@ func (f *fitter[F]) leave(s *slot[F]) (w, h *Tall[F]) {
 	if len(f.slots) == 1 && f.stack.w.K == s.k && f.keep == nil {
 		return f.stack.giveUp()
 	}
-	return f.stack.take(s.off, s.k)
+	return f.take(s)
 }
 
 // reachedTarget reports whether the accepted pair of a run has the error that was
@@ -62,10 +62,27 @@ func (f *fitter[F]) measure(s *slot[F], w, h *Tall[F]) bool {
 	r.W, r.H, r.Loss, r.RelativeError, r.Status = w, h, s.loss, r.Trace[len(r.Trace)-1].RelativeError, Converged
 	r.KKTW, r.KKTH = p.after.residual(bw), s.columns.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
+	f.handOver(s)
+	return true
+}
+
+// handOver is called when a run has ended.
+func (f *fitter[F]) handOver(s *slot[F]) {
 	if f.cfg.BestOnly {
 		keepBest(f.runs)
 	}
-	return true
+	if r := s.run; f.done != nil {
+		f.done(s.index, r)
+		f.spare = append(f.spare, r.W, r.H)
+		r.W, r.H = nil, nil
+	}
+}
+
+// take copies the accepted pair of a slot.
+func (f *fitter[F]) take(s *slot[F]) (w, h *Tall[F]) {
+	w, h = f.factor(f.x.Rows, s.k), f.factor(f.x.Cols, s.k)
+	copyAll(f.pool.workers, []columnCopy[F]{{w, 0, f.stack.w, s.off, s.k}, {h, 0, f.stack.h, s.off, s.k}})
+	return w, h
 }
 
 // finals makes the final half-steps of the runs that wait for them, where they
@@ -109,7 +126,7 @@ func (f *fitter[F]) concludeKept() bool {
 	}
 	on, ok := f.finals(true)
 	for _, s := range on {
-		f.stack.place(s.off, s.w, s.h)
+		copyAll(f.pool.workers, f.stack.putting(s.off, stacked[F]{w: s.w, h: s.h}))
 		s.w, s.h = nil, nil
 	}
 	return ok
@@ -147,11 +164,18 @@ func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
 		maxK = max(maxK, s.k)
 	}
 	d, p := f.x, f.pool
-	w, h, q := NewTall[F](d.Rows, width), NewTall[F](d.Cols, width), NewTall[F](d.Cols, width)
+	w, h := &f.finalW, &f.finalH
+	w.reshape(d.Rows, width)
+	h.reshape(d.Cols, width)
 	all := make([]*projection[F], len(group))
+	var in, out []columnCopy[F]
 	for i, s := range group {
-		w.copyColumns(offs[i], s.w, 0, s.k)
-		h.copyColumns(offs[i], s.h, 0, s.k)
+		s.solved = f.factor(d.Rows, s.k)
+		in = append(in, columnCopy[F]{w, offs[i], s.w, 0, s.k}, columnCopy[F]{h, offs[i], s.h, 0, s.k})
+		out = append(out, columnCopy[F]{s.solved, 0, w, offs[i], s.k})
+	}
+	copyAll(p.workers, in)
+	for i, s := range group {
 		all[i] = &projection[F]{gramH: solver.NewGram[F](s.k), gramW: solver.NewGram[F](s.k),
 			before: newGradientSums(s.k), after: newGradientSums(s.k), columns: newGradientSums(s.k)}
 		if !gramOf(p, d.ops, all[i].gramH, h, offs[i], 0, h.Rows) {
@@ -160,6 +184,12 @@ func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
 	}
 	if !d.beforeLeft(p, h) {
 		return nil, false
+	}
+	// The product of each column of a sparse X is made at once, where it is used.
+	_, byTile := d.operand.(*sparseOperand[F])
+	var q *Tall[F]
+	if !byTile {
+		q = NewTall[F](d.Cols, width)
 	}
 	ws := newWorkers(d.ops, p.workers, maxK, width)
 	before, after := make([]tileSums, len(group)), make([]tileSums, len(group))
@@ -200,24 +230,26 @@ func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
 				return nil, false
 			}
 		}
-		if !d.crossBlock(p, w, q, r0, r1) {
+		if q != nil && !d.crossBlock(p, w, q, r0, r1) {
 			return nil, false
 		}
 	}
+	copyAll(p.workers, out)
 	n := tiles[F](d.Cols)
 	columns := make([]tileSums, len(group))
 	for i, s := range group {
 		columns[i].reset(n, s.k)
-		s.solved = NewTall[F](d.Rows, s.k)
-		s.solved.copyColumns(0, w, offs[i], s.k)
 	}
-	ok := p.run(n*len(group), func(wi, task int) {
-		i, tile := task/n, task%n
-		t, sums := ws[wi].tile, &columns[i]
+	ok := p.run(n, func(wi, tile int) {
+		t := ws[wi].tile
 		a, b := tile*f.tile, min((tile+1)*f.tile, d.Cols)
-		t.Load(b-a, group[i].k, h.Data[a*h.Ld+offs[i]:], h.Ld, q.Data[a*q.Ld+offs[i]:], q.Ld)
-		t.Gradient(all[i].gramW)
-		sums.dot[tile] = t.Residual(sums.each[tile].pg, sums.each[tile].cc)
+		cross := d.columnTile(&ws[wi], q, w, a, b)
+		for i, s := range group {
+			sums := &columns[i]
+			t.Load(b-a, s.k, h.Data[a*h.Ld+offs[i]:], h.Ld, cross[offs[i]:], h.Ld)
+			t.Gradient(all[i].gramW)
+			sums.dot[tile] = t.Residual(sums.each[tile].pg, sums.each[tile].cc)
+		}
 	})
 	for i, r := range all {
 		r.dot = columns[i].addTo(r.columns)
@@ -262,6 +294,7 @@ func (f *fitter[F]) conclude(s *slot[F], p *projection[F]) bool {
 	r.W, r.H, r.Loss, r.RelativeError = w, h, loss, f.relative(fit)
 	r.KKTW, r.KKTH = p.after.residual(bw), p.columns.residual(bh)
 	r.KKT = max(r.KKTW, r.KKTH)
+	f.spare = append(f.spare, s.w)
 	byTarget := f.close(r.RelativeError)
 	if f.cfg.goesOn(status, r.KKT, s.tol, r.Iterations, byTarget) {
 		s.tol /= 2
@@ -271,8 +304,6 @@ func (f *fitter[F]) conclude(s *slot[F], p *projection[F]) bool {
 	}
 	r.Status = f.cfg.endOf(status, r.KKT, r.Iterations, byTarget)
 	s.w, s.h, s.solved = nil, nil, nil
-	if f.cfg.BestOnly {
-		keepBest(f.runs)
-	}
+	f.handOver(s)
 	return true
 }

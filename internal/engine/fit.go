@@ -108,21 +108,34 @@ type Starter[F kernel.Float] func(i int) (w, h *Tall[F])
 // as keep their factors in cache. Cancelling returns the runs that have
 // started, each with its best pair so far; the others are nil.
 func Minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config) ([]*Run[F], error) {
-	return MinimizeKept(ctx, x, ranks, start, cfg, nil)
+	return minimize(ctx, x, ranks, start, cfg, nil, nil)
 }
 
 // MinimizeKept is Minimize whose state is kept, unless keep is nil.
 func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F]) ([]*Run[F], error) {
+	return minimize(ctx, x, ranks, start, cfg, keep, nil)
+}
+
+// MinimizeEach is Minimize that hands over every run as soon as it has ended, from
+// one goroutine: its factors may be used until done returns. Of a run that is
+// cancelled nothing is handed over.
+func MinimizeEach[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config, done func(i int, r *Run[F])) error {
+	_, err := minimize(ctx, x, ranks, start, cfg, nil, done)
+	return err
+}
+
+func minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, start Starter[F], cfg Config, keep *Keeper[F], done func(i int, r *Run[F])) ([]*Run[F], error) {
 	solve, err := solver.New[F](cfg.Solver)
 	if err != nil {
 		return nil, err
 	}
+	_, gathered := x.operand.(*sparseOperand[F])
 	f := &fitter[F]{
-		x: x, cfg: cfg, solver: solve, ctx: ctx, keep: keep, resumed: keep.resumed(),
+		x: x, cfg: cfg, solver: solve, ctx: ctx, done: done, keep: keep, resumed: keep.resumed(),
 		pool:  x.grid.pool(keep.work(ctx), cfg.Workers),
 		stack: newStack[F](cfg.Extrapolate, cfg.Workers),
 		runs:  make([]*Run[F], len(ranks)), ranks: ranks, start: start,
-		widest: stackWidth[F](x.widestCols()), tile: kernel.TileRows[F](),
+		widest: stackWidth[F](x.widestCols(), gathered), tile: kernel.TileRows[F](),
 	}
 	if _, streamed := x.operand.(*streamOperand[F]); streamed {
 		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
@@ -137,14 +150,22 @@ func MinimizeKept[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, 
 		}
 	}
 	f.cancel()
+	if st := f.stack; keep == nil {
+		leaveBehind(append(f.spare, st.w, st.wOut, st.wPlain, st.h, st.hOut, st.hAhead, st.q, &f.finalW, &f.finalH)...)
+	}
 	return f.runs, x.grid.Lost()
 }
 
 // stackWidth is the number of columns up to which pairs are put side by side:
-// Hᵀ of all of them should stay in a core's own cache.
-func stackWidth[F kernel.Float](n int) int {
-	const cacheBytes, least, most = 1 << 20, 64, 512
-	size := 64 / kernel.Width[F]()
+// Hᵀ of all of them should stay in a core's own cache, but there are enough of
+// them for whole register tiles, or, where rows of Hᵀ are gathered, for two lines
+// of cache a row: more lines cost as much each, but come from farther away.
+func stackWidth[F kernel.Float](n int, gathered bool) int {
+	const cacheBytes, most = 1 << 20, 512
+	size, least := 64/kernel.Width[F](), 64
+	if gathered {
+		least = 2 * kernel.Width[F]()
+	}
 	return min(most, max(least, cacheBytes/(size*max(1, n))))
 }
 
@@ -217,9 +238,16 @@ type fitter[F kernel.Float] struct {
 	waiting []int
 	resumed map[int]*RunState[F]
 	widest  int
-	// ctx ends the call, keep its state; nil keeps none.
+	// ctx ends the call, done, unless nil, takes the runs that have ended, keep its
+	// state; nil keeps none.
 	ctx  context.Context
+	done func(i int, r *Run[F])
 	keep *Keeper[F]
+
+	// spare are factors that are of no use any more, finalW and finalH those of the
+	// final half-steps.
+	spare          []*Tall[F]
+	finalW, finalH Tall[F]
 
 	// tile is the number of rows in a tile.
 	tile    int
@@ -293,6 +321,17 @@ func (f *fitter[F]) refill() bool {
 	return true
 }
 
+// factor is one whose k columns are all to be set.
+func (f *fitter[F]) factor(rows, k int) *Tall[F] {
+	for i, t := range f.spare {
+		if t.Rows == rows && t.K == k {
+			f.spare = slices.Delete(f.spare, i, i+1)
+			return t
+		}
+	}
+	return NewTall[F](rows, k)
+}
+
 // fillHoles puts the runs that are coming where others have ended; it reports
 // false where that does not go, and nothing is done.
 func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F], width int) bool {
@@ -315,18 +354,33 @@ func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F
 			return false
 		}
 	}
+	var copies []columnCopy[F]
 	for i, s := range coming {
 		s.off = taken[i]
-		f.stack.put(s.off, pairs[i])
+		copies = append(copies, f.stack.putting(s.off, pairs[i])...)
 	}
+	copyAll(f.pool.workers, copies)
 	return true
+}
+
+// moving copies the pair of a slot, its momentum with it: what becomes of a run must
+// not depend on which others end beside it.
+func (f *fitter[F]) moving(s *slot[F]) stacked[F] {
+	st := f.stack
+	var p stacked[F]
+	p.w, p.h = f.take(s)
+	if st.hAhead != nil {
+		p.wPlain, p.hAhead = f.factor(f.x.Rows, s.k), f.factor(f.x.Cols, s.k)
+		copyAll(f.pool.workers, []columnCopy[F]{{p.wPlain, 0, st.wPlain, s.off, s.k}, {p.hAhead, 0, st.hAhead, s.off, s.k}})
+	}
+	return p
 }
 
 // repack builds the stack anew.
 func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width int) {
 	var moving []stacked[F]
 	for _, s := range slots {
-		moving = append(moving, f.stack.moving(s.off, s.k))
+		moving = append(moving, f.moving(s))
 	}
 	moving = append(moving, pairs...)
 	alone := len(moving) == 1
@@ -339,13 +393,24 @@ func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width i
 		f.cross = NewTall[F](f.x.Rows, width)
 	}
 	off, maxK := 0, 0
+	var copies []columnCopy[F]
 	for i, s := range slices.Concat(slots, coming) {
 		s.off = off
 		if !alone {
-			f.stack.put(off, moving[i])
+			copies = append(copies, f.stack.putting(off, moving[i])...)
 		}
 		off += s.k
 		maxK = max(maxK, s.k)
+	}
+	copyAll(f.pool.workers, copies)
+	for _, p := range moving[:len(slots)] {
+		if alone {
+			break // they are the stack's now
+		}
+		f.spare = append(f.spare, p.w, p.h)
+		if p.hAhead != nil {
+			f.spare = append(f.spare, p.wPlain, p.hAhead)
+		}
 	}
 	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
 	f.beta = make([]F, f.stack.w.Ld)
@@ -396,7 +461,9 @@ func (f *fitter[F]) iterate() bool {
 	if !f.grams() || !f.repair() || !f.x.beforeLeft(f.pool, f.stack.ahead()) {
 		return false
 	}
-	f.stack.q.reshape(f.x.Cols, f.stack.q.K)
+	if !f.columnsByTile() {
+		f.stack.q.reshape(f.x.Cols, f.stack.h.K)
+	}
 	for _, s := range f.slots {
 		clear(s.s.G)
 		s.rows.reset()
@@ -470,9 +537,8 @@ func (f *fitter[F]) grams() bool {
 	for _, s := range f.slots {
 		clear(s.g.G)
 	}
-	ok := f.pool.run(len(f.gramParts), func(_, t int) {
-		s := f.gramParts[t].slot
-		addGram(f.x.ops, s.g, h, s.off, from, to, f.gramParts[t].part)
+	ok := f.pool.run(f.gramGroups(), func(_, t int) {
+		f.addGrams(t, h, from, to, func(s *slot[F]) *solver.Gram[F] { return s.g })
 	})
 	ok = sumGrams(f.x.grid, ok && (f.x.grid == nil || f.keep != nil || f.ctx.Err() == nil), f.slotGrams(func(s *slot[F]) *solver.Gram[F] { return s.g })...)
 	for _, s := range f.slots {
@@ -485,6 +551,23 @@ func (f *fitter[F]) grams() bool {
 type gramTask[F kernel.Float] struct {
 	slot *slot[F]
 	part int
+}
+
+// gramGroups is the number of tasks that gramParts are divided into: parts that
+// lie side by side in the stack go through its rows together.
+func (f *fitter[F]) gramGroups() int { return min(len(f.gramParts), 2*f.pool.workers) }
+
+// addGrams adds the rows r0 to r1 of t to the Gram matrices that the parts of
+// task `task` are of, as many rows at a time as stay in cache, and as the sums
+// of the kernel are divided into.
+func (f *fitter[F]) addGrams(task int, t *Tall[F], r0, r1 int, of func(*slot[F]) *solver.Gram[F]) {
+	const rows = 4 * blockStep
+	n, groups := len(f.gramParts), f.gramGroups()
+	for a := r0; a < r1; a += rows {
+		for _, g := range f.gramParts[task*n/groups : (task+1)*n/groups] {
+			addGram(f.x.ops, of(g.slot), t, g.slot.off, a, min(a+rows, r1), g.part)
+		}
+	}
 }
 
 // updateRows makes the rows r0 to r1 of W.
@@ -589,63 +672,123 @@ func (f *fitter[F]) extrapolateRows(a, b int) {
 	}
 }
 
-// crossColumns adds the block's X_bᵀ·W_b to Q and W_bᵀ·W_b to S.
+// columnsByTile reports whether Xᵀ·W is made where H is updated, tile by tile, and
+// never stored: of a sparse X in memory, each column's product is made at once.
+func (f *fitter[F]) columnsByTile() bool {
+	_, sparse := f.x.operand.(*sparseOperand[F])
+	return sparse && f.x.grid == nil && f.cfg.PenaltyH.None() && f.manyColumns(f.x.Cols)
+}
+
+// columnTile gives the rows a to b, those of a tile, of Xᵀ·w, which q holds; where q
+// is nil, X is sparse and in memory, and they are made now.
+func (d *Data[F]) columnTile(ws *worker[F], q, w *Tall[F], a, b int) []F {
+	if q != nil {
+		return q.rows(a, b)
+	}
+	c := ws.c[:(b-a)*w.Ld]
+	clear(c)
+	d.operand.(*sparseOperand[F]).columns(a, b, w, c)
+	return c
+}
+
+// manyColumns reports whether there are enough tiles of that many columns to
+// divide the work by those alone.
+func (f *fitter[F]) manyColumns(cols int) bool { return tiles[F](cols) >= 2*f.pool.workers }
+
+// crossColumns adds the block's X_bᵀ·W_b to Q, unless that is made later, and
+// W_bᵀ·W_b to S.
 func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	w, q := f.stack.made(), f.stack.q
-	grams := f.gramParts
+	grams := f.gramGroups()
 	first, last := f.x.grid.OwnRows(f.x.Rows)
+	gram := func(t int) {
+		f.addGrams(t, w, max(r0, first), min(r1, last), func(s *slot[F]) *solver.Gram[F] { return s.s })
+	}
+	if f.columnsByTile() {
+		return f.pool.run(grams, func(_, t int) { gram(t) })
+	}
 	return f.x.beforeRight(f.pool, w, r0, r1) && f.x.eachColumns(f.pool, func(from, to int) bool {
 		if from > 0 {
-			grams = nil
+			grams = 0
 		}
 		chunk := f.pool.columnChunk(to - from)
 		chunks := (to - from + chunk - 1) / chunk
-		return f.pool.run(len(grams)+chunks, func(_, t int) {
-			if t < len(grams) {
-				s := grams[t].slot
-				addGram(f.x.ops, s.s, w, s.off, max(r0, first), min(r1, last), grams[t].part)
+		return f.pool.run(grams+chunks, func(_, t int) {
+			if t < grams {
+				gram(t)
 				return
 			}
-			j0 := from + (t-len(grams))*chunk
+			j0 := from + (t-grams)*chunk
 			f.x.right(r0, r1, j0, min(j0+chunk, to), w, q)
 		})
 	})
 }
 
-// updateColumns makes H of every slot from Q and S.
+// updateColumns makes H of every slot from Q and S, and the H ahead.
 func (f *fitter[F]) updateColumns() bool {
 	st := f.stack
 	from, to := f.x.grid.ownColumns(f.x.Cols)
 	n := tiles[F](to - from)
-	ahead := st.ahead()
 	for _, s := range f.slots {
 		s.columnTile.reset(n, s.k)
 	}
-	whole := f.cfg.PenaltyH.Whole()
-	ok := f.pool.run(n*len(f.slots), func(wi, t int) {
-		s, i := f.slots[t/n], t%n
-		a := from + i*f.tile
-		b := min(a+f.tile, to)
-		at := a*st.h.Ld + s.off
-		tile := f.workers[wi].tile
-		tile.Load(b-a, s.k, ahead.Data[at:], st.h.Ld, st.q.Data[at:], st.q.Ld)
-		switch {
-		case s.problemH == nil:
-			f.solver.Update(s.s, tile, s.sweepsCol)
-			tile.Gradient(s.s)
-			s.columnTile.dot[i] = tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
-		case !whole:
-			s.problemH.Update(f.solver, tile, a, s.sweepsCol)
+	ok := true
+	extrapolated := st.hAhead == nil
+	if f.manyColumns(to - from) {
+		q, last := st.q, f.x.grid == nil && f.cfg.PenaltyH.None()
+		if f.columnsByTile() {
+			q = nil
 		}
-		tile.Store(st.hOut.Data[at:], st.hOut.Ld)
-	})
+		ok = f.pool.run(n, func(wi, i int) {
+			ws := &f.workers[wi]
+			a := from + i*f.tile
+			b := min(a+f.tile, to)
+			c := f.x.columnTile(ws, q, st.made(), a, b)
+			for _, s := range f.slots {
+				f.updateColumnTile(ws, s, a, b, i, c[s.off:], st.h.Ld)
+			}
+			if last && !extrapolated {
+				f.extrapolateColumns(a, b)
+			}
+		})
+		extrapolated = extrapolated || last
+	} else {
+		ok = f.pool.run(n*len(f.slots), func(wi, t int) {
+			s, i := f.slots[t/n], t%n
+			a := from + i*f.tile
+			f.updateColumnTile(&f.workers[wi], s, a, min(a+f.tile, to), i, st.q.Data[a*st.q.Ld+s.off:], st.q.Ld)
+		})
+	}
 	shareColumns(f.x.grid, st.hOut)
 	ok = ok && (f.cfg.PenaltyH.None() || f.measureColumns())
-	if st.hAhead == nil {
+	if extrapolated {
 		return ok
 	}
 	return ok && f.pool.run(tiles[F](f.x.Cols), func(_, i int) {
-		a, b := i*f.tile, min((i+1)*f.tile, f.x.Cols)
-		f.x.ops.Extrapolate(b-a, st.h.Ld, 0, f.beta, st.hOut.rows(a, b), st.h.rows(a, b), st.hAhead.rows(a, b))
+		f.extrapolateColumns(i*f.tile, min((i+1)*f.tile, f.x.Cols))
 	})
+}
+
+// updateColumnTile makes the rows a to b of one slot's Hᵀ, tile i of those of this
+// rank, from their cross products.
+func (f *fitter[F]) updateColumnTile(ws *worker[F], s *slot[F], a, b, i int, c []F, ldc int) {
+	st := f.stack
+	at := a*st.h.Ld + s.off
+	tile := ws.tile
+	tile.Load(b-a, s.k, st.ahead().Data[at:], st.h.Ld, c, ldc)
+	switch {
+	case s.problemH == nil:
+		f.solver.Update(s.s, tile, s.sweepsCol)
+		tile.Gradient(s.s)
+		s.columnTile.dot[i] = tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
+	case !f.cfg.PenaltyH.Whole():
+		s.problemH.Update(f.solver, tile, a, s.sweepsCol)
+	}
+	tile.Store(st.hOut.Data[at:], st.hOut.Ld)
+}
+
+// extrapolateColumns makes the rows a to b of the H ahead.
+func (f *fitter[F]) extrapolateColumns(a, b int) {
+	st := f.stack
+	f.x.ops.Extrapolate(b-a, st.h.Ld, 0, f.beta, st.hOut.rows(a, b), st.h.rows(a, b), st.hAhead.rows(a, b))
 }

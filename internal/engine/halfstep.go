@@ -58,10 +58,15 @@ type tileScratch[F kernel.Float] struct {
 	slopes [2][64]F
 	// x, weights, theta, r, a and b are panels.
 	x, weights, theta, r, a, b []F
-	// panel holds the cells of a tile of which some are missing, reached how many
-	// missing cells of each of its rows have been passed.
+	// panel holds the cells of a tile of which some are missing, absent the places
+	// of those in it, if they are kept; reached is how many missing cells of each of
+	// its rows, or of all, have been passed.
 	panel   []F
+	absent  []int32
 	reached [64]int
+	// sums are those of the tiles, in the scratch of the first worker; minus is -1.
+	sums  tileSums
+	minus [1]F
 	// whole says that x and weights hold the whole panel.
 	whole bool
 	loss  loss.Scratch[F]
@@ -87,7 +92,7 @@ const (
 
 func newTileScratch[F kernel.Float](k int) *tileScratch[F] {
 	t := kernel.TileRows[F]()
-	ws := &tileScratch[F]{k: k}
+	ws := &tileScratch[F]{k: k, minus: [1]F{-1}}
 	tiles := make([]F, 6*k*t)
 	for i, p := range []*[]F{&ws.w, &ws.num, &ws.den, &ws.lin, &ws.quad, &ws.d} {
 		*p = tiles[i*k*t : (i+1)*k*t : (i+1)*k*t]
@@ -174,13 +179,13 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 	if h.cells.grid != nil && h.side.turned {
 		return h.runOver(p, scratch)
 	}
-	var sums tileSums
+	sums := &scratch[0].sums
 	height := h.height()
 	count := func(rows int) int { return (rows + height - 1) / height }
 	sums.reset(count(h.side.rows), h.from.K)
 	ok := h.side.blocks(func(from, to int) bool {
 		first := from / height
-		return p.run(count(to-from), func(wi, i int) { h.tile(scratch[wi], height, first+i, &sums) })
+		return p.run(count(to-from), func(wi, i int) { h.tile(scratch[wi], height, first+i, sums) })
 	})
 	res.loss = sums.addTo(res.sums)
 	return h.cells.grid.sumResult(res), ok
@@ -230,7 +235,7 @@ func (h *halfStep[F]) load(ws *tileScratch[F], a, b int) {
 		return
 	}
 	if h.side.masked(h.cells.steps.Loss) {
-		ws.panel = h.maskedPanel(ws, a, b)
+		h.maskedPanel(ws, a, b)
 		grow(&ws.r, panelRows*t)
 		return
 	}
@@ -508,9 +513,8 @@ func (h *halfStep[F]) excess(rs *rowSolver[F], l line[F], n int) {
 // gradient fills d with the gradient of the objective at the entry, adds its
 // squares to sums, and majorizes what is asked.
 func (h *halfStep[F]) gradient(ws *tileScratch[F], sums gradientSums) {
-	for i, v := range ws.den {
-		ws.d[i] = v - ws.num[i]
-	}
+	copy(ws.d, ws.den)
+	ws.subtract(h.cells.ops, ws.d, ws.num)
 	if h.point != nil {
 		h.point.Gradient(ws.first, ws.rows, ws.w, ws.d)
 		h.point.Majorize(ws.first, ws.rows, ws.w, ws.lin, ws.quad)
@@ -520,6 +524,11 @@ func (h *halfStep[F]) gradient(ws *tileScratch[F], sums gradientSums) {
 	cross := ws.lastNum()
 	clearBeyond(cross, ws.rows, ws.k)
 	h.cells.ops.Residual(ws.k, ws.w, cross, ws.d, sums.pg, sums.cc)
+}
+
+// subtract takes b from c, both of whole tiles.
+func (ws *tileScratch[F]) subtract(ops *kernel.Ops[F], c, b []F) {
+	ops.MulAdd(1, len(c), 1, ws.minus[:], 1, 1, b, len(b), c, len(c))
 }
 
 // lastNum copies num, so that lanes can be cleared.

@@ -214,7 +214,7 @@ func (f *fitter[F]) cancel() {
 			last.KKT = s.columns.residual(h)
 		}
 		if r.W, r.H = s.w, s.h; s.w == nil {
-			r.W, r.H = f.stack.take(s.off, s.k)
+			r.W, r.H = f.take(s)
 		}
 		r.Status, r.Loss, r.RelativeError, r.KKT = Cancelled, last.Loss, last.RelativeError, last.KKT
 	}

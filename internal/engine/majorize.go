@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/partsof/nmf/internal/kernel"
@@ -75,6 +76,14 @@ func (h *halfStep[F]) mask(ws *tileScratch[F], p0, p1 int, r []F) {
 	if p0 == 0 {
 		clear(ws.reached[:])
 	}
+	if h.side.kept != nil {
+		q, first, last := ws.reached[0], int32(p0*t), int32(p1*t)
+		for ; q < len(ws.absent) && ws.absent[q] < last; q++ {
+			r[ws.absent[q]-first] = 0
+		}
+		ws.reached[0] = q
+		return
+	}
 	for i := range ws.rows {
 		idx, q := h.side.missing.Row(h.side.at(ws.first+i)), ws.reached[i]
 		for ; q < len(idx) && int(idx[q]) < p1; q++ {
@@ -88,10 +97,11 @@ func (h *halfStep[F]) mask(ws *tileScratch[F], p0, p1 int, r []F) {
 const maskedPanels = 64 << 20
 
 // panelCache keeps the cells of a side in panels, tile by tile, each made when
-// it is first asked for.
+// it is first asked for, and the places in them of the cells that are missing.
 type panelCache[F kernel.Float] struct {
-	once []sync.Once
-	x    [][]F
+	once   []sync.Once
+	x      [][]F
+	absent [][]int32
 }
 
 // newPanelCache is nil where the panels are too large to be kept.
@@ -101,32 +111,40 @@ func newPanelCache[F kernel.Float](s *side[F]) *panelCache[F] {
 	if n*kernel.TileRows[F]()*s.others > maskedPanels/size {
 		return nil
 	}
-	return &panelCache[F]{once: make([]sync.Once, n), x: make([][]F, n)}
+	return &panelCache[F]{once: make([]sync.Once, n), x: make([][]F, n), absent: make([][]int32, n)}
 }
 
-// maskedPanel gives the cells of the tile of rows a to b, with zeros in the lanes
+// maskedPanel takes the cells of the tile of rows a to b, with zeros in the lanes
 // beyond b, so that those add nothing to a loss.
-func (h *halfStep[F]) maskedPanel(ws *tileScratch[F], a, b int) []F {
+func (h *halfStep[F]) maskedPanel(ws *tileScratch[F], a, b int) {
 	s, t := h.side, kernel.TileRows[F]()
 	fill := func(x []F) {
 		s.panel(h.cells.ops, a, b, t, 0, s.others, x, nil)
 		clearBeyond(x, b-a, s.others)
 	}
-	if c := s.kept; c != nil {
-		c.once[a/t].Do(func() {
-			c.x[a/t] = make([]F, s.others*t)
-			fill(c.x[a/t])
+	if c, at := s.kept, a/t; c != nil {
+		c.once[at].Do(func() {
+			c.x[at] = make([]F, s.others*t)
+			fill(c.x[at])
+			for i := a; i < b; i++ {
+				for _, j := range s.missing.Row(i) {
+					c.absent[at] = append(c.absent[at], j*int32(t)+int32(i-a))
+				}
+			}
+			slices.Sort(c.absent[at])
 		})
-		return c.x[a/t]
+		ws.panel, ws.absent = c.x[at], c.absent[at]
+		return
 	}
 	grow(&ws.x, s.others*t)
 	fill(ws.x)
-	return ws.x
+	ws.panel = ws.x
 }
 
 // evaluateMasked is evaluate for panels of which cells are missing.
 func (h *halfStep[F]) evaluateMasked(ws *tileScratch[F], wantLoss bool) (sum float64) {
 	t, k, ops := kernel.TileRows[F](), ws.k, h.cells.ops
+	lanes := kernel.Pad[F](ws.rows)
 	clear(ws.num)
 	clear(ws.den)
 	clearBeyond(ws.w, ws.rows, k)
@@ -135,13 +153,13 @@ func (h *halfStep[F]) evaluateMasked(ws *tileScratch[F], wantLoss bool) (sum flo
 		x, r := ws.panel[p0*t:p1*t], ws.r[:(p1-p0)*t]
 		clear(r)
 		f := h.fixed.Data[p0*h.fixed.Ld:]
-		ops.MulAdd(p1-p0, t, k, f, h.fixed.Ld, 1, ws.w, t, r, t)
+		ops.MulAdd(p1-p0, lanes, k, f, h.fixed.Ld, 1, ws.w, t, r, t)
 		h.mask(ws, p0, p1, r)
 		if wantLoss {
 			sum += h.cells.steps.Sum(x, r, nil, nil, &ws.loss)
 		}
-		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, x, t, ws.num, t)
-		ops.MulAdd(k, t, p1-p0, f, 1, h.fixed.Ld, r, t, ws.den, t)
+		ops.MulAdd(k, lanes, p1-p0, f, 1, h.fixed.Ld, x, t, ws.num, t)
+		ops.MulAdd(k, lanes, p1-p0, f, 1, h.fixed.Ld, r, t, ws.den, t)
 	}
 	return sum
 }
@@ -167,9 +185,9 @@ func majorized[F kernel.Float](sweeps func(k int, cells float64) int) func(h *ha
 		}
 		tile := ws.tile
 		tile.K, tile.Rows = k, ws.rows
-		for i, v := range ws.num {
-			tile.C[i] = v - ws.den[i]
-		}
+		cross := tile.C[:len(ws.num)]
+		copy(cross, ws.num)
+		ws.subtract(ops, cross, ws.den)
 		ops.MulAdd(k, t, k, g.G, g.Ld, 1, ws.w, t, tile.C, t)
 		copy(tile.W, ws.w)
 		hals.Update(g, tile, sweeps(k, float64(h.side.others)))

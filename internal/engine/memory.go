@@ -40,7 +40,7 @@ func (s Size) Bytes(element int) float64 {
 // SideBySide is the number of runs of rank k that Minimize iterates at a time
 // unless Config.SideBySide says less.
 func SideBySide[F kernel.Float](s Size, k, runs int) int {
-	width := stackWidth[F](s.Cols)
+	width := stackWidth[F](s.Cols, s.Sparse && !s.Streamed)
 	if s.Streamed {
 		width = max(width, streamWidth(s.Rows, s.Cols))
 	}
@@ -70,9 +70,9 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 	cells += float64(2*side+2) * gram
 	const number = 8
 	sums := float64(side+1) * float64(tiles[F](s.Rows)+tiles[F](s.Cols)) * float64(2*k*number)
-	// A tile has 256 bytes a component; pivoting has G, a factor of it, and
+	// A tile has four times 256 bytes a component; pivoting has G, a factor of it, and
 	// four vectors for each of up to 64 rows, in float64.
-	scratch := float64(workers) * (256*float64(3*k+width) + number*(2*float64(k)*float64(k)+4*64*float64(k)))
+	scratch := float64(workers) * (256*float64(4*k+width) + number*(2*float64(k)*float64(k)+4*64*float64(k)))
 	return s.Bytes(element) + cells*float64(element) + sums + scratch
 }
 

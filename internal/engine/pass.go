@@ -49,17 +49,20 @@ type tileSums struct {
 	dot  []float64
 }
 
-// reset makes room for n tiles.
+// reset makes room for n tiles, of as many components as before.
 func (t *tileSums) reset(n, k int) {
-	for len(t.each) < n {
-		t.each = append(t.each, newGradientSums(k))
-		t.dot = append(t.dot, 0)
+	if cap(t.each) < n {
+		t.each = append(t.each[:cap(t.each)], make([]gradientSums, n-cap(t.each))...)
+		t.dot = make([]float64, n, cap(t.each))
 	}
 	t.each, t.dot = t.each[:n], t.dot[:n]
-	for i := range n {
+	for i := range t.each {
+		if t.each[i].pg == nil {
+			t.each[i] = newGradientSums(k)
+		}
 		t.each[i].reset()
-		t.dot[i] = 0
 	}
+	clear(t.dot)
 }
 
 // addTo adds the tiles to a total, in order, and gives the sum of dot.

@@ -29,15 +29,15 @@ func (p *Products[F]) Run() *Tall[F] {
 	if !f.x.beforeLeft(f.pool, f.stack.ahead()) {
 		return nil
 	}
-	f.stack.q.reshape(f.x.Cols, f.stack.q.K)
+	f.stack.q.reshape(f.x.Cols, f.stack.h.K)
 	for r0 := 0; r0 < f.x.Rows; r0 += f.x.block {
 		r1 := min(r0+f.x.block, f.x.Rows)
 		// There are no runs, so that no rows are updated.
-		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || f.x.apart == nil && !f.crossColumns(r0, r1) {
+		if !f.x.hold(f.pool, r0, r1) || !f.updateRows(r0, r1) || f.x.apart == nil && !f.x.crossBlock(f.pool, f.stack.wOut, f.stack.q, r0, r1) {
 			return nil
 		}
 	}
-	if f.x.apart != nil && !f.crossColumns(0, f.x.Rows) {
+	if f.x.apart != nil && !f.x.crossBlock(f.pool, f.stack.wOut, f.stack.q, 0, f.x.Rows) {
 		return nil
 	}
 	return f.stack.q

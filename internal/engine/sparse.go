@@ -24,18 +24,17 @@ func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return 
 func (d *sparseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
 
 func (d *sparseOperand[F]) left(r0, r1, col, width int, h *Tall[F], c []F, ldc int) {
-	for i := r0; i < r1; i++ {
-		cols, vals := d.x.Row(i)
-		d.ops.Gather(width, cols, vals, h.Data[col:], h.Ld, c[(i-r0)*ldc:])
-	}
+	d.ops.GatherRows(width, d.x.RowPtr[r0:r1+1], d.x.ColIdx, d.x.Val, h.Data[col:], h.Ld, c, ldc)
 }
 
 // right takes X whole: a sparse X is one block.
 func (d *sparseOperand[F]) right(_, _, j0, j1 int, w, q *Tall[F]) {
-	for j := j0; j < j1; j++ {
-		rows, vals := d.turned.Row(j)
-		d.ops.Gather(w.Ld, rows, vals, w.Data, w.Ld, q.Data[j*q.Ld:])
-	}
+	d.columns(j0, j1, w, q.rows(j0, j1))
+}
+
+// columns adds (Xᵀ·w)[j0:j1] to c, whose rows lie as far apart as those of w.
+func (d *sparseOperand[F]) columns(j0, j1 int, w *Tall[F], c []F) {
+	d.ops.GatherRows(w.Ld, d.turned.RowPtr[j0:j1+1], d.turned.ColIdx, d.turned.Val, w.Data, w.Ld, c, w.Ld)
 }
 
 func (d *sparseOperand[F]) stored(i int) []F {

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"sync"
+
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/pages"
 )
@@ -25,11 +28,48 @@ func (t *Tall[F]) reshape(rows, k int) {
 	t.Rows, t.K, t.Ld = rows, k, kernel.Pad[F](k)
 	size := rows*t.Ld + kernel.Width[F]()
 	if cap(t.Data) < size {
-		t.Data = pages.Make[F](size)
-		return
+		if t.Data = roomFor[F](size); t.Data == nil {
+			t.Data = pages.Make[F](size)
+			return
+		}
 	}
 	t.Data = t.Data[:size]
 	clear(t.Data)
+}
+
+// rooms is the memory of large factors that calls have left behind: many fits of
+// one X, one after the other, need as much again and again. What lies there for
+// long is collected as garbage.
+var rooms32, rooms64 sync.Pool
+
+func rooms[F kernel.Float]() *sync.Pool {
+	if kernel.Width[F]() == 16 {
+		return &rooms32
+	}
+	return &rooms64
+}
+
+// roomBytes is the size from which memory is left behind.
+const roomBytes = 1 << 18
+
+// roomFor gives memory of `size` numbers, nil where none was left behind.
+func roomFor[F kernel.Float](size int) []F {
+	if size*64/kernel.Width[F]() < roomBytes {
+		return nil
+	}
+	if r, ok := rooms[F]().Get().(*[]F); ok && cap(*r) >= size {
+		return *r
+	}
+	return nil
+}
+
+// leaveBehind leaves the memory of factors, which must not be used any more.
+func leaveBehind[F kernel.Float](ts ...*Tall[F]) {
+	for _, t := range ts {
+		if t != nil && cap(t.Data)*64/kernel.Width[F]() >= roomBytes {
+			rooms[F]().Put(&t.Data)
+		}
+	}
 }
 
 // Row gives the used part of row i.
@@ -45,9 +85,35 @@ func (t *Tall[F]) copyColumns(to int, src *Tall[F], from, k int) {
 
 // copyColumnsBy is copyColumns by a number of workers.
 func (t *Tall[F]) copyColumnsBy(workers, to int, src *Tall[F], from, k int) {
-	EachStrip(t.Rows, workers, func(i0, i1 int) {
-		for i := i0; i < i1; i++ {
-			copy(t.Data[i*t.Ld+to:i*t.Ld+to+k], src.Data[i*src.Ld+from:i*src.Ld+from+k])
+	EachStrip(t.Rows, workers, columnCopy[F]{t, to, src, from, k}.rows)
+}
+
+// columnCopy is a copy of k columns of src from column `from` to column `at` of
+// to.
+type columnCopy[F kernel.Float] struct {
+	to      *Tall[F]
+	at      int
+	src     *Tall[F]
+	from, k int
+}
+
+func (c columnCopy[F]) rows(a, b int) {
+	for i := a; i < b; i++ {
+		to, from := i*c.to.Ld+c.at, i*c.src.Ld+c.from
+		copy(c.to.Data[to:to+c.k], c.src.Data[from:from+c.k])
+	}
+}
+
+// copyAll makes copies into or out of a stack, some rows of all at a time, so that
+// pieces of neighbouring columns are copied while their lines are in cache.
+func copyAll[F kernel.Float](workers int, copies []columnCopy[F]) {
+	most := 0
+	for _, c := range copies {
+		most = max(most, c.to.Rows)
+	}
+	EachStrip(most, workers, func(i0, i1 int) {
+		for _, c := range copies {
+			c.rows(min(i0, c.to.Rows), min(i1, c.to.Rows))
 		}
 	})
 }
@@ -55,7 +121,7 @@ func (t *Tall[F]) copyColumnsBy(workers, to int, src *Tall[F], from, k int) {
 // stack holds the factors of all pairs that are iterated, side by side.
 type stack[F kernel.Float] struct {
 	// w and h are the last accepted pair. A pass writes its solutions to wOut
-	// and hOut, and Xᵀ·made() to q.
+	// and hOut, and Xᵀ·made() to q, where it is not made tile by tile.
 	w, wOut, h, hOut, q *Tall[F]
 	// wPlain is the W before w was extrapolated from it; a pass puts the W that
 	// it extrapolates from wOut in its place. hAhead is the extrapolated H
@@ -95,7 +161,7 @@ func (s *stack[F]) reshape(m, n, width int) {
 			t.reshape(m, width)
 		}
 	}
-	for _, t := range []*Tall[F]{s.h, s.hOut, s.q, s.hAhead} {
+	for _, t := range []*Tall[F]{s.h, s.hOut, s.hAhead} {
 		if t != nil {
 			t.reshape(n, width)
 		}
@@ -110,7 +176,7 @@ func (s *stack[F]) adopt(p stacked[F]) {
 			t.reshape(p.w.Rows, p.w.K)
 		}
 	}
-	for _, t := range []*Tall[F]{s.hOut, s.q, s.hAhead} {
+	for _, t := range []*Tall[F]{s.hOut, s.hAhead} {
 		if t != nil {
 			t.reshape(p.h.Rows, p.h.K)
 		}
@@ -121,37 +187,19 @@ func (s *stack[F]) adopt(p stacked[F]) {
 	}
 }
 
-// place puts a pair at column off, with no momentum.
-func (s *stack[F]) place(off int, w, h *Tall[F]) {
-	s.w.copyColumnsBy(s.workers, off, w, 0, w.K)
-	s.h.copyColumnsBy(s.workers, off, h, 0, h.K)
-	s.settle(off, w.K)
-}
-
 // stacked is a factor pair on its way into a stack, with what momentum has made of
 // it: the plain W and the H ahead, nil where there is none.
 type stacked[F kernel.Float] struct{ w, h, wPlain, hAhead *Tall[F] }
 
-// moving copies the pair in k columns from off, its momentum with it: what
-// becomes of a run must not depend on which others end beside it.
-func (s *stack[F]) moving(off, k int) stacked[F] {
-	w, h := s.take(off, k)
-	p := stacked[F]{w: w, h: h}
+// putting lists the copies that place a pair at column off, with the momentum that
+// it has.
+func (s *stack[F]) putting(off int, p stacked[F]) []columnCopy[F] {
+	k := p.w.K
+	copies := []columnCopy[F]{{s.w, off, p.w, 0, k}, {s.h, off, p.h, 0, k}}
 	if s.hAhead != nil {
-		p.wPlain, p.hAhead = NewTall[F](s.w.Rows, k), NewTall[F](s.h.Rows, k)
-		p.wPlain.copyColumns(0, s.wPlain, off, k)
-		p.hAhead.copyColumns(0, s.hAhead, off, k)
+		copies = append(copies, columnCopy[F]{s.wPlain, off, cmp.Or(p.wPlain, p.w), 0, k}, columnCopy[F]{s.hAhead, off, cmp.Or(p.hAhead, p.h), 0, k})
 	}
-	return p
-}
-
-// put places a pair at column off, with the momentum that it has.
-func (s *stack[F]) put(off int, p stacked[F]) {
-	s.place(off, p.w, p.h)
-	if p.hAhead != nil {
-		s.wPlain.copyColumns(off, p.wPlain, 0, p.w.K)
-		s.hAhead.copyColumns(off, p.hAhead, 0, p.w.K)
-	}
+	return copies
 }
 
 // settle forgets the momentum of the pair in k columns from off.
@@ -162,15 +210,7 @@ func (s *stack[F]) settle(off, k int) {
 	}
 }
 
-// take copies the accepted pair in k columns from off.
-func (s *stack[F]) take(off, k int) (w, h *Tall[F]) {
-	w, h = NewTall[F](s.w.Rows, k), NewTall[F](s.h.Rows, k)
-	w.copyColumnsBy(s.workers, 0, s.w, off, k)
-	h.copyColumnsBy(s.workers, 0, s.h, off, k)
-	return w, h
-}
-
-// giveUp is take of the only pair, in its own memory: the stack has none then.
+// giveUp gives the only pair, in its own memory: the stack has none then.
 func (s *stack[F]) giveUp() (w, h *Tall[F]) {
 	w, h = s.w, s.h
 	s.w, s.h = new(Tall[F]), new(Tall[F])

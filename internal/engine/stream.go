@@ -133,19 +133,13 @@ func (d *sparseStream[F]) beforeLeft(*pool, *Tall[F]) bool            { return t
 func (d *sparseStream[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
 
 func (d *sparseStream[F]) left(r0, r1, col, width int, h *Tall[F], c []F, ldc int) {
-	base := d.rows.base
-	for i := r0; i < r1; i++ {
-		cols, vals := d.rows.held.Row(i - base)
-		d.ops.Gather(width, cols, vals, h.Data[col:], h.Ld, c[(i-r0)*ldc:])
-	}
+	x, base := &d.rows.held, d.rows.base
+	d.ops.GatherRows(width, x.RowPtr[r0-base:r1-base+1], x.ColIdx, x.Val, h.Data[col:], h.Ld, c, ldc)
 }
 
 func (d *sparseStream[F]) right(_, _, j0, j1 int, w, q *Tall[F]) {
-	base := d.columns.base
-	for j := j0; j < j1; j++ {
-		rows, vals := d.columns.held.Row(j - base)
-		d.ops.Gather(w.Ld, rows, vals, w.Data, w.Ld, q.Data[j*q.Ld:])
-	}
+	x, base := &d.columns.held, d.columns.base
+	d.ops.GatherRows(w.Ld, x.RowPtr[j0-base:j1-base+1], x.ColIdx, x.Val, w.Data, w.Ld, q.Data[j0*q.Ld:], q.Ld)
 }
 
 func (d *sparseStream[F]) stored(i int) []F {

@@ -47,11 +47,33 @@ func checkMulAdd[F Float](m, n, p int, a []F, rs, cs int, b []F, ldb int, c []F,
 
 // checkGather gives the number of rows of b.
 func checkGather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) (rows int) {
-	checkWidth[F](n)
 	if len(val) < len(idx) {
 		panic(fmt.Sprintf("kernel: %d values for %d indices", len(val), len(idx)))
 	}
 	within("c", 1, 0, n, len(c))
+	return checkRows(n, b, ldb)
+}
+
+// checkGatherRows gives the number of rows of b.
+func checkGatherRows[F Float](n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int) (rows int) {
+	last := 0
+	for i, p := range ptr {
+		if p < last || p > min(len(idx), len(val)) {
+			panic(fmt.Sprintf("kernel: pointer %d is %d after %d, of %d indices and %d values", i, p, last, len(idx), len(val)))
+		}
+		last = p
+	}
+	m := max(0, len(ptr)-1)
+	within("c", m, ldc, n, len(c))
+	if m > 1 && ldc < n {
+		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldc))
+	}
+	return checkRows(n, b, ldb)
+}
+
+// checkRows gives the number of rows of n numbers that lie ldb apart in b.
+func checkRows[F Float](n int, b []F, ldb int) (rows int) {
+	checkWidth[F](n)
 	if ldb <= 0 {
 		panic(fmt.Sprintf("kernel: rows are %d apart", ldb))
 	}

@@ -66,6 +66,10 @@ type Ops[F Float] struct {
 	// depend on n. An index that is not a row of b panics; c is then undefined.
 	Gather func(n int, idx []int32, val []F, b []F, ldb int, c []F)
 
+	// GatherRows is Gather for every row of a compressed sparse matrix: to row i of
+	// c (rows ldc apart) it adds what idx and val give from ptr[i] to ptr[i+1].
+	GatherRows func(n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int)
+
 	// GatherSquares is Gather with the elements of the rows squared.
 	GatherSquares func(n int, idx []int32, val []F, b []F, ldb int, c []F)
 

@@ -199,7 +199,7 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 }
 
 func (r *routines[F]) ops() *Ops[F] {
-	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, GatherSquares: r.doGatherSquares, Pack: r.doPack, Unpack: r.doUnpack,
+	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, GatherRows: r.doGatherRows, GatherSquares: r.doGatherSquares, Pack: r.doPack, Unpack: r.doUnpack,
 		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate,
 		NewtonModel: r.doNewtonModel, NewtonStep: r.doNewtonStep, Slope: r.doSlope, Lengthen: r.doLengthen, Absorb: r.doAbsorb,
 		Exp: r.doExp, Log: r.doLog, Pow: r.doPow, Mul: r.doMul,
@@ -286,6 +286,28 @@ func (r *routines[F]) columns(left int) int {
 
 func (r *routines[F]) doGather(n int, idx []int32, val []F, b []F, ldb int, c []F) {
 	r.gatherBy(r.gather, n, idx, val, b, ldb, c)
+}
+
+func (r *routines[F]) doGatherRows(n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int) {
+	rows := checkGatherRows(n, ptr, idx, val, b, ldb, c, ldc)
+	if n == 0 || len(ptr) < 2 {
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	from := ptr[0]
+	for i, to := range ptr[1:] {
+		if to > from {
+			cells, at := idx[from:to], c[i*ldc:]
+			for j := 0; j < n; {
+				v := min((n-j)/vector, len(r.gather)-1)
+				if t := r.gather[v](len(cells), &cells[0], &val[from], &b[j], ldb, rows, &at[j]); t < len(cells) {
+					panicIndex(cells[t], t, rows)
+				}
+				j += v * vector
+			}
+		}
+		from = to
+	}
 }
 
 func (r *routines[F]) doGatherSquares(n int, idx []int32, val []F, b []F, ldb int, c []F) {

@@ -8,7 +8,7 @@ import (
 // twin gives the pure-Go kernels: plain loops that define what every tier
 // computes.
 func twin[F Float]() *Ops[F] {
-	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], GatherSquares: gatherSquares[F], Pack: pack[F], Unpack: unpack[F],
+	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], GatherRows: gatherRows[F], GatherSquares: gatherSquares[F], Pack: pack[F], Unpack: unpack[F],
 		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F],
 		NewtonModel: newtonModel[F], NewtonStep: newtonStep[F], Slope: slope[F], Lengthen: lengthen[F], Absorb: absorb[F],
 		Exp: exp[F], Log: log[F], Pow: pow[F], Mul: mul[F],
@@ -65,6 +65,13 @@ func gather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
 	}
 }
 
+func gatherRows[F Float](n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int) {
+	checkGatherRows(n, ptr, idx, val, b, ldb, c, ldc)
+	for i := range len(ptr) - 1 {
+		gather(n, idx[ptr[i]:ptr[i+1]], val[ptr[i]:ptr[i+1]], b, ldb, c[i*ldc:])
+	}
+}
+
 func gatherSquares[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
 	rows := checkGather(n, idx, val, b, ldb, c)
 	c = c[:n]
@@ -91,11 +98,11 @@ func packRows[F Float](from, rows, k int, src []F, ld int, tile []F) {
 	}
 	t := TileRows[F]()
 	for j := range k {
-		clear(tile[j*t+from : j*t+t])
-	}
-	for i := from; i < rows; i++ {
-		for j, v := range src[i*ld : i*ld+k] {
-			tile[j*t+i] = v
+		column, at := tile[j*t+from:j*t+t], from*ld+j
+		clear(column[rows-from:])
+		for i := range column[:rows-from] {
+			column[i] = src[at]
+			at += ld
 		}
 	}
 }
@@ -110,10 +117,11 @@ func unpackRows[F Float](from, rows, k int, tile []F, dst []F, ld int) {
 		return
 	}
 	t := TileRows[F]()
-	for i := from; i < rows; i++ {
-		row := dst[i*ld : i*ld+k]
-		for j := range row {
-			row[j] = tile[j*t+i]
+	for j := range k {
+		at := from*ld + j
+		for _, v := range tile[j*t+from : j*t+rows] {
+			dst[at] = v
+			at += ld
 		}
 	}
 }

@@ -62,6 +62,7 @@ type Tile[F kernel.Float] struct {
 	D []F
 
 	ops       *kernel.Ops[F]
+	minus     []F // -1, as many as W has
 	bpp       bppScratch
 	residuals []float64
 }
@@ -69,7 +70,11 @@ type Tile[F kernel.Float] struct {
 // NewTile returns a tile for up to maxK components.
 func NewTile[F kernel.Float](ops *kernel.Ops[F], maxK int) *Tile[F] {
 	size := maxK * kernel.TileRows[F]()
-	return &Tile[F]{W: make([]F, size), C: make([]F, size), D: make([]F, size), ops: ops}
+	t := &Tile[F]{W: make([]F, size), C: make([]F, size), D: make([]F, size), minus: make([]F, size), ops: ops}
+	for i := range t.minus {
+		t.minus[i] = -1
+	}
+	return t
 }
 
 // Load fills the tile from rows of a tall factor w and of its cross products
@@ -89,10 +94,8 @@ func (t *Tile[F]) StoreCross(c []F, ldc int) { t.ops.Unpack(t.Rows, t.K, t.C, c,
 // Gradient fills D with G·W − C.
 func (t *Tile[F]) Gradient(g *Gram[F]) {
 	n := t.K * kernel.TileRows[F]()
-	d, c := t.D[:n], t.C[:n]
-	for i := range d {
-		d[i] = -c[i]
-	}
+	d := t.D[:n]
+	t.ops.Mul(t.C[:n], t.minus[:n], d)
 	t.mulGram(g, d)
 }
 
