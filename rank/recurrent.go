@@ -280,7 +280,7 @@ func (c *collection[F]) take(ctx context.Context, run int, model *nmf.Model[F]) 
 
 func (c *collection[F]) transformOptions() *nmf.TransformOptions {
 	f := &c.o.Fit
-	return &nmf.TransformOptions{Threads: f.Threads, Missing: f.Missing, Mask: f.Mask, Weights: f.Weights, RowWeights: f.RowWeights, ColumnWeights: f.ColumnWeights}
+	return &nmf.TransformOptions{Threads: f.Threads, Missing: f.Missing, Mask: f.Mask, MaskOf: f.MaskOf, Weights: f.Weights, RowWeights: f.RowWeights, ColumnWeights: f.ColumnWeights}
 }
 
 // dense gives the components that are near others: whose mean Euclidean distance

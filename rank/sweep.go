@@ -87,6 +87,14 @@ func checked[F matrix.Float](x matrix.Matrix[F], o *Options) (Options, error) {
 	if err == nil && (m == 0 || n == 0) {
 		err = fmt.Errorf("%w: the matrix is %d x %d", nmf.ErrEmpty, m, n)
 	}
+	fit := &opt.Fit
+	switch {
+	case err != nil:
+	case fit.MaskOf != nil:
+		err = fmt.Errorf("%w: a sweep takes a Mask, and MaskOf is given", ErrInput)
+	case !inMemory(x) && (fit.Mask != nil || fit.Weights != nil || fit.Missing == "nan" || fit.Missing == "zero"):
+		err = fmt.Errorf("%w: X is read block by block, and a sweep with weighted or missing cells needs it in memory", ErrInput)
+	}
 	return opt, err
 }
 

@@ -130,7 +130,7 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet).keepingMask())
+	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet))
 	if err != nil {
 		return err
 	}

@@ -109,19 +109,11 @@ type beside struct {
 	blocks, columns bool
 	cache           string
 	memory          float64
-	// maskInMemory is for what takes no other mask.
-	maskInMemory bool
 }
 
 // besideFit is how files are read that go with the matrix x of a fit.
 func besideFit[F matrix.Float](x matrix.Matrix[F], transpose bool, cache string, o *nmf.Options, quiet bool) beside {
 	return beside{transpose: transpose, threads: o.Threads, quiet: quiet, blocks: isBlockwise(x), columns: true, cache: cache, memory: float64(o.Memory)}
-}
-
-// keepingMask has the mask in memory.
-func (b beside) keepingMask() beside {
-	b.maskInMemory = true
-	return b
 }
 
 // isBlockwise reports whether a matrix is read block by block.
@@ -158,9 +150,9 @@ func (f *cellFlags) load(a *app, how beside) (c cells, done func(), err error) {
 			done()
 		}
 	}()
-	shaped := func(path string, blocks bool) (matrix.Matrix[float64], error) {
+	shaped := func(path string) (matrix.Matrix[float64], error) {
 		options := &data.ReadOptions{Transpose: how.transpose, Threads: how.threads}
-		if !blocks {
+		if !how.blocks {
 			t, err := readBeside(a, path, options, how.quiet)
 			if err != nil {
 				return nil, err
@@ -175,19 +167,18 @@ func (f *cellFlags) load(a *app, how beside) (c cells, done func(), err error) {
 		return s.X, nil
 	}
 	if f.Mask != "" {
-		blocks := how.blocks && !how.maskInMemory
-		x, err := shaped(f.Mask, blocks)
+		x, err := shaped(f.Mask)
 		if err != nil {
 			return c, done, err
 		}
-		if blocks {
+		if how.blocks {
 			c.maskOf = x.(nmf.Weights)
 		} else if c.mask, err = maskOf(x); err != nil {
 			return c, done, inFile(f.Mask, err)
 		}
 	}
 	if path := f.Weights + f.Sigma; path != "" {
-		x, err := shaped(path, how.blocks)
+		x, err := shaped(path)
 		if err == nil && f.Sigma != "" {
 			x, err = fromSigma(path, x)
 		}
