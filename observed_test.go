@@ -307,7 +307,8 @@ func TestMissingDoNotMatter(t *testing.T) {
 		same := func(name string, x matrix.Matrix[float64], exact bool) {
 			t.Helper()
 			m := fit(t, x, 3, &o)
-			if exact && bits(m) != bits(want) || math.Abs(m.Info.Loss-want.Info.Loss) > 1e-6*want.Info.Loss {
+			// Inner sweeps end tile by tile, and tiles of other forms of X differ.
+			if exact && bits(m) != bits(want) || math.Abs(m.Info.Loss-want.Info.Loss) > 1e-5*want.Info.Loss {
 				t.Errorf("%s: %s: loss %v, want %v", loss, name, m.Info.Loss, want.Info.Loss)
 			}
 		}
