@@ -21,7 +21,8 @@
 # scikit-learn.
 #
 # OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset: they may make OpenBLAS run
-# for an older processor, at half its speed.
+# for an older processor, at half its speed. glibc is told to keep the memory that
+# the peer frees in each iteration: to be given it anew can cost more than the rest.
 set -eu
 if [ $# -lt 1 ]; then
 	sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
@@ -31,6 +32,7 @@ dir=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/../.."
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+export MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=1000000000
 threads=${THREADS:-2}
 export THREADS="$threads" GOMAXPROCS="$threads" OPENBLAS_NUM_THREADS="$threads" OMP_NUM_THREADS="$threads"
 bin=$(mktemp -d)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/pages"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -98,7 +99,7 @@ func newPartCells[F kernel.Float](x *matrix.CSR[F], first, step, b int) partCell
 		}
 		cells += len(idx)
 	}
-	p := partCells[F]{rows: make([]int32, cells), vals: make([]F, cells)}
+	p := partCells[F]{rows: pages.Make[int32](cells), vals: pages.Make[F](cells)}
 	at := int32(0)
 	for f, n := range next {
 		next[f] = at
