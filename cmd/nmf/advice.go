@@ -21,19 +21,26 @@ func (a *app) withAdvice(err error) error {
 	switch {
 	case errors.Is(err, data.ErrMissing) && errors.As(err, &file) && strings.HasPrefix(file.Hint, "say --missing nan"):
 		file.Hint = a.aboutMissing("it")
-	case errors.Is(err, nmf.ErrNegative):
+	case concerns(err, nmf.ErrNegative):
 		advice = "NMF needs values of at least 0: use the data before centring, or clip or shift it"
-	case errors.Is(err, nmf.ErrNotFinite) && strings.Contains(err.Error(), "Inf "+nmf.ErrNotFinite.Error()):
+	case concerns(err, nmf.ErrNotFinite) && strings.Contains(err.Error(), "Inf "+nmf.ErrNotFinite.Error()):
 		advice = "fill such cells in, or leave them out"
-	case errors.Is(err, nmf.ErrNotFinite):
+	case concerns(err, nmf.ErrNotFinite):
 		advice = a.aboutMissing("such cells")
-	case errors.Is(err, syscall.ENOSPC):
+	case concerns(err, syscall.ENOSPC):
 		advice = "free some space or write elsewhere"
 	}
 	if advice == "" {
 		return err
 	}
 	return fmt.Errorf("%w; %s", err, advice)
+}
+
+// concerns reports whether an error is of a kind. Of an error of another rank its
+// words are all that is known.
+func concerns(err, kind error) bool {
+	var elsewhere *nmf.RankError
+	return errors.Is(err, kind) || errors.As(err, &elsewhere) && elsewhere.Err == nil && strings.Contains(elsewhere.Message, kind.Error())
 }
 
 // aboutMissing says what to do about missing cells, or one.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // RankError is an error of one rank, as the other ranks have it.
@@ -25,12 +24,6 @@ func (e *RankError) Error() string {
 }
 
 func (e *RankError) Unwrap() error { return e.Err }
-
-// Is finds the sentinel that an error of another rank wraps by its words, for these
-// are all that is sent of it.
-func (e *RankError) Is(target error) bool {
-	return e.Err == nil && strings.Contains(e.Message, target.Error())
-}
 
 // Outcome is collective: nil where no rank has an error, and else the same
 // error on every rank, that of the lowest rank that has one. Where all ranks
