@@ -143,7 +143,7 @@ func modelText(t *testing.T, path string) string {
 func TestInterruptedState(t *testing.T) {
 	dir := t.TempDir()
 	countsFile(t, filepath.Join(dir, "x.npy"), 900, 700)
-	fit := []string{"fit", "x.npy", "-k", "12", "--solver", "mu", "--tol", "0", "--loss-tol", "0", "--max-iter", "1000", "--threads", "1", "-o", "m.npz"}
+	fit := []string{"fit", "x.npy", "-k", "12", "--solver", "mu", "--tol", "0", "--loss-tol", "0", "--max-iter", "8000", "--threads", "1", "-o", "m.npz"}
 	cmd := exec.Command("nmf", append(slices.Clone(fit), "--checkpoint", "the state")...)
 	cmd.Dir = dir
 	status, stderr := interruptAt(t, cmd, "iter ", 1)
