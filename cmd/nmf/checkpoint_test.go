@@ -143,7 +143,7 @@ func modelText(t *testing.T, path string) string {
 func TestInterruptedState(t *testing.T) {
 	dir := t.TempDir()
 	countsFile(t, filepath.Join(dir, "x.npy"), 900, 700)
-	fit := []string{"fit", "x.npy", "-k", "12", "--solver", "mu", "--tol", "0", "--loss-tol", "0", "--max-iter", "8000", "--threads", "1", "-o", "m.npz"}
+	fit := []string{"fit", "x.npy", "-k", "12", "--precision", "f64", "--solver", "mu", "--tol", "0", "--loss-tol", "0", "--max-iter", "2500", "--threads", "1", "-o", "m.npz"}
 	cmd := exec.Command("nmf", append(slices.Clone(fit), "--checkpoint", "the state")...)
 	cmd.Dir = dir
 	status, stderr := interruptAt(t, cmd, "iter ", 1)
@@ -160,7 +160,7 @@ func TestInterruptedState(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "checkpoint-00000001.nmf: going on after ") {
 		t.Errorf("%v\n%s", err, text)
 	}
-	if m, err := nmf.Load[float32](filepath.Join(dir, "m.npz")); err != nil || m.Info.Status == nmf.Cancelled || m.Info.Iterations < 2 {
+	if m, err := nmf.Load[float64](filepath.Join(dir, "m.npz")); err != nil || m.Info.Status == nmf.Cancelled || m.Info.Iterations < 2 {
 		t.Errorf("the resumed model: %v", err)
 	}
 }
