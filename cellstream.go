@@ -280,9 +280,7 @@ func (l *cellLines[F]) observed(first, n int, into *engine.ObservedLines[F]) err
 		into.Sparse, vals = x, x.Val
 	}
 	if c.by != 1 {
-		for i, v := range vals {
-			vals[i] = F(float64(v) * c.by)
-		}
+		multiply(vals, nil, c.by, 1, nil)
 	}
 	if c.weights {
 		into.Weights, l.ws.dense = l.ws.dense, into.Weights
