@@ -571,7 +571,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 func (s *pair[F]) solveRows(w *Tall[F]) (last *Tall[F], rows, columns halfResult, ok bool) {
 	const rowSteps = 100
 	h, asked, tol := s.h, s.cfg.PenaltyW, s.cfg.RowTol
-	if n := len(s.run.Trace); n > 0 && s.run.Trace[n-1].RelativeError <= s.cfg.TargetError {
+	if s.run.reached(s.cfg.TargetError) {
 		for _, last = range []*Tall[F]{w, s.w} {
 			if rows, ok = s.left(last, h, nil, nil, false); !ok || s.objective(rows.loss, last, h) <= s.total {
 				break

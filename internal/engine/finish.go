@@ -19,7 +19,7 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 	if !f.cfg.asks() {
 		s.balancePair(f.x.grid, w, h)
 	}
-	if f.reachedTarget(s) {
+	if s.run.reached(f.cfg.TargetError) {
 		return f.measure(s, w, h)
 	}
 	s.ending, s.w, s.h = status, w, h
@@ -33,13 +33,6 @@ func (f *fitter[F]) leave(s *slot[F]) (w, h *Tall[F]) {
 		return f.stack.giveUp()
 	}
 	return f.take(s)
-}
-
-// reachedTarget reports whether the accepted pair of a run has the error that was
-// asked for.
-func (f *fitter[F]) reachedTarget(s *slot[F]) bool {
-	n := len(s.run.Trace)
-	return n > 0 && s.run.Trace[n-1].RelativeError <= f.cfg.TargetError
 }
 
 // measure ends a run that was to reach an error and no more: H is not where it

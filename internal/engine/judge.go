@@ -111,6 +111,12 @@ func (f *fitter[F]) close(relative float64) bool {
 	return relative <= max(f.cfg.TargetError, exactError[F]())
 }
 
+// reached reports whether the accepted pair of a run has the error that was asked for.
+func (r *Run[F]) reached(target float64) bool {
+	n := len(r.Trace)
+	return n > 0 && r.Trace[n-1].RelativeError <= target
+}
+
 // exactError is the relative error below which X is reproduced to rounding.
 func exactError[F kernel.Float]() float64 {
 	if kernel.Width[F]() == 16 {
