@@ -48,7 +48,7 @@ func streamedLosses[F matrix.Float](t *testing.T) {
 		o.MaxIter = 3
 		if name != "unstored" {
 			x := dense
-			if name == "kl mu" && !double {
+			if name == "kl mu" && !double && !testing.Short() {
 				x = wide // of several blocks
 			}
 			want := bits(fit(t, x, 2, &o))
