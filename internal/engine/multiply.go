@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/solver"
 )
 
 // multiplicative updates a tile by the majorizer that separates the components
@@ -56,8 +57,13 @@ func (h *halfStep[F]) multiply(ws *tileScratch[F]) {
 			u[i] = F(rootOf(a, b, float64(ws.den[i]), float64(ws.num[i]), float64(ws.lin[i]), float64(ws.quad[i])*float64(ws.w[i])))
 		}
 	}
+	least := solver.LeastEntry[F]()
 	for i, v := range u {
-		ws.w[i] *= min(v, mostFactor)
+		w := ws.w[i] * min(v, mostFactor)
+		if w > 0 {
+			w = max(w, least) // a zero could not grow again
+		}
+		ws.w[i] = w
 	}
 }
 

@@ -8,7 +8,7 @@ import "github.com/partsof/nmf/internal/kernel"
 // stationary (Lin 2007). Such an entry takes a small part of its coordinate
 // descent step, and the rest of its row that much less of its own step: the
 // result is a convex combination of points none of which is worse than w, so
-// that the objective cannot rise.
+// that the objective cannot rise. An entry below LeastEntry becomes zero.
 type mu[F kernel.Float] struct{}
 
 func (mu[F]) Update(g *Gram[F], t *Tile[F], sweeps int) {
@@ -16,6 +16,7 @@ func (mu[F]) Update(g *Gram[F], t *Tile[F], sweeps int) {
 	n := t.K * rows
 	w, c, d := t.W[:n], t.C[:n], t.D[:n]
 	part := F(min(muLift, 0.5/float64(t.K)))
+	least := LeastEntry[F]()
 	var lifted [64]F
 	for range sweeps {
 		clear(d)
@@ -37,12 +38,26 @@ func (mu[F]) Update(g *Gram[F], t *Tile[F], sweeps int) {
 					// compressed X can give a negative c: the best w is then 0.
 					stay := lifted[i-j*rows]
 					w[i] = stay*w[i] + (1-stay)*(w[i]/d[i]*max(0, c[i]))
+					if w[i] < least {
+						w[i] = 0
+					}
 				case c[i] > d[i]:
 					w[i] = part * inv * (c[i] - d[i])
 				}
 			}
 		}
 	}
+}
+
+// LeastEntry is the least entry that a multiplicative update leaves above zero.
+// Entries that should be zero shrink for ever, and arithmetic on numbers too small
+// to have all their digits is many times slower.
+func LeastEntry[F kernel.Float]() F {
+	least := 0x1p-960
+	if kernel.Width[F]() == 16 {
+		least = 0x1p-100
+	}
+	return F(least)
 }
 
 // muLift is the part of a coordinate descent step that lifts a zero.

@@ -531,3 +531,28 @@ func TestNewUnknown(t *testing.T) {
 		t.Error("an unknown solver was given")
 	}
 }
+
+// TestMultiplicativeEndsAtZero: an entry whose best value is zero gets there instead
+// of shrinking among numbers that have not all their digits.
+func TestMultiplicativeEndsAtZero(t *testing.T) {
+	t.Run("float32", multiplicativeEndsAtZero[float32])
+	t.Run("float64", multiplicativeEndsAtZero[float64])
+}
+
+func multiplicativeEndsAtZero[F kernel.Float](t *testing.T) {
+	// With G = (2 1; 1 2) and c = (2, 0.5) the minimum is w = (1, 0).
+	g := NewGram[F](2)
+	g.G[0], g.G[1], g.G[g.Ld], g.G[g.Ld+1] = 2, 1, 1, 2
+	g.Ready()
+	tile := NewTile[F](kernel.For[F](), 2)
+	tile.Load(1, 2, []F{1, 1}, 2, []F{2, 0.5}, 2)
+	for range 2000 {
+		mu[F]{}.Update(g, tile, 1)
+		if w := rowsOf(tile)[0]; w[1] != 0 && w[1] < float64(LeastEntry[F]()) {
+			t.Fatalf("w = %v", w)
+		}
+	}
+	if w := rowsOf(tile)[0]; math.Abs(w[0]-1) > 1e-6 || w[1] != 0 {
+		t.Errorf("w = %v, want 1 and 0", w)
+	}
+}
