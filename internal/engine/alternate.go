@@ -138,13 +138,10 @@ func (a *alternation[F]) choose() error {
 
 // pace is that of the momentum.
 func (a *alternation[F]) pace() pace {
-	switch {
-	case !a.cfg.Extrapolate:
-		return still
-	case a.filling != nil:
-		return brisk
+	if a.cfg.Extrapolate {
+		return careful
 	}
-	return careful
+	return still
 }
 
 // pair is the state of one run.
@@ -323,12 +320,12 @@ func restoreTall[F kernel.Float](asked *penalty.Factor, t *Tall[F]) {
 
 // left and right are the half-steps for W and H. to may be nil.
 func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, apart: s.run.Iterations >= soonFilled, cells: s.c, side: s.c.left, fixed: h, from: w, to: to, asked: s.cfg.PenaltyW, update: update}
 	return half.run(s.pool, s.scratch)
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, cells: s.c, side: s.c.right, unmeasured: update != nil || s.c.grid != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, apart: s.run.Iterations >= soonFilled, cells: s.c, side: s.c.right, unmeasured: update != nil || s.c.grid != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
 	res, ok := half.run(s.pool, s.scratch)
 	if ok && s.c.grid != nil && update == nil {
 		// The sums over all rows, which closed forms of the loss have, are no rank's.

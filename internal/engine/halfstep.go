@@ -32,6 +32,11 @@ type halfStep[F kernel.Float] struct {
 	// complete is the Gram matrix of the fixed factor where filled asks for it.
 	complete *solver.Gram[F]
 	filled   bool
+	// apart asks for steps of their own for rows that fill missing cells slowly.
+	// leverage, nil where it costs more than it saves, says how much each row of the
+	// fixed factor weighs in its components.
+	apart    bool
+	leverage []F
 	// unmeasured says that the loss is not wanted, atEnd that the gradient is
 	// wanted that the update ends with; it must leave the terms of that.
 	unmeasured, atEnd bool
@@ -64,6 +69,9 @@ type tileScratch[F kernel.Float] struct {
 	panel   []F
 	absent  []int32
 	reached [64]int
+	// away and there are the columns that a line lacks and has, ones are ones.
+	away, there []int32
+	ones        []F
 	// sums are those of the tiles, in the scratch of the first worker; minus is -1.
 	sums  tileSums
 	minus [1]F

@@ -12,8 +12,14 @@ import (
 // mostFilling is the number of iterations in which missing cells are taken for
 // what the pair makes of them. Nearly all fits are done by then; where one
 // creeps, because hardly any cell says what some entries are, the rows' own Gram
-// matrices end it.
-const mostFilling = 500
+// matrices end it. From iteration soonFilled on the rows that make most fits creep
+// have them: those where the missing cells would be poorShare of what all cells say
+// of a component.
+const (
+	mostFilling = 500
+	soonFilled  = 40
+	poorShare   = 0.75
+)
 
 // few reports whether the cells that do not count are so few that a half-step
 // may take them for what the pair makes of them: at most a quarter of all cells,
@@ -167,12 +173,120 @@ func (h *halfStep[F]) evaluateMasked(ws *tileScratch[F], wantLoss bool) (sum flo
 // shareGram forms the Gram matrix of the fixed factor, the same for all rows.
 func (h *halfStep[F]) shareGram(p *pool) bool {
 	h.complete = solver.NewGram[F](h.fixed.K)
-	return gramOf(p, h.cells.ops, h.complete, h.fixed, 0, 0, h.fixed.Rows)
+	return gramOf(p, h.cells.ops, h.complete, h.fixed, 0, 0, h.fixed.Rows) && (!h.apart || h.side.rows < h.side.others || h.findLeverage(p))
+}
+
+// findLeverage finds for each row of the fixed factor the largest part that it has in
+// the squared norm of a component.
+func (h *halfStep[F]) findLeverage(p *pool) bool {
+	f, g, tile := h.fixed, h.complete, kernel.TileRows[F]()
+	inverse := make([]F, f.K)
+	for j := range inverse {
+		if d := g.Diag(j); d > 0 {
+			inverse[j] = F(1 / d)
+		}
+	}
+	h.leverage = make([]F, f.Rows)
+	return p.run(tiles[F](f.Rows), func(_, t int) {
+		for i := t * tile; i < min((t+1)*tile, f.Rows); i++ {
+			most := F(0)
+			for j, v := range f.Row(i) {
+				most = max(most, v*v*inverse[j])
+			}
+			h.leverage[i] = most
+		}
+	})
+}
+
+// absent lists the columns of line i that are missing, in room where they are not
+// listed already.
+func (s *side[F]) absent(i int, room *[]int32) []int32 {
+	if s.missing != nil {
+		return s.missing.Row(s.at(i))
+	}
+	*room = (*room)[:0]
+	if s.weighsListed() {
+		idx, _ := s.list.Row(s.at(i))
+		for q, w := range s.weightsOf(i) {
+			if w == 0 {
+				*room = append(*room, idx[q])
+			}
+		}
+	}
+	return *room
+}
+
+// poor reports whether the columns that a line does not have would be poorShare or
+// more of what all say of a component.
+func (h *halfStep[F]) poor(ws *tileScratch[F], absent []int32) bool {
+	if h.leverage != nil {
+		share := F(0)
+		for _, p := range absent {
+			share += h.leverage[p]
+		}
+		if share < poorShare {
+			return false
+		}
+	}
+	g, ld := h.complete, h.fixed.Ld
+	squares := ws.rowNum[:ld]
+	clear(squares)
+	h.cells.ops.GatherSquares(ld, absent, ws.count(len(absent)), h.fixed.Data, ld, squares)
+	for j, v := range squares[:ws.k] {
+		if v > 0 && v >= poorShare*g.G[j*g.Ld+j] {
+			return true
+		}
+	}
+	return false
+}
+
+// count gives n ones.
+func (ws *tileScratch[F]) count(n int) []F {
+	for len(ws.ones) < n {
+		ws.ones = append(ws.ones, 1)
+	}
+	return ws.ones[:n]
+}
+
+// solvePoor solves the rows of a tile that are poor, each with the Gram matrix of the
+// columns that it has; num must hold their cross products.
+func (h *halfStep[F]) solvePoor(ws *tileScratch[F]) {
+	t, k, ld := kernel.TileRows[F](), ws.k, h.fixed.Ld
+	s, asked := &ws.rowSolver, rowAsked{}
+	s.reset(k, ld)
+	s.pivots = false
+	for i := range ws.rows {
+		absent := h.side.absent(ws.first+i, &ws.away)
+		if !h.poor(ws, absent) {
+			continue
+		}
+		ws.there = ws.there[:0]
+		for p := range h.side.others {
+			if len(absent) > 0 && int(absent[0]) == p {
+				absent = absent[1:]
+				continue
+			}
+			ws.there = append(ws.there, int32(p))
+		}
+		clear(s.gram)
+		h.cells.ops.GatherGram(ld, ws.there, ws.count(len(ws.there)), h.fixed.Data, ld, s.gram, ld)
+		for a := range k {
+			s.w[a], s.slope[a] = ws.w[a*t+i], -float64(ws.num[a*t+i])
+			for b := range k {
+				s.g64[a*k+b] = float64(s.gram[a*ld+b])
+				s.slope[a] += s.g64[a*k+b] * float64(ws.w[b*t+i])
+			}
+		}
+		s.descend(&asked)
+		for j := range k {
+			ws.w[j*t+i] = F(max(0, float64(s.w[j])+s.delta[j]))
+		}
+	}
 }
 
 // majorized updates a tile as that of complete data: coordinate descent with
 // the Gram matrix that all rows share, up to `sweeps` times and while it still
-// gains (as solver hals does).
+// gains (as solver hals does). With apart poor rows are solved on their own.
 func majorized[F kernel.Float](sweeps func(k int, cells float64) int) func(h *halfStep[F], ws *tileScratch[F]) {
 	hals, err := solver.New[F]("hals")
 	if err != nil {
@@ -192,5 +306,8 @@ func majorized[F kernel.Float](sweeps func(k int, cells float64) int) func(h *ha
 		copy(tile.W, ws.w)
 		hals.Update(g, tile, sweeps(k, float64(h.side.others)))
 		copy(ws.w, tile.W)
+		if h.apart {
+			h.solvePoor(ws)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/partsof/nmf/internal/kernel"
@@ -256,6 +257,99 @@ func TestMajorizedIsStationary(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestPoorRows: rows of which the missing cells would be most of what is said of a
+// component are solved with their own Gram matrices, by plain loops, and others are
+// as they are without; whether missing cells are masked or listed, and whether the
+// rows are sorted out by leverage first.
+func TestPoorRows(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { poorRows[float32](t, 1e-3) })
+	t.Run("float64", func(t *testing.T) { poorRows[float64](t, 1e-3) })
+}
+
+func poorRows[F kernel.Float](t *testing.T, tol float64) {
+	const m, n, own = 30, 150, 5
+	x, w, h := drawn[F](m, n, 3, 0, 11)
+	k := w.K
+	for i := range m {
+		w.Row(i)[0] /= 50
+	}
+	w.Row(own)[0] = 1 // nearly all of component 0 is in this row
+	mask := holed(t, x, 0.1, 12)
+	sparse, weights := listed(x, mask)
+	cells := map[string]*Cells[F]{
+		"masked": NewCells[F](x, Observed[F]{Missing: mask}, square, 1),
+		"listed": NewCells[F](sparse, Observed[F]{Listed: true, Rest: true, CellWeights: weights}, square, 1),
+	}
+	step := func(c *Cells[F], apart, sorted bool) *Tall[F] {
+		to := NewTall[F](n, k)
+		half := &halfStep[F]{cells: c, side: c.right, fixed: w, from: h, to: to, filled: true, apart: apart,
+			update: majorized[F](func(int, float64) int { return 2 })}
+		p := &pool{ctx: t.Context(), workers: 1}
+		if sorted {
+			if _, ok := half.run(p, []*tileScratch[F]{newTileScratch[F](k)}); !ok {
+				t.Fatal("it was cancelled")
+			}
+			if apart && half.leverage == nil {
+				t.Fatal("there is no leverage")
+			}
+			return to
+		}
+		if !half.prepare(p) {
+			t.Fatal("it was cancelled")
+		}
+		half.leverage = nil
+		ws := newTileScratch[F](k)
+		height := half.height()
+		count := (n + height - 1) / height
+		ws.sums.reset(count, k)
+		for i := range count {
+			half.tile(ws, height, i, &ws.sums)
+		}
+		return to
+	}
+	for name, c := range cells {
+		plain, apart, unsorted := step(c, false, true), step(c, true, true), step(c, true, false)
+		count := 0
+		for j := range n {
+			if !slices.Equal(apart.Row(j), unsorted.Row(j)) {
+				t.Fatalf("%s: row %d is %v, and %v where leverage sorts rows out", name, j, unsorted.Row(j), apart.Row(j))
+			}
+			if !mask.Has(own, j) {
+				if !slices.Equal(plain.Row(j), apart.Row(j)) {
+					t.Errorf("%s: row %d has changed", name, j)
+				}
+				continue
+			}
+			count++
+			var pg, cc float64
+			for a := range k {
+				var num, den float64
+				for i := range m {
+					if mask.Has(i, j) {
+						continue
+					}
+					y := 0.0
+					for b, v := range apart.Row(j) {
+						y += float64(v) * float64(w.Row(i)[b])
+					}
+					num += float64(x.At(i, j)) * float64(w.Row(i)[a])
+					den += y * float64(w.Row(i)[a])
+				}
+				if g := den - num; apart.Row(j)[a] > 0 || g < 0 {
+					pg += g * g
+				}
+				cc += num * num
+			}
+			if math.Sqrt(pg/cc) > tol {
+				t.Errorf("%s: the residual of row %d is %v", name, j, math.Sqrt(pg/cc))
+			}
+		}
+		if count < 5 {
+			t.Fatalf("%s: %d rows are poor", name, count)
 		}
 	}
 }
