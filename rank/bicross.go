@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -43,6 +44,7 @@ func (s *sweep[F]) biCross(ctx context.Context, repeat int) (map[int]float64, er
 		}
 		b.left = takeBlock(s.x, r1, c2)
 		b.above = matrix.Transpose(takeBlock(s.x, r2, c1))
+		b.chooseCells()
 		for k, model := range models {
 			loss, null, err := b.predict(ctx, model, s.o.Fit.Threads)
 			if err != nil {
@@ -90,12 +92,16 @@ type block[F matrix.Float] struct {
 	mean          float64
 	// left is B, above is Cᵀ.
 	left, above matrix.Matrix[F]
+	// cells are those that are predicted, row by row; base, unless 0, is the loss of
+	// their mean where it has no parameter that a fit estimates.
+	cells [][]blockCell
+	base  float64
 }
 
 // predict gives the loss of the block as the model of D predicts it, and that of
 // the mean.
 func (b *block[F]) predict(ctx context.Context, model *nmf.Model[F], threads int) (total, base float64, err error) {
-	loss, err := lossOf(&model.Info)
+	l, err := lossOf(&model.Info)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -122,24 +128,48 @@ func (b *block[F]) predict(ctx context.Context, model *nmf.Model[F], threads int
 	if err != nil {
 		return 0, 0, err
 	}
+	least := floor * b.mean
+	weights := make([]float64, model.K())
+	for p, cells := range b.cells {
+		for j, s := range model.Scales {
+			weights[j] = float64(w.At(p, j)) * s
+		}
+		for _, c := range cells {
+			y := 0.0
+			for j, v := range v.Row(c.column) {
+				y += weights[j] * float64(v)
+			}
+			total += l.Value(c.value, max(y, least), b.columns[c.column])
+		}
+	}
+	// Other losses have parameters of the fit's own.
+	if l.Kind != loss.Beta || b.base == 0 {
+		b.base = 0
+		for _, cells := range b.cells {
+			for _, c := range cells {
+				b.base += l.Value(c.value, b.mean, b.columns[c.column])
+			}
+		}
+	}
+	return total, b.base, nil
+}
+
+// blockCell is a cell of a block that is predicted.
+type blockCell struct {
+	column int
+	value  float64
+}
+
+// chooseCells draws the cells to predict.
+func (b *block[F]) chooseCells() {
 	perRow := len(b.columns)
 	if len(b.rows)*perRow > mostBlockCells {
 		perRow = max(1, mostBlockCells/len(b.rows))
 	}
-	least := floor * b.mean
-	weights := make([]float64, model.K())
+	b.cells = make([][]blockCell, len(b.rows))
 	for p, i := range b.rows {
-		for j, s := range model.Scales {
-			weights[j] = float64(w.At(p, j)) * s
-		}
 		for _, q := range distinct(stream(b.seed, forBlocks, p), len(b.columns), perRow) {
-			x, y := at(b.x, i, b.columns[q]), 0.0
-			for j, weight := range weights {
-				y += weight * float64(v.At(q, j))
-			}
-			total += loss.Value(x, max(y, least), b.columns[q])
-			base += loss.Value(x, b.mean, b.columns[q])
+			b.cells[p] = append(b.cells[p], blockCell{q, at(b.x, i, b.columns[q])})
 		}
 	}
-	return total, base, nil
 }
