@@ -162,6 +162,33 @@ func TestStreamedCellsWide(t *testing.T) {
 	}
 }
 
+// TestStreamedCellsLong: a fit long enough for rows to be solved apart, for nearly one
+// sample alone holds a component, has the same bits from memory and block by block, and
+// for any number of threads.
+func TestStreamedCellsLong(t *testing.T) {
+	const m, n, one = 300, 90, 200
+	x := lowRank[float64](m, n, 3, 0.2, 1)
+	for j := range n {
+		x.Set(one, j, x.At(one, j)+float64(50*(j%4)))
+	}
+	_, _, mask := cellsOf(m, n)
+	for name, whole := range map[string]matrix.Matrix[float64]{"dense": x, "sparse": sparsePart(x.Clone())} {
+		o := nmf.Options{Mask: maskOf(mask), MaxIter: 60, Tol: -1, LossTol: -1, Init: "random", Threads: 1}
+		want := fit(t, whole, 4, &o)
+		if want.Info.Iterations < o.MaxIter {
+			t.Fatalf("%s: it ended after %d iterations", name, want.Info.Iterations)
+		}
+		o.Threads = 3
+		if bits(fit(t, whole, 4, &o)) != bits(want) {
+			t.Errorf("%s: other bits with three threads", name)
+		}
+		o.Mask, o.MaskOf = nil, streamedBoth(mask)
+		if bits(fit(t, asStream(whole, 128), 4, &o)) != bits(want) {
+			t.Errorf("%s: other bits than from memory", name)
+		}
+	}
+}
+
 // either gives weights as they are or as a stream.
 func either[F matrix.Float](w matrix.Matrix[F], stream bool) nmf.Weights {
 	if stream {
