@@ -21,7 +21,8 @@ var (
 	// do: on large dense X it takes half the passes of Ang & Gillis' 0.5, 1.01,
 	// 1.5 and 1.005, and about as many where an X is small.
 	brisk = pace{0.8, 1.02, 2, 1.01}
-	// careful is for half-steps of one or two repetitions.
+	// careful is for half-steps of one or two repetitions, and for those that fill
+	// missing cells, whose steps are short of their problem.
 	careful = pace{0.5, 1.01, 1.5, 1.005}
 )
 
