@@ -64,13 +64,15 @@ func (t *Tall[F]) scaleColumn(col, e int) {
 		return
 	}
 	if power := math.Ldexp(1, e); power > 0 && !math.IsInf(power, 1) { // the same to the bit, and sooner
-		for i := col; i < t.Rows*t.Ld; i += t.Ld {
-			t.Data[i] = F(float64(t.Data[i]) * power)
+		for i := range t.Rows {
+			v := &t.Data[t.at(i, col)]
+			*v = F(float64(*v) * power)
 		}
 		return
 	}
-	for i := col; i < t.Rows*t.Ld; i += t.Ld {
-		t.Data[i] = F(math.Ldexp(float64(t.Data[i]), e))
+	for i := range t.Rows {
+		v := &t.Data[t.at(i, col)]
+		*v = F(math.Ldexp(float64(*v), e))
 	}
 }
 

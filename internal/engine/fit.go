@@ -140,6 +140,9 @@ func minimize[F kernel.Float](ctx context.Context, x *Data[F], ranks []int, star
 	if _, streamed := x.operand.(*streamOperand[F]); streamed {
 		f.widest = max(f.widest, streamWidth(x.Rows, x.Cols))
 	}
+	if d, dense := x.operand.(*denseOperand[F]); dense && x.grid == nil && !cfg.asks() && inTiles[F](x.Rows, x.Cols) {
+		f.panels, f.stack.tiled = newPanels(d), true
+	}
 	f.takeUp()
 	if (keep != nil || x.grid != nil) && !x.grid.agree(ctx.Err() == nil) {
 		return f.runs, x.grid.Lost()
@@ -203,6 +206,12 @@ type slot[F kernel.Float] struct {
 	ending       Status
 	w, h, solved *Tall[F]
 
+	// pending is what H in tiles waits for, with the momentum of the last pass, and
+	// at the slot's first column where the slots stand without gaps.
+	pending pending
+	beta    [64]F
+	at      int
+
 	// tol falls when a final half-step shows that the run was not there yet.
 	tol                  float64
 	momentum             momentum
@@ -249,6 +258,8 @@ type fitter[F kernel.Float] struct {
 	spare          []*Tall[F]
 	finalW, finalH Tall[F]
 
+	// panels are those of an H in tiles, nil where it is not.
+	panels *panels[F]
 	// tile is the number of rows in a tile.
 	tile    int
 	workers []worker[F]
@@ -367,6 +378,7 @@ func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F
 // not depend on which others end beside it.
 func (f *fitter[F]) moving(s *slot[F]) stacked[F] {
 	st := f.stack
+	f.settle(s)
 	var p stacked[F]
 	p.w, p.h = f.take(s)
 	if st.hAhead != nil {
@@ -383,7 +395,7 @@ func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width i
 		moving = append(moving, f.moving(s))
 	}
 	moving = append(moving, pairs...)
-	alone := len(moving) == 1
+	alone := len(moving) == 1 && !f.stack.tiled
 	if alone {
 		f.stack.adopt(moving[0])
 	} else {
@@ -461,15 +473,19 @@ func (f *fitter[F]) iterate() bool {
 	if !f.grams() || !f.repair() || !f.x.beforeLeft(f.pool, f.stack.ahead()) {
 		return false
 	}
-	if !f.columnsByTile() {
+	if !f.columnsByTile() && f.panels == nil {
 		f.stack.q.reshape(f.x.Cols, f.stack.h.K)
 	}
 	for _, s := range f.slots {
 		clear(s.s.G)
 		s.rows.reset()
 		s.problemW = f.problem(f.cfg.PenaltyW, s.g, f.stack.w, s)
+		beta := F(s.momentum.beta())
 		for j := range s.k {
-			f.beta[s.off+j] = F(s.momentum.beta())
+			f.beta[s.off+j] = beta
+		}
+		for i := range s.beta {
+			s.beta[i] = beta
 		}
 	}
 	ok := f.bothProducts()
@@ -486,10 +502,15 @@ func (f *fitter[F]) iterate() bool {
 	}
 	f.sumPass()
 	f.stack.flip()
+	if f.panels != nil {
+		for _, s := range f.slots {
+			s.pending = stepped
+		}
+	}
 	for i, s := range f.slots {
 		if !f.judge(s) {
 			for _, left := range f.slots[i+1:] {
-				f.stack.back(left.off, left.k)
+				f.back(left)
 			}
 			return false
 		}
@@ -532,6 +553,9 @@ func (f *fitter[F]) bothProducts() bool {
 
 // grams forms HHᵀ of every slot.
 func (f *fitter[F]) grams() bool {
+	if f.panels != nil {
+		return f.lookAhead()
+	}
 	h := f.stack.ahead()
 	from, to := f.x.grid.ownColumns(h.Rows)
 	for _, s := range f.slots {
@@ -577,7 +601,10 @@ func (f *fitter[F]) updateRows(r0, r1 int) bool {
 		s.rowTiles.reset(n, s.k)
 	}
 	update := f.updateManyRows
-	if n < 2*f.pool.workers {
+	switch {
+	case f.panels != nil:
+		update = f.updateRowsAhead
+	case n < 2*f.pool.workers:
 		update = f.updateFewRows
 	}
 	if !update(r0, r1, n) {
@@ -704,7 +731,7 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 	gram := func(t int) {
 		f.addGrams(t, w, max(r0, first), min(r1, last), func(s *slot[F]) *solver.Gram[F] { return s.s })
 	}
-	if f.columnsByTile() {
+	if f.columnsByTile() || f.panels != nil {
 		return f.pool.run(grams, func(_, t int) { gram(t) })
 	}
 	return f.x.beforeRight(f.pool, w, r0, r1) && f.x.eachColumns(f.pool, func(from, to int) bool {
@@ -726,6 +753,9 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 
 // updateColumns makes H of every slot from Q and S, and the H ahead.
 func (f *fitter[F]) updateColumns() bool {
+	if f.panels != nil {
+		return f.updateTiles()
+	}
 	st := f.stack
 	from, to := f.x.grid.ownColumns(f.x.Cols)
 	n := tiles[F](to - from)

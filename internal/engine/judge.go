@@ -25,12 +25,12 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 	dot := s.columnTile.addTo(columns)
 	fit, ok := f.loss(f.stack.w, f.stack.h, s.off, s.k, dot)
 	if !ok {
-		f.stack.back(s.off, s.k)
+		f.back(s)
 		return false
 	}
 	loss := fit + f.penalties(f.stack.w, f.stack.h, s.off, s.k)
 	if loss > s.loss {
-		f.stack.back(s.off, s.k)
+		f.back(s)
 		switch {
 		case reached:
 			return f.finish(s, Converged)
@@ -143,6 +143,9 @@ func (f *fitter[F]) loss(w, h *Tall[F], off, k int, dot float64) (float64, bool)
 	loss := max(0, (f.x.SumSq+dot)/2)
 	if f.relative(loss) >= Cancellation[F]() {
 		return loss, true
+	}
+	if h.tiled {
+		w, h, off = w.view(off, k), h.view(off, k), 0
 	}
 	fit, ok := f.x.residualLoss(f.pool, w, h, off, k)
 	return f.x.grid.all64(fit, ok)

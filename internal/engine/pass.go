@@ -85,6 +85,10 @@ type worker[F kernel.Float] struct {
 	tile *solver.Tile[F]
 	// c is the cross product of a tile of rows, rows stacked as the factors.
 	c []F
+	// column is a tile of H that is updated where it stands, scratch rows of H, or
+	// their cross products.
+	column  *solver.Tile[F]
+	scratch []F
 	// unused takes sums that are not wanted.
 	unused []float64
 }
@@ -93,7 +97,7 @@ func newWorkers[F kernel.Float](ops *kernel.Ops[F], n, maxK, width int) []worker
 	rows, ld := kernel.TileRows[F](), kernel.Pad[F](width)
 	ws := make([]worker[F], n)
 	for i := range ws {
-		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld), unused: make([]float64, maxK)}
+		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), column: solver.NewTile(ops, maxK), c: make([]F, rows*ld), unused: make([]float64, maxK)}
 	}
 	return ws
 }

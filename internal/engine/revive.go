@@ -37,6 +37,12 @@ func (f *fitter[F]) repair() bool {
 		if !changed && !scaled {
 			continue
 		}
+		if f.panels != nil {
+			if !f.lookAhead() {
+				return false
+			}
+			continue
+		}
 		clear(s.g.G)
 		from, to := f.x.grid.ownColumns(f.x.Cols)
 		if ok := gramOf(f.pool, f.x.ops, s.g, f.stack.ahead(), s.off, from, to); !sumGrams(f.x.grid, ok, s.g) {
@@ -56,7 +62,7 @@ func (f *fitter[F]) overshot(s *slot[F], j int) bool {
 	}
 	found := false
 	for i := range f.x.Cols {
-		found = found || columns(f.stack.h, i, s.off, s.k)[j] > 0
+		found = found || f.stack.h.Data[f.stack.h.at(i, s.off+j)] > 0
 	}
 	return !f.x.grid.agree(!found)
 }
@@ -94,7 +100,7 @@ func (f *fitter[F]) revive(s *slot[F], j int) bool {
 	s.run.Revived++
 	st := f.stack
 	for i, v := range best {
-		st.h.Data[i*st.h.Ld+s.off+j] = F(v)
+		st.h.Data[st.h.at(i, s.off+j)] = F(v)
 	}
 	for i := range f.x.Rows {
 		st.w.Data[i*st.w.Ld+s.off+j] = 0
@@ -107,10 +113,10 @@ func (f *fitter[F]) revive(s *slot[F], j int) bool {
 func (f *fitter[F]) positiveResidual(s *slot[F], i int) []float64 {
 	r := make([]float64, f.x.Cols)
 	f.x.row(i, r)
-	w := columns(f.stack.w, i, s.off, s.k)
+	w, h := f.stack.w, f.stack.h
 	for j := range r {
-		for l, v := range columns(f.stack.h, j, s.off, s.k) {
-			r[j] -= float64(v) * float64(w[l])
+		for l, v := range columns(w, i, s.off, s.k) {
+			r[j] -= float64(h.Data[h.at(j, s.off+l)]) * float64(v)
 		}
 		r[j] = max(0, r[j])
 	}

@@ -117,10 +117,15 @@ func (m *momentum) restore(s Momentum) {
 	m.next, m.last, m.ceiling, m.rejectedInARow = s.Next, s.Last, s.Ceiling, s.RejectedInARow
 }
 
-// view is k columns of t from off, in its memory; that of a nil factor is nil.
+// view is k columns of t from off, in its memory unless that is in tiles; that of a nil factor is nil.
 func (t *Tall[F]) view(off, k int) *Tall[F] {
-	if t == nil {
+	switch {
+	case t == nil:
 		return nil
+	case t.tiled:
+		c := NewTall[F](t.Rows, k)
+		c.copyColumns(0, t, off, k)
+		return c
 	}
 	return &Tall[F]{Rows: t.Rows, K: k, Ld: t.Ld, Data: t.Data[off:]}
 }
@@ -179,6 +184,7 @@ func (f *fitter[F]) snapshot() *Snapshot[F] {
 		if s.run.Status != "" {
 			continue
 		}
+		f.settle(s)
 		state := RunState[F]{Index: s.index, Run: *s.run, Loss: s.loss, Tol: s.tol, Momentum: s.momentum.state(),
 			WPlain: f.stack.wPlain.view(s.off, s.k), HAhead: f.stack.hAhead.view(s.off, s.k),
 			Revivals: s.revivals, Gradient: s.columns.pg, Cross: s.columns.cc, NormW: s.normW}

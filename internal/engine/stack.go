@@ -12,6 +12,9 @@ import (
 type Tall[F kernel.Float] struct {
 	Rows, K, Ld int
 	Data        []F
+	// tiled says that the rows stand in tiles (package kernel), each of all
+	// components: only H of a stack does.
+	tiled bool
 }
 
 // NewTall returns a zero factor. Its rows are padded, and so is its end: the
@@ -25,7 +28,7 @@ func NewTall[F kernel.Float](rows, k int) *Tall[F] {
 // reshape makes t a zero factor of the shape, in its old memory where that
 // suffices.
 func (t *Tall[F]) reshape(rows, k int) {
-	t.Rows, t.K, t.Ld = rows, k, kernel.Pad[F](k)
+	t.Rows, t.K, t.Ld, t.tiled = rows, k, kernel.Pad[F](k), false
 	size := rows*t.Ld + kernel.Width[F]()
 	if cap(t.Data) < size {
 		if t.Data = roomFor[F](size); t.Data == nil {
@@ -97,10 +100,31 @@ type columnCopy[F kernel.Float] struct {
 	from, k int
 }
 
+// rows copies the rows a to b; a is that of a tile, and b unless it is the last.
 func (c columnCopy[F]) rows(a, b int) {
+	if c.to.tiled || c.src.tiled {
+		c.tiles(a, b)
+		return
+	}
 	for i := a; i < b; i++ {
 		to, from := i*c.to.Ld+c.at, i*c.src.Ld+c.from
 		copy(c.to.Data[to:to+c.k], c.src.Data[from:from+c.k])
+	}
+}
+
+// tiles is rows where one of the two is in tiles.
+func (c columnCopy[F]) tiles(a, b int) {
+	ops, rows := kernel.For[F](), kernel.TileRows[F]()
+	for i := a; i < b; i += rows {
+		n := min(rows, b-i)
+		switch {
+		case !c.src.tiled:
+			ops.Pack(n, c.k, c.src.Data[i*c.src.Ld+c.from:], c.src.Ld, c.to.tile(i / rows)[c.at*rows:])
+		case !c.to.tiled:
+			ops.Unpack(n, c.k, c.src.tile(i / rows)[c.from*rows:], c.to.Data[i*c.to.Ld+c.at:], c.to.Ld)
+		default:
+			copy(c.to.tile(i / rows)[c.at*rows:(c.at+c.k)*rows], c.src.tile(i / rows)[c.from*rows:])
+		}
 	}
 }
 
@@ -127,6 +151,8 @@ type stack[F kernel.Float] struct {
 	// it extrapolates from wOut in its place. hAhead is the extrapolated H
 	// that the next W is made for. Both are nil where nothing is extrapolated.
 	wPlain, hAhead *Tall[F]
+	// tiled says that the three H stand in tiles; there is no q then.
+	tiled bool
 	// workers copy.
 	workers int
 }
@@ -162,7 +188,11 @@ func (s *stack[F]) reshape(m, n, width int) {
 		}
 	}
 	for _, t := range []*Tall[F]{s.h, s.hOut, s.hAhead} {
-		if t != nil {
+		switch {
+		case t == nil:
+		case s.tiled:
+			t.reshapeTiles(n, width)
+		default:
 			t.reshape(n, width)
 		}
 	}
@@ -207,6 +237,14 @@ func (s *stack[F]) settle(off, k int) {
 	if s.hAhead != nil {
 		s.wPlain.copyColumnsBy(s.workers, off, s.w, off, k)
 		s.hAhead.copyColumnsBy(s.workers, off, s.h, off, k)
+	}
+}
+
+// backW is back without H.
+func (s *stack[F]) backW(off, k int) {
+	s.w.copyColumnsBy(s.workers, off, s.wOut, off, k)
+	if s.wPlain != nil {
+		s.wPlain.copyColumnsBy(s.workers, off, s.w, off, k)
 	}
 }
 

@@ -85,6 +85,10 @@ func (t *Tile[F]) Load(rows, k int, w []F, ldw int, c []F, ldc int) {
 	t.ops.Pack(rows, k, c, ldc, t.C)
 }
 
+// Use makes the tile rows that stand in tiles, in their own memory: w and their cross
+// products c, K x TileRows. Load must not be called after it.
+func (t *Tile[F]) Use(rows, k int, w, c []F) { t.K, t.Rows, t.W, t.C = k, rows, w, c }
+
 // Store writes W back.
 func (t *Tile[F]) Store(w []F, ldw int) { t.ops.Unpack(t.Rows, t.K, t.W, w, ldw) }
 
