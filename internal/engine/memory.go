@@ -51,7 +51,7 @@ func SideBySide[F kernel.Float](s Size, k, runs int) int {
 // one rank, `side` of them side by side, X included: their stack, the pairs
 // that are kept (of all runs, or of the best alone), one pair more with its
 // cross product for the final half-step, the Gram matrices, the sums of the
-// tiles, and the scratch of every worker.
+// tiles, the scratch of every worker, and what an H in tiles needs.
 func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool) float64 {
 	element := 64 / kernel.Width[F]()
 	width := kernel.Pad[F](side * k)
@@ -68,11 +68,18 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 	cells := float64(stackRows)*float64(width) + pairs + float64(s.Cols)*padded
 	gram := float64(k) * padded
 	cells += float64(2*side+2) * gram
+	perWorker := 256 * float64(4*k+width)
+	if !s.Sparse && !s.Streamed && inTiles[F](s.Rows, s.Cols) {
+		// A copy of X, and for each panel of it its part of the products and sums.
+		panels := float64((s.Cols + panelCols - 1) / panelCols)
+		cells += panels*panelCols*float64(s.Rows) + (panels+1)*(float64(s.Rows*width)+float64(side)*gram)
+		perWorker += 256*float64(4*k) + float64(panelCols*width*element)
+	}
 	const number = 8
 	sums := float64(side+1) * float64(tiles[F](s.Rows)+tiles[F](s.Cols)) * float64(2*k*number)
 	// A tile has four times 256 bytes a component; pivoting has G, a factor of it, and
 	// four vectors for each of up to 64 rows, in float64.
-	scratch := float64(workers) * (256*float64(4*k+width) + number*(2*float64(k)*float64(k)+4*64*float64(k)))
+	scratch := float64(workers) * (perWorker + number*(2*float64(k)*float64(k)+4*64*float64(k)))
 	return s.Bytes(element) + cells*float64(element) + sums + scratch
 }
 

@@ -39,3 +39,33 @@ func (p *pool) run(n int, fn func(worker, task int)) bool {
 	})
 	return int(done.Load()) == n
 }
+
+// near is run in which a worker begins with the same tasks each time, neighbours of
+// one another, so that it finds in its own cache what it has left there; with those
+// done it helps the others.
+func (p *pool) near(n int, fn func(worker, task int)) bool {
+	workers := min(p.workers, n)
+	if workers <= 1 {
+		return p.run(n, fn)
+	}
+	next := make([]struct {
+		atomic.Int64
+		_ [7]int64 // a line of cache each
+	}, workers)
+	var done atomic.Int64
+	share(workers, func(worker int) {
+		for i := range workers {
+			part := (worker + i) % workers
+			first, last := part*n/workers, (part+1)*n/workers
+			for {
+				t := first + int(next[part].Add(1)) - 1
+				if t >= last || p.ctx.Err() != nil {
+					break
+				}
+				fn(worker, t)
+				done.Add(1)
+			}
+		}
+	})
+	return int(done.Load()) == n
+}

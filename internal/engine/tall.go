@@ -111,7 +111,7 @@ func (t *Tall[F]) LeftTimes(w *matrix.Dense[F]) *matrix.Dense[F] {
 // EachStrip calls fn for strips of rows, few enough to stay in cache while they are
 // gone through column by column, divided among workers where they are many.
 func EachStrip(rows, workers int, fn func(i0, i1 int)) {
-	const strip, few = 64, 64
+	const strip, few = 64, 16
 	n := (rows + strip - 1) / strip
 	var next atomic.Int64
 	share(max(1, min(workers, n/few)), func(int) {

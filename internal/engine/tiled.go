@@ -122,7 +122,7 @@ func (f *fitter[F]) lookAhead() bool {
 	grow(&t.parts, count*size)
 	grow(&t.sum, size)
 	clear(t.sum)
-	ok := f.pool.run(count, func(wi, c int) {
+	ok := f.pool.near(count, func(wi, c int) {
 		rows := f.workers[wi].rows(panelCols*t.ld + kernel.Width[F]())
 		a, b := c*panelCols, min((c+1)*panelCols, n)
 		for i := a; i < b; i += f.tile {
@@ -208,7 +208,7 @@ func (f *fitter[F]) updateTiles() bool {
 	for _, s := range f.slots {
 		s.columnTile.reset(tiles[F](n), s.k)
 	}
-	return f.pool.run(len(t.ones), func(wi, c int) {
+	return f.pool.near(len(t.ones), func(wi, c int) {
 		ws := &f.workers[wi]
 		q := ws.rows(width * f.tile)
 		for a := c * panelCols; a < min((c+1)*panelCols, n); a += f.tile {
