@@ -74,7 +74,7 @@ func (f *fitter[F]) handOver(s *slot[F]) {
 // take copies the accepted pair of a slot.
 func (f *fitter[F]) take(s *slot[F]) (w, h *Tall[F]) {
 	if s.pending == rejected {
-		f.settle(s)
+		f.catchUp(s)
 	}
 	w, h = f.factor(f.x.Rows, s.k), f.factor(f.x.Cols, s.k)
 	copyAll(f.pool.workers, []columnCopy[F]{{w, 0, f.stack.w, s.off, s.k}, {h, 0, f.stack.h, s.off, s.k}})
@@ -295,7 +295,7 @@ func (f *fitter[F]) conclude(s *slot[F], p *projection[F]) bool {
 	if f.cfg.goesOn(status, r.KKT, s.tol, r.Iterations, byTarget) {
 		s.tol /= 2
 		s.loss, s.columns = min(s.loss, loss), p.columns
-		s.ending, s.pending, s.w, s.h, s.solved, r.W, r.H = "", settled, w, h, nil, nil, nil
+		s.ending, s.pending, s.w, s.h, s.solved, r.W, r.H = "", upToDate, w, h, nil, nil, nil
 		return true
 	}
 	r.Status = f.cfg.endOf(status, r.KKT, r.Iterations, byTarget)

@@ -378,7 +378,7 @@ func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F
 // not depend on which others end beside it.
 func (f *fitter[F]) moving(s *slot[F]) stacked[F] {
 	st := f.stack
-	f.settle(s)
+	f.catchUp(s)
 	var p stacked[F]
 	p.w, p.h = f.take(s)
 	if st.hAhead != nil {

@@ -184,7 +184,7 @@ func (f *fitter[F]) snapshot() *Snapshot[F] {
 		if s.run.Status != "" {
 			continue
 		}
-		f.settle(s)
+		f.catchUp(s)
 		state := RunState[F]{Index: s.index, Run: *s.run, Loss: s.loss, Tol: s.tol, Momentum: s.momentum.state(),
 			WPlain: f.stack.wPlain.view(s.off, s.k), HAhead: f.stack.hAhead.view(s.off, s.k),
 			Revivals: s.revivals, Gradient: s.columns.pg, Cross: s.columns.cc, NormW: s.normW}

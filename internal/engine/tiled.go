@@ -37,8 +37,8 @@ func inTiles[F kernel.Float](rows, cols int) bool {
 type pending int
 
 const (
-	// settled: nothing.
-	settled pending = iota
+	// upToDate: nothing.
+	upToDate pending = iota
 	// stepped: the H ahead is to be made.
 	stepped
 	// rejected: the H before is to be put back.
@@ -126,7 +126,7 @@ func (f *fitter[F]) lookAhead() bool {
 		rows := f.workers[wi].rows(panelCols*t.ld + kernel.Width[F]())
 		a, b := c*panelCols, min((c+1)*panelCols, n)
 		for i := a; i < b; i += f.tile {
-			f.settleTile(i / f.tile)
+			f.catchUpTile(i / f.tile)
 			ahead := f.stack.ahead().tile(i / f.tile)
 			for _, s := range t.spans {
 				f.x.ops.Unpack(min(f.tile, b-i), s.k, ahead[s.off*f.tile:], rows[(i-a)*t.ld+s.at:], t.ld)
@@ -152,7 +152,7 @@ func (f *fitter[F]) lookAhead() bool {
 	}
 	g := 0
 	for _, s := range f.slots {
-		s.pending = settled
+		s.pending = upToDate
 		for s.at >= t.groups[g].at+t.groups[g].k {
 			g++
 		}
@@ -166,15 +166,15 @@ func (f *fitter[F]) lookAhead() bool {
 	return true
 }
 
-// settleTile does what is pending for a tile of H.
-func (f *fitter[F]) settleTile(i int) {
+// catchUpTile does what is pending for a tile of H.
+func (f *fitter[F]) catchUpTile(i int) {
 	for _, s := range f.slots {
-		f.settleSlot(s, i)
+		f.catchUpSlot(s, i)
 	}
 }
 
-// settleSlot does what is pending for a tile of a slot's H.
-func (f *fitter[F]) settleSlot(s *slot[F], i int) {
+// catchUpSlot does what is pending for a tile of a slot's H.
+func (f *fitter[F]) catchUpSlot(s *slot[F], i int) {
 	a, b := s.off*f.tile, (s.off+s.k)*f.tile
 	h, old := f.stack.h.tile(i)[a:b], f.stack.hOut.tile(i)[a:b]
 	var ahead []F
@@ -190,15 +190,15 @@ func (f *fitter[F]) settleSlot(s *slot[F], i int) {
 	}
 }
 
-// settle does what is pending for a slot.
-func (f *fitter[F]) settle(s *slot[F]) {
-	if s.pending == settled {
+// catchUp does what is pending for a slot.
+func (f *fitter[F]) catchUp(s *slot[F]) {
+	if s.pending == upToDate {
 		return
 	}
 	for i := range tiles[F](f.x.Cols) {
-		f.settleSlot(s, i)
+		f.catchUpSlot(s, i)
 	}
-	s.pending = settled
+	s.pending = upToDate
 }
 
 // updateTiles makes H of every slot from X and the W that the pass has made.
