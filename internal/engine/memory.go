@@ -73,6 +73,10 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 	// A tile has four times 256 bytes a component; pivoting has G, a factor of it, and
 	// four vectors for each of up to 64 rows, in float64.
 	scratch := float64(workers) * (256*float64(4*k+width) + number*(2*float64(k)*float64(k)+4*64*float64(k)))
+	if s.Sparse && !s.Streamed {
+		// In iterations, and again for the final half-step.
+		scratch += 2 * float64(workers) * float64(min(columnsTogether, s.Cols)) * float64(width*element)
+	}
 	return s.Bytes(element) + cells*float64(element) + sums + scratch
 }
 
