@@ -111,14 +111,14 @@ func NewCells[F kernel.Float](x matrix.Matrix[F], o Observed[F], l *loss.Loss, w
 	case *matrix.Dense[F]:
 		c.left.dense, c.right.dense = x, x
 	case *matrix.CSR[F]:
-		turned := transpose(p, x)
+		turned := transpose(p, c.ops, x)
 		if o.Listed {
 			c.left.list, c.right.list = x, turned
 			c.left.listWeights = o.CellWeights
 			if o.CellWeights != nil {
 				weights := *x
 				weights.Val = o.CellWeights
-				c.right.listWeights = transpose(p, &weights).Val
+				c.right.listWeights = transpose(p, c.ops, &weights).Val
 			}
 		} else {
 			c.left.sparse, c.right.sparse = x, turned

@@ -80,7 +80,7 @@ func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 		d.block = max(1, min(denseBlock[F](x.Cols), d.Rows))
 		d.operand = newStreamOperand(x, d.ops, d.block)
 	case *matrix.CSR[F]:
-		d.operand = &sparseOperand[F]{x, transpose(p, x), d.ops}
+		d.operand = &sparseOperand[F]{x, transpose(p, d.ops, x), d.ops}
 		d.block = d.Rows
 	case *matrix.StreamedCSR[F]:
 		d.apart = newSparseStream(x, d.ops)

@@ -129,7 +129,7 @@ func TestTranspose(t *testing.T) {
 		x, _, _ := drawn[float64](s[0], s[1], 1, 0, 5)
 		want := x.Sparse().T()
 		for _, workers := range []int{1, 2, 7} {
-			got := transpose(&pool{ctx: t.Context(), workers: workers}, x.Sparse())
+			got := transpose(&pool{ctx: t.Context(), workers: workers}, kernel.For[float64](), x.Sparse())
 			if err := got.Check(); err != nil {
 				t.Fatal(err)
 			}

@@ -236,15 +236,22 @@ func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
 	for i, s := range group {
 		columns[i].reset(n, s.k)
 	}
-	ok := p.run(n, func(wi, tile int) {
+	each := 1
+	if byTile {
+		each = columnTiles[F](n, p.workers)
+	}
+	ok := p.run((n+each-1)/each, func(wi, task int) {
 		t := ws[wi].tile
-		a, b := tile*f.tile, min((tile+1)*f.tile, d.Cols)
-		cross := d.columnTile(&ws[wi], q, w, a, b)
-		for i, s := range group {
-			sums := &columns[i]
-			t.Load(b-a, s.k, h.Data[a*h.Ld+offs[i]:], h.Ld, cross[offs[i]:], h.Ld)
-			t.Gradient(all[i].gramW)
-			sums.dot[tile] = t.Residual(sums.each[tile].pg, sums.each[tile].cc)
+		first, end := task*each*f.tile, min((task+1)*each*f.tile, d.Cols)
+		cross := d.columnRows(&ws[wi], q, w, first, end)
+		for a := first; a < end; a += f.tile {
+			tile, b := a/f.tile, min(a+f.tile, end)
+			for i, s := range group {
+				sums := &columns[i]
+				t.Load(b-a, s.k, h.Data[a*h.Ld+offs[i]:], h.Ld, cross[(a-first)*h.Ld+offs[i]:], h.Ld)
+				t.Gradient(all[i].gramW)
+				sums.dot[tile] = t.Residual(sums.each[tile].pg, sums.each[tile].cc)
+			}
 		}
 	})
 	for i, r := range all {

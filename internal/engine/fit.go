@@ -706,16 +706,28 @@ func (f *fitter[F]) columnsByTile() bool {
 	return sparse && f.x.grid == nil && f.cfg.PenaltyH.None() && f.manyColumns(f.x.Cols)
 }
 
-// columnTile gives the rows a to b, those of a tile, of Xᵀ·w, which q holds; where q
-// is nil, X is sparse and in memory, and they are made now.
-func (d *Data[F]) columnTile(ws *worker[F], q, w *Tall[F], a, b int) []F {
+// columnRows gives the rows a to b of Xᵀ·w, which q holds; where q is nil, X is sparse
+// and in memory, and they are made now.
+func (d *Data[F]) columnRows(ws *worker[F], q, w *Tall[F], a, b int) []F {
 	if q != nil {
 		return q.rows(a, b)
 	}
+	grow(&ws.c, max(cap(ws.c), (b-a)*w.Ld))
 	c := ws.c[:(b-a)*w.Ld]
 	clear(c)
 	d.operand.(*sparseOperand[F]).columns(a, b, w, c)
 	return c
+}
+
+// columnsTogether is the number of columns that a worker gathers Xᵀ·W of together:
+// many, so that a row of W is needed often while it is near, and few enough that their
+// products stay near, too.
+const columnsTogether = 512
+
+// columnTiles is the number of tiles of columns, of which there are n, in a task that
+// gathers. No result depends on it.
+func columnTiles[F kernel.Float](n, workers int) int {
+	return max(1, min(columnsTogether/kernel.TileRows[F](), n/(4*workers)))
 }
 
 // manyColumns reports whether there are enough tiles of that many columns to
@@ -738,7 +750,7 @@ func (f *fitter[F]) crossColumns(r0, r1 int) bool {
 		if from > 0 {
 			grams = 0
 		}
-		chunk := f.pool.columnChunk(to - from)
+		chunk := f.x.columnChunk(f.pool, to-from)
 		chunks := (to - from + chunk - 1) / chunk
 		return f.pool.run(grams+chunks, func(_, t int) {
 			if t < grams {
@@ -766,19 +778,23 @@ func (f *fitter[F]) updateColumns() bool {
 	extrapolated := st.hAhead == nil
 	if f.manyColumns(to - from) {
 		q, last := st.q, f.x.grid == nil && f.cfg.PenaltyH.None()
+		each := 1
 		if f.columnsByTile() {
-			q = nil
+			q, each = nil, columnTiles[F](n, f.pool.workers)
 		}
-		ok = f.pool.run(n, func(wi, i int) {
+		ok = f.pool.run((n+each-1)/each, func(wi, group int) {
 			ws := &f.workers[wi]
-			a := from + i*f.tile
-			b := min(a+f.tile, to)
-			c := f.x.columnTile(ws, q, st.made(), a, b)
-			for _, s := range f.slots {
-				f.updateColumnTile(ws, s, a, b, i, c[s.off:], st.h.Ld)
+			first := from + group*each*f.tile
+			end := min(first+each*f.tile, to)
+			c := f.x.columnRows(ws, q, st.made(), first, end)
+			for a := first; a < end; a += f.tile {
+				b := min(a+f.tile, end)
+				for _, s := range f.slots {
+					f.updateColumnTile(ws, s, a, b, (a-from)/f.tile, c[(a-first)*st.h.Ld+s.off:], st.h.Ld)
+				}
 			}
 			if last && !extrapolated {
-				f.extrapolateColumns(a, b)
+				f.extrapolateColumns(first, end)
 			}
 		})
 		extrapolated = extrapolated || last

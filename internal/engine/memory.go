@@ -75,6 +75,10 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 		cells += panels*panelCols*float64(s.Rows) + (panels+1)*(float64(s.Rows*width)+float64(side)*gram)
 		perWorker += 256*float64(4*k) + float64(panelCols*width*element)
 	}
+	if s.Sparse && !s.Streamed {
+		// In iterations, and again for the final half-step.
+		perWorker += 2 * float64(min(columnsTogether, s.Cols)*width*element)
+	}
 	const number = 8
 	sums := float64(side+1) * float64(tiles[F](s.Rows)+tiles[F](s.Cols)) * float64(2*k*number)
 	// A tile has four times 256 bytes a component; pivoting has G, a factor of it, and

@@ -117,10 +117,16 @@ func addGram[F kernel.Float](ops *kernel.Ops[F], g *solver.Gram[F], t *Tall[F], 
 	ops.MulAdd(i1-i0, g.Ld, r1-r0, t.Data[r0*t.Ld+off+i0:], 1, t.Ld, t.Data[r0*t.Ld+off:], t.Ld, g.G[i0*g.Ld:], g.Ld)
 }
 
-// columnChunk is the number of columns of X in a task of the second product:
-// few enough that the tasks spread over the workers. No result depends on it.
-func (p *pool) columnChunk(cols int) int {
-	const most, strip = 128, 8
+// columnChunk is the number of columns of X in a task of the second product, of cols
+// that are at hand: few enough that the tasks spread over the workers. No result
+// depends on it.
+func (d *Data[F]) columnChunk(p *pool, cols int) int {
+	const strip = 8
+	most := 128
+	switch d.operand.(type) {
+	case *sparseOperand[F], *sparseStream[F]:
+		most = columnsTogether
+	}
 	each := cols / (4 * p.workers)
 	return max(strip, min(most, each/strip*strip))
 }

@@ -192,7 +192,7 @@ func (d *Data[F]) projectColumns(p *pool, r *projection[F], ws []worker[F], h, q
 // crossBlock adds X_bᵀ·W_b to q for the rows r0 to r1.
 func (d *Data[F]) crossBlock(p *pool, w, q *Tall[F], r0, r1 int) bool {
 	return d.beforeRight(p, w, r0, r1) && d.eachColumns(p, func(from, to int) bool {
-		chunk := p.columnChunk(to - from)
+		chunk := d.columnChunk(p, to-from)
 		chunks := (to - from + chunk - 1) / chunk
 		return p.run(chunks, func(_, t int) {
 			j0 := from + t*chunk

@@ -276,6 +276,6 @@ func (c *Cells[F]) some(p *pool, step int) (*Cells[F], bool) {
 	}) {
 		return nil, false
 	}
-	left.sparse, right.sparse = part, transpose(p, part)
+	left.sparse, right.sparse = part, transpose(p, c.ops, part)
 	return &d, true
 }

@@ -24,7 +24,7 @@ func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return 
 func (d *sparseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
 
 func (d *sparseOperand[F]) left(r0, r1, col, width int, h *Tall[F], c []F, ldc int) {
-	d.ops.GatherRows(width, d.x.RowPtr[r0:r1+1], d.x.ColIdx, d.x.Val, h.Data[col:], h.Ld, c, ldc)
+	gatherLines(d.ops, d.x, r0, r1, width, h.Data[col:], h.Ld, c, ldc)
 }
 
 // right takes X whole: a sparse X is one block.
@@ -34,7 +34,7 @@ func (d *sparseOperand[F]) right(_, _, j0, j1 int, w, q *Tall[F]) {
 
 // columns adds (Xᵀ·w)[j0:j1] to c, whose rows lie as far apart as those of w.
 func (d *sparseOperand[F]) columns(j0, j1 int, w *Tall[F], c []F) {
-	d.ops.GatherRows(w.Ld, d.turned.RowPtr[j0:j1+1], d.turned.ColIdx, d.turned.Val, w.Data, w.Ld, c, w.Ld)
+	gatherLines(d.ops, d.turned, j0, j1, w.Ld, w.Data, w.Ld, c, w.Ld)
 }
 
 func (d *sparseOperand[F]) stored(i int) []F {
@@ -118,12 +118,36 @@ func gram64[F kernel.Float](t *Tall[F], off, k int) []float64 {
 	return g
 }
 
+const (
+	// panelBytes is what the rows of a panel of a tall factor take: half of a core's
+	// second cache. They are gathered from for many lines of X before the next panel
+	// is begun; without that, rows that are needed again have left the cache.
+	panelBytes = 1 << 20
+	// panelUse is how often a row of a panel is needed at least, and panelCells how
+	// many cells a line has there, for panels to be worth the walk.
+	panelUse, panelCells = 8, 32
+)
+
+// gatherLines adds x[r0:r1]·b to c, for n columns of b, panel by panel of the rows of
+// b where that pays; the bits are the same.
+func gatherLines[F kernel.Float](ops *kernel.Ops[F], x *matrix.CSR[F], r0, r1, n int, b []F, ldb int, c []F, ldc int) {
+	panels := 1
+	if cells := x.RowPtr[r1] - x.RowPtr[r0]; cells >= panelUse*x.Cols {
+		rows := panelBytes / (n * (64 / kernel.Width[F]()))
+		panels = max(1, min((x.Cols+rows-1)/max(1, rows), cells/((r1-r0)*panelCells)))
+	}
+	at, end := slices.Clone(x.RowPtr[r0:r1]), x.RowPtr[r0+1:r1+1]
+	for p := range panels {
+		ops.GatherRows(n, at, end, (p+1)*x.Cols/panels, x.ColIdx, x.Val, b, ldb, c, ldc)
+	}
+}
+
 // transpose is x.T() in parallel. A task has a range of columns, which it goes
 // through in panels, row after row: few enough columns that the places where
 // their next cells go stay in a core's own cache, and enough that most rows
 // have some cells there.
-func transpose[F kernel.Float](p *pool, x *matrix.CSR[F]) *matrix.CSR[F] {
-	const columns, cells = 2048, 8
+func transpose[F kernel.Float](p *pool, ops *kernel.Ops[F], x *matrix.CSR[F]) *matrix.CSR[F] {
+	const columns, cells = 512, 8
 	t := &matrix.CSR[F]{Rows: x.Cols, Cols: x.Rows,
 		RowPtr: make([]int, x.Cols+1), ColIdx: pages.Make[int32](x.NNZ()), Val: pages.Make[F](x.NNZ())}
 	for _, part := range countColumns(p, x) {
@@ -152,16 +176,8 @@ func transpose[F kernel.Float](p *pool, x *matrix.CSR[F]) *matrix.CSR[F] {
 			}
 		}
 		for j := bounds[task]; j < bounds[task+1]; j += panel {
-			end := int32(min(j+panel, bounds[task+1]))
-			for i := range at {
-				q, last := at[i], x.RowPtr[i+1]
-				for ; q < last && x.ColIdx[q] < end; q++ {
-					c := x.ColIdx[q]
-					t.ColIdx[next[c]], t.Val[next[c]] = int32(i), x.Val[q]
-					next[c]++
-				}
-				at[i] = q
-			}
+			end := min(j+panel, bounds[task+1])
+			ops.TransposeRows(at, x.RowPtr[1:x.Rows+1], end, x.ColIdx, x.Val, 0, next, t.ColIdx, t.Val)
 		}
 	})
 	return t

@@ -134,12 +134,12 @@ func (d *sparseStream[F]) beforeRight(*pool, *Tall[F], int, int) bool { return t
 
 func (d *sparseStream[F]) left(r0, r1, col, width int, h *Tall[F], c []F, ldc int) {
 	x, base := &d.rows.held, d.rows.base
-	d.ops.GatherRows(width, x.RowPtr[r0-base:r1-base+1], x.ColIdx, x.Val, h.Data[col:], h.Ld, c, ldc)
+	gatherLines(d.ops, x, r0-base, r1-base, width, h.Data[col:], h.Ld, c, ldc)
 }
 
 func (d *sparseStream[F]) right(_, _, j0, j1 int, w, q *Tall[F]) {
 	x, base := &d.columns.held, d.columns.base
-	d.ops.GatherRows(w.Ld, x.RowPtr[j0-base:j1-base+1], x.ColIdx, x.Val, w.Data, w.Ld, q.Data[j0*q.Ld:], q.Ld)
+	gatherLines(d.ops, x, j0-base, j1-base, w.Ld, w.Data, w.Ld, q.Data[j0*q.Ld:], q.Ld)
 }
 
 func (d *sparseStream[F]) stored(i int) []F {

@@ -15,10 +15,10 @@ import (
 // half-step. The sums are those of the other way, to the bit.
 
 const (
-	// fewRows is the number of rows up to which an X has few, panelBytes the size
+	// fewRows is the number of rows up to which an X has few, tiledBytes the size
 	// up to which it is copied.
 	fewRows    = 64
-	panelBytes = 4 << 20
+	tiledBytes = 4 << 20
 	// panelCols is the number of columns that are taken at a time: the length of
 	// the kernel's sums, and whole tiles.
 	panelCols = blockStep
@@ -30,7 +30,7 @@ const (
 // inTiles reports whether H of a dense X in memory stands in tiles.
 func inTiles[F kernel.Float](rows, cols int) bool {
 	panels := (cols + panelCols - 1) / panelCols
-	return rows <= fewRows && rows*cols*(64/kernel.Width[F]()) <= panelBytes && panels >= fewestPanels && panels <= mostPanels
+	return rows <= fewRows && rows*cols*(64/kernel.Width[F]()) <= tiledBytes && panels >= fewestPanels && panels <= mostPanels
 }
 
 // pending is what is still to be done with the H of a slot that stands in tiles.

@@ -24,10 +24,10 @@ func gatherSquares2F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int,
 //go:noescape
 func dots2F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter2F32AVX2 adds 2 vectors of w, weighted by val, to rows of c.
+// gatherRows2F32AVX2 adds weighted rows of b to 2 vectors of each row of c.
 //
 //go:noescape
-func scatter2F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows2F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather4F32AVX2 adds weighted rows of b to 4 vectors of c.
 //
@@ -44,10 +44,10 @@ func gatherSquares4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int,
 //go:noescape
 func dots4F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter4F32AVX2 adds 4 vectors of w, weighted by val, to rows of c.
+// gatherRows4F32AVX2 adds weighted rows of b to 4 vectors of each row of c.
 //
 //go:noescape
-func scatter4F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows4F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather6F32AVX2 adds weighted rows of b to 6 vectors of c.
 //
@@ -64,10 +64,15 @@ func gatherSquares6F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int,
 //go:noescape
 func dots6F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter6F32AVX2 adds 6 vectors of w, weighted by val, to rows of c.
+// gatherRows6F32AVX2 adds weighted rows of b to 6 vectors of each row of c.
 //
 //go:noescape
-func scatter6F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows6F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// transposeRowsF32AVX2 writes cells to the next places of their columns.
+//
+//go:noescape
+func transposeRowsF32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, number int, next *int, room int, toIdx *int32, toVal *float32) int
 
 // gatherQuotient2F32AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
 //
@@ -289,10 +294,10 @@ func gatherSquares2F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int,
 //go:noescape
 func dots2F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter2F64AVX2 adds 2 vectors of w, weighted by val, to rows of c.
+// gatherRows2F64AVX2 adds weighted rows of b to 2 vectors of each row of c.
 //
 //go:noescape
-func scatter2F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows2F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather4F64AVX2 adds weighted rows of b to 4 vectors of c.
 //
@@ -309,10 +314,10 @@ func gatherSquares4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int,
 //go:noescape
 func dots4F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter4F64AVX2 adds 4 vectors of w, weighted by val, to rows of c.
+// gatherRows4F64AVX2 adds weighted rows of b to 4 vectors of each row of c.
 //
 //go:noescape
-func scatter4F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows4F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather6F64AVX2 adds weighted rows of b to 6 vectors of c.
 //
@@ -329,10 +334,15 @@ func gatherSquares6F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int,
 //go:noescape
 func dots6F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter6F64AVX2 adds 6 vectors of w, weighted by val, to rows of c.
+// gatherRows6F64AVX2 adds weighted rows of b to 6 vectors of each row of c.
 //
 //go:noescape
-func scatter6F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows6F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// transposeRowsF64AVX2 writes cells to the next places of their columns.
+//
+//go:noescape
+func transposeRowsF64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, number int, next *int, room int, toIdx *int32, toVal *float64) int
 
 // gatherQuotient2F64AVX2 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 2 vectors of c.
 //

@@ -840,39 +840,65 @@ DATA firstF32<>+56(SB)/4, $0x00000000
 DATA firstF32<>+60(SB)/4, $0x00000000
 GLOBL firstF32<>(SB), RODATA|NOPTR, $64
 
-// func scatter2F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, FMA3
-TEXT ·scatter2F32AVX2(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	XORQ    R8, R8
+// func gatherRows2F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gatherRows2F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Y0
+	VMOVUPS 32(R13), Y1
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Y2
-	VMOVUPS      (BX)(R9*1), Y3
-	VFMADD231PS  Y0, Y2, Y3
-	VMOVUPS      Y3, (BX)(R9*1)
-	VMOVUPS      32(BX)(R9*1), Y4
-	VFMADD231PS  Y1, Y2, Y4
-	VMOVUPS      Y4, 32(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Y2
+	VFMADD231PS  (R11)(R10*1), Y2, Y0
+	VFMADD231PS  32(R11)(R10*1), Y2, Y1
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Y0, (R13)
+	VMOVUPS Y1, 32(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -1205,47 +1231,71 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter4F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, FMA3
-TEXT ·scatter4F32AVX2(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS 64(R8), Y2
-	VMOVUPS 96(R8), Y3
-	XORQ    R8, R8
+// func gatherRows4F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gatherRows4F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Y0
+	VMOVUPS 32(R13), Y1
+	VMOVUPS 64(R13), Y2
+	VMOVUPS 96(R13), Y3
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Y4
-	VMOVUPS      (BX)(R9*1), Y5
-	VFMADD231PS  Y0, Y4, Y5
-	VMOVUPS      Y5, (BX)(R9*1)
-	VMOVUPS      32(BX)(R9*1), Y6
-	VFMADD231PS  Y1, Y4, Y6
-	VMOVUPS      Y6, 32(BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Y7
-	VFMADD231PS  Y2, Y4, Y7
-	VMOVUPS      Y7, 64(BX)(R9*1)
-	VMOVUPS      96(BX)(R9*1), Y8
-	VFMADD231PS  Y3, Y4, Y8
-	VMOVUPS      Y8, 96(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Y4
+	VFMADD231PS  (R11)(R10*1), Y4, Y0
+	VFMADD231PS  32(R11)(R10*1), Y4, Y1
+	VFMADD231PS  64(R11)(R10*1), Y4, Y2
+	VFMADD231PS  96(R11)(R10*1), Y4, Y3
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Y0, (R13)
+	VMOVUPS Y1, 32(R13)
+	VMOVUPS Y2, 64(R13)
+	VMOVUPS Y3, 96(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -1634,55 +1684,142 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter6F32AVX2(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, FMA3
-TEXT ·scatter6F32AVX2(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS 64(R8), Y2
-	VMOVUPS 96(R8), Y3
-	VMOVUPS 128(R8), Y4
-	VMOVUPS 160(R8), Y5
-	XORQ    R8, R8
+// func gatherRows6F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gatherRows6F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Y0
+	VMOVUPS 32(R13), Y1
+	VMOVUPS 64(R13), Y2
+	VMOVUPS 96(R13), Y3
+	VMOVUPS 128(R13), Y4
+	VMOVUPS 160(R13), Y5
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Y6
-	VMOVUPS      (BX)(R9*1), Y7
-	VFMADD231PS  Y0, Y6, Y7
-	VMOVUPS      Y7, (BX)(R9*1)
-	VMOVUPS      32(BX)(R9*1), Y8
-	VFMADD231PS  Y1, Y6, Y8
-	VMOVUPS      Y8, 32(BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Y9
-	VFMADD231PS  Y2, Y6, Y9
-	VMOVUPS      Y9, 64(BX)(R9*1)
-	VMOVUPS      96(BX)(R9*1), Y10
-	VFMADD231PS  Y3, Y6, Y10
-	VMOVUPS      Y10, 96(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Y11
-	VFMADD231PS  Y4, Y6, Y11
-	VMOVUPS      Y11, 128(BX)(R9*1)
-	VMOVUPS      160(BX)(R9*1), Y12
-	VFMADD231PS  Y5, Y6, Y12
-	VMOVUPS      Y12, 160(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Y6
+	VFMADD231PS  (R11)(R10*1), Y6, Y0
+	VFMADD231PS  32(R11)(R10*1), Y6, Y1
+	VFMADD231PS  64(R11)(R10*1), Y6, Y2
+	VFMADD231PS  96(R11)(R10*1), Y6, Y3
+	VFMADD231PS  128(R11)(R10*1), Y6, Y4
+	VFMADD231PS  160(R11)(R10*1), Y6, Y5
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Y0, (R13)
+	VMOVUPS Y1, 32(R13)
+	VMOVUPS Y2, 64(R13)
+	VMOVUPS Y3, 96(R13)
+	VMOVUPS Y4, 128(R13)
+	VMOVUPS Y5, 160(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+	VZEROUPPER
+	RET
+
+// func transposeRowsF32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, number int, next *int, room int, toIdx *int32, toVal *float32) int
+// Requires: AVX, MMX+
+TEXT ·transposeRowsF32AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ number+48(FP), R11
+	MOVQ next+56(FP), R12
+	MOVQ toIdx+72(FP), R13
+	MOVQ toVal+80(FP), R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	MOVQ (CX), R8
+	MOVQ (DX), R9
+	JMP  more
+
+cell:
+	MOVL       (SI)(R8*4), R10
+	CMPQ       R10, BX
+	JAE        next
+	MOVQ       (R12)(R10*8), R15
+	CMPQ       R15, room+64(FP)
+	JAE        done
+	VMOVSS     (DI)(R8*4), X0
+	MOVL       R11, (R13)(R15*4)
+	VMOVSS     X0, (R14)(R15*4)
+	PREFETCHT0 64(R13)(R15*4)
+	PREFETCHT0 64(R14)(R15*4)
+	INCQ       R15
+	MOVQ       R15, (R12)(R10*8)
+	INCQ       R8
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ R8, (CX)
+	INCQ R11
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 
 done:
-	MOVQ R8, ret+56(FP)
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -6903,39 +7040,65 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter2F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, FMA3
-TEXT ·scatter2F64AVX2(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Y0
-	VMOVUPD 32(R8), Y1
-	XORQ    R8, R8
+// func gatherRows2F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gatherRows2F64AVX2(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Y0
+	VMOVUPD 32(R13), Y1
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Y2
-	VMOVUPD      (BX)(R9*1), Y3
-	VFMADD231PD  Y0, Y2, Y3
-	VMOVUPD      Y3, (BX)(R9*1)
-	VMOVUPD      32(BX)(R9*1), Y4
-	VFMADD231PD  Y1, Y2, Y4
-	VMOVUPD      Y4, 32(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Y2
+	VFMADD231PD  (R11)(R10*1), Y2, Y0
+	VFMADD231PD  32(R11)(R10*1), Y2, Y1
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Y0, (R13)
+	VMOVUPD Y1, 32(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -7264,47 +7427,71 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter4F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, FMA3
-TEXT ·scatter4F64AVX2(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Y0
-	VMOVUPD 32(R8), Y1
-	VMOVUPD 64(R8), Y2
-	VMOVUPD 96(R8), Y3
-	XORQ    R8, R8
+// func gatherRows4F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gatherRows4F64AVX2(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Y0
+	VMOVUPD 32(R13), Y1
+	VMOVUPD 64(R13), Y2
+	VMOVUPD 96(R13), Y3
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Y4
-	VMOVUPD      (BX)(R9*1), Y5
-	VFMADD231PD  Y0, Y4, Y5
-	VMOVUPD      Y5, (BX)(R9*1)
-	VMOVUPD      32(BX)(R9*1), Y6
-	VFMADD231PD  Y1, Y4, Y6
-	VMOVUPD      Y6, 32(BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Y7
-	VFMADD231PD  Y2, Y4, Y7
-	VMOVUPD      Y7, 64(BX)(R9*1)
-	VMOVUPD      96(BX)(R9*1), Y8
-	VFMADD231PD  Y3, Y4, Y8
-	VMOVUPD      Y8, 96(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Y4
+	VFMADD231PD  (R11)(R10*1), Y4, Y0
+	VFMADD231PD  32(R11)(R10*1), Y4, Y1
+	VFMADD231PD  64(R11)(R10*1), Y4, Y2
+	VFMADD231PD  96(R11)(R10*1), Y4, Y3
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Y0, (R13)
+	VMOVUPD Y1, 32(R13)
+	VMOVUPD Y2, 64(R13)
+	VMOVUPD Y3, 96(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -7689,55 +7876,142 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter6F64AVX2(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, FMA3
-TEXT ·scatter6F64AVX2(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Y0
-	VMOVUPD 32(R8), Y1
-	VMOVUPD 64(R8), Y2
-	VMOVUPD 96(R8), Y3
-	VMOVUPD 128(R8), Y4
-	VMOVUPD 160(R8), Y5
-	XORQ    R8, R8
+// func gatherRows6F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gatherRows6F64AVX2(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Y0
+	VMOVUPD 32(R13), Y1
+	VMOVUPD 64(R13), Y2
+	VMOVUPD 96(R13), Y3
+	VMOVUPD 128(R13), Y4
+	VMOVUPD 160(R13), Y5
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Y6
-	VMOVUPD      (BX)(R9*1), Y7
-	VFMADD231PD  Y0, Y6, Y7
-	VMOVUPD      Y7, (BX)(R9*1)
-	VMOVUPD      32(BX)(R9*1), Y8
-	VFMADD231PD  Y1, Y6, Y8
-	VMOVUPD      Y8, 32(BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Y9
-	VFMADD231PD  Y2, Y6, Y9
-	VMOVUPD      Y9, 64(BX)(R9*1)
-	VMOVUPD      96(BX)(R9*1), Y10
-	VFMADD231PD  Y3, Y6, Y10
-	VMOVUPD      Y10, 96(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Y11
-	VFMADD231PD  Y4, Y6, Y11
-	VMOVUPD      Y11, 128(BX)(R9*1)
-	VMOVUPD      160(BX)(R9*1), Y12
-	VFMADD231PD  Y5, Y6, Y12
-	VMOVUPD      Y12, 160(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Y6
+	VFMADD231PD  (R11)(R10*1), Y6, Y0
+	VFMADD231PD  32(R11)(R10*1), Y6, Y1
+	VFMADD231PD  64(R11)(R10*1), Y6, Y2
+	VFMADD231PD  96(R11)(R10*1), Y6, Y3
+	VFMADD231PD  128(R11)(R10*1), Y6, Y4
+	VFMADD231PD  160(R11)(R10*1), Y6, Y5
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Y0, (R13)
+	VMOVUPD Y1, 32(R13)
+	VMOVUPD Y2, 64(R13)
+	VMOVUPD Y3, 96(R13)
+	VMOVUPD Y4, 128(R13)
+	VMOVUPD Y5, 160(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+	VZEROUPPER
+	RET
+
+// func transposeRowsF64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, number int, next *int, room int, toIdx *int32, toVal *float64) int
+// Requires: AVX, MMX+
+TEXT ·transposeRowsF64AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ number+48(FP), R11
+	MOVQ next+56(FP), R12
+	MOVQ toIdx+72(FP), R13
+	MOVQ toVal+80(FP), R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	MOVQ (CX), R8
+	MOVQ (DX), R9
+	JMP  more
+
+cell:
+	MOVL       (SI)(R8*4), R10
+	CMPQ       R10, BX
+	JAE        next
+	MOVQ       (R12)(R10*8), R15
+	CMPQ       R15, room+64(FP)
+	JAE        done
+	VMOVSD     (DI)(R8*8), X0
+	MOVL       R11, (R13)(R15*4)
+	VMOVSD     X0, (R14)(R15*8)
+	PREFETCHT0 64(R13)(R15*4)
+	PREFETCHT0 64(R14)(R15*8)
+	INCQ       R15
+	MOVQ       R15, (R12)(R10*8)
+	INCQ       R8
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ R8, (CX)
+	INCQ R11
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 
 done:
-	MOVQ R8, ret+56(FP)
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 

@@ -44,10 +44,10 @@ func gatherSquares1F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots1F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter1F32AVX512 adds 1 vectors of w, weighted by val, to rows of c.
+// gatherRows1F32AVX512 adds weighted rows of b to 1 vectors of each row of c.
 //
 //go:noescape
-func scatter1F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows1F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather2F32AVX512 adds weighted rows of b to 2 vectors of c.
 //
@@ -64,10 +64,10 @@ func gatherSquares2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots2F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter2F32AVX512 adds 2 vectors of w, weighted by val, to rows of c.
+// gatherRows2F32AVX512 adds weighted rows of b to 2 vectors of each row of c.
 //
 //go:noescape
-func scatter2F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows2F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather3F32AVX512 adds weighted rows of b to 3 vectors of c.
 //
@@ -84,10 +84,10 @@ func gatherSquares3F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots3F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter3F32AVX512 adds 3 vectors of w, weighted by val, to rows of c.
+// gatherRows3F32AVX512 adds weighted rows of b to 3 vectors of each row of c.
 //
 //go:noescape
-func scatter3F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows3F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather4F32AVX512 adds weighted rows of b to 4 vectors of c.
 //
@@ -104,10 +104,10 @@ func gatherSquares4F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots4F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter4F32AVX512 adds 4 vectors of w, weighted by val, to rows of c.
+// gatherRows4F32AVX512 adds weighted rows of b to 4 vectors of each row of c.
 //
 //go:noescape
-func scatter4F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows4F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather5F32AVX512 adds weighted rows of b to 5 vectors of c.
 //
@@ -124,10 +124,10 @@ func gatherSquares5F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots5F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter5F32AVX512 adds 5 vectors of w, weighted by val, to rows of c.
+// gatherRows5F32AVX512 adds weighted rows of b to 5 vectors of each row of c.
 //
 //go:noescape
-func scatter5F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows5F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather6F32AVX512 adds weighted rows of b to 6 vectors of c.
 //
@@ -144,10 +144,10 @@ func gatherSquares6F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots6F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter6F32AVX512 adds 6 vectors of w, weighted by val, to rows of c.
+// gatherRows6F32AVX512 adds weighted rows of b to 6 vectors of each row of c.
 //
 //go:noescape
-func scatter6F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows6F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather7F32AVX512 adds weighted rows of b to 7 vectors of c.
 //
@@ -164,10 +164,10 @@ func gatherSquares7F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots7F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter7F32AVX512 adds 7 vectors of w, weighted by val, to rows of c.
+// gatherRows7F32AVX512 adds weighted rows of b to 7 vectors of each row of c.
 //
 //go:noescape
-func scatter7F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows7F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
 // gather8F32AVX512 adds weighted rows of b to 8 vectors of c.
 //
@@ -184,10 +184,15 @@ func gatherSquares8F32AVX512(n int, idx *int32, val *float32, b *float32, ldb in
 //go:noescape
 func dots8F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32, r *float32) int
 
-// scatter8F32AVX512 adds 8 vectors of w, weighted by val, to rows of c.
+// gatherRows8F32AVX512 adds weighted rows of b to 8 vectors of each row of c.
 //
 //go:noescape
-func scatter8F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
+func gatherRows8F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// transposeRowsF32AVX512 writes cells to the next places of their columns.
+//
+//go:noescape
+func transposeRowsF32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, number int, next *int, room int, toIdx *int32, toVal *float32) int
 
 // gatherQuotient1F32AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 1 vectors of c.
 //
@@ -469,10 +474,10 @@ func gatherSquares1F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots1F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter1F64AVX512 adds 1 vectors of w, weighted by val, to rows of c.
+// gatherRows1F64AVX512 adds weighted rows of b to 1 vectors of each row of c.
 //
 //go:noescape
-func scatter1F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows1F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather2F64AVX512 adds weighted rows of b to 2 vectors of c.
 //
@@ -489,10 +494,10 @@ func gatherSquares2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots2F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter2F64AVX512 adds 2 vectors of w, weighted by val, to rows of c.
+// gatherRows2F64AVX512 adds weighted rows of b to 2 vectors of each row of c.
 //
 //go:noescape
-func scatter2F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows2F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather3F64AVX512 adds weighted rows of b to 3 vectors of c.
 //
@@ -509,10 +514,10 @@ func gatherSquares3F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots3F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter3F64AVX512 adds 3 vectors of w, weighted by val, to rows of c.
+// gatherRows3F64AVX512 adds weighted rows of b to 3 vectors of each row of c.
 //
 //go:noescape
-func scatter3F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows3F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather4F64AVX512 adds weighted rows of b to 4 vectors of c.
 //
@@ -529,10 +534,10 @@ func gatherSquares4F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots4F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter4F64AVX512 adds 4 vectors of w, weighted by val, to rows of c.
+// gatherRows4F64AVX512 adds weighted rows of b to 4 vectors of each row of c.
 //
 //go:noescape
-func scatter4F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows4F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather5F64AVX512 adds weighted rows of b to 5 vectors of c.
 //
@@ -549,10 +554,10 @@ func gatherSquares5F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots5F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter5F64AVX512 adds 5 vectors of w, weighted by val, to rows of c.
+// gatherRows5F64AVX512 adds weighted rows of b to 5 vectors of each row of c.
 //
 //go:noescape
-func scatter5F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows5F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather6F64AVX512 adds weighted rows of b to 6 vectors of c.
 //
@@ -569,10 +574,10 @@ func gatherSquares6F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots6F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter6F64AVX512 adds 6 vectors of w, weighted by val, to rows of c.
+// gatherRows6F64AVX512 adds weighted rows of b to 6 vectors of each row of c.
 //
 //go:noescape
-func scatter6F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows6F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather7F64AVX512 adds weighted rows of b to 7 vectors of c.
 //
@@ -589,10 +594,10 @@ func gatherSquares7F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots7F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter7F64AVX512 adds 7 vectors of w, weighted by val, to rows of c.
+// gatherRows7F64AVX512 adds weighted rows of b to 7 vectors of each row of c.
 //
 //go:noescape
-func scatter7F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows7F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
 // gather8F64AVX512 adds weighted rows of b to 8 vectors of c.
 //
@@ -609,10 +614,15 @@ func gatherSquares8F64AVX512(n int, idx *int32, val *float64, b *float64, ldb in
 //go:noescape
 func dots8F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64, r *float64) int
 
-// scatter8F64AVX512 adds 8 vectors of w, weighted by val, to rows of c.
+// gatherRows8F64AVX512 adds weighted rows of b to 8 vectors of each row of c.
 //
 //go:noescape
-func scatter8F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
+func gatherRows8F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// transposeRowsF64AVX512 writes cells to the next places of their columns.
+//
+//go:noescape
+func transposeRowsF64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, number int, next *int, room int, toIdx *int32, toVal *float64) int
 
 // gatherQuotient1F64AVX512 writes val/max(<w, row>, tiny) to q and adds the rows weighted by it to 1 vectors of c.
 //

@@ -6067,35 +6067,62 @@ DATA firstF32<>+56(SB)/4, $0x00000000
 DATA firstF32<>+60(SB)/4, $0x00000000
 GLOBL firstF32<>(SB), RODATA|NOPTR, $64
 
-// func scatter1F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter1F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	XORQ    R8, R8
+// func gatherRows1F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows1F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z1
-	VMOVUPS      (BX)(R9*1), Z2
-	VFMADD231PS  Z0, Z1, Z2
-	VMOVUPS      Z2, (BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z1
+	VFMADD231PS  (R11)(R10*1), Z1, Z0
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -6376,39 +6403,65 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter2F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter2F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	XORQ    R8, R8
+// func gatherRows2F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows2F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z2
-	VMOVUPS      (BX)(R9*1), Z3
-	VFMADD231PS  Z0, Z2, Z3
-	VMOVUPS      Z3, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z4
-	VFMADD231PS  Z1, Z2, Z4
-	VMOVUPS      Z4, 64(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z2
+	VFMADD231PS  (R11)(R10*1), Z2, Z0
+	VFMADD231PS  64(R11)(R10*1), Z2, Z1
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -6717,43 +6770,68 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter3F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter3F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	XORQ    R8, R8
+// func gatherRows3F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows3F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	VMOVUPS 128(R13), Z2
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z3
-	VMOVUPS      (BX)(R9*1), Z4
-	VFMADD231PS  Z0, Z3, Z4
-	VMOVUPS      Z4, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z5
-	VFMADD231PS  Z1, Z3, Z5
-	VMOVUPS      Z5, 64(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Z6
-	VFMADD231PS  Z2, Z3, Z6
-	VMOVUPS      Z6, 128(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z3
+	VFMADD231PS  (R11)(R10*1), Z3, Z0
+	VFMADD231PS  64(R11)(R10*1), Z3, Z1
+	VFMADD231PS  128(R11)(R10*1), Z3, Z2
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	VMOVUPS Z2, 128(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -7090,47 +7168,71 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter4F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter4F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	XORQ    R8, R8
+// func gatherRows4F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows4F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	VMOVUPS 128(R13), Z2
+	VMOVUPS 192(R13), Z3
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z4
-	VMOVUPS      (BX)(R9*1), Z5
-	VFMADD231PS  Z0, Z4, Z5
-	VMOVUPS      Z5, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z6
-	VFMADD231PS  Z1, Z4, Z6
-	VMOVUPS      Z6, 64(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Z7
-	VFMADD231PS  Z2, Z4, Z7
-	VMOVUPS      Z7, 128(BX)(R9*1)
-	VMOVUPS      192(BX)(R9*1), Z8
-	VFMADD231PS  Z3, Z4, Z8
-	VMOVUPS      Z8, 192(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z4
+	VFMADD231PS  (R11)(R10*1), Z4, Z0
+	VFMADD231PS  64(R11)(R10*1), Z4, Z1
+	VFMADD231PS  128(R11)(R10*1), Z4, Z2
+	VFMADD231PS  192(R11)(R10*1), Z4, Z3
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	VMOVUPS Z2, 128(R13)
+	VMOVUPS Z3, 192(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -7495,51 +7597,74 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter5F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter5F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS 256(R8), Z4
-	XORQ    R8, R8
+// func gatherRows5F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows5F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	VMOVUPS 128(R13), Z2
+	VMOVUPS 192(R13), Z3
+	VMOVUPS 256(R13), Z4
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z5
-	VMOVUPS      (BX)(R9*1), Z6
-	VFMADD231PS  Z0, Z5, Z6
-	VMOVUPS      Z6, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z7
-	VFMADD231PS  Z1, Z5, Z7
-	VMOVUPS      Z7, 64(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Z8
-	VFMADD231PS  Z2, Z5, Z8
-	VMOVUPS      Z8, 128(BX)(R9*1)
-	VMOVUPS      192(BX)(R9*1), Z9
-	VFMADD231PS  Z3, Z5, Z9
-	VMOVUPS      Z9, 192(BX)(R9*1)
-	VMOVUPS      256(BX)(R9*1), Z10
-	VFMADD231PS  Z4, Z5, Z10
-	VMOVUPS      Z10, 256(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z5
+	VFMADD231PS  (R11)(R10*1), Z5, Z0
+	VFMADD231PS  64(R11)(R10*1), Z5, Z1
+	VFMADD231PS  128(R11)(R10*1), Z5, Z2
+	VFMADD231PS  192(R11)(R10*1), Z5, Z3
+	VFMADD231PS  256(R11)(R10*1), Z5, Z4
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	VMOVUPS Z2, 128(R13)
+	VMOVUPS Z3, 192(R13)
+	VMOVUPS Z4, 256(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -7932,55 +8057,77 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter6F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter6F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS 256(R8), Z4
-	VMOVUPS 320(R8), Z5
-	XORQ    R8, R8
+// func gatherRows6F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows6F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	VMOVUPS 128(R13), Z2
+	VMOVUPS 192(R13), Z3
+	VMOVUPS 256(R13), Z4
+	VMOVUPS 320(R13), Z5
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z6
-	VMOVUPS      (BX)(R9*1), Z7
-	VFMADD231PS  Z0, Z6, Z7
-	VMOVUPS      Z7, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z8
-	VFMADD231PS  Z1, Z6, Z8
-	VMOVUPS      Z8, 64(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Z9
-	VFMADD231PS  Z2, Z6, Z9
-	VMOVUPS      Z9, 128(BX)(R9*1)
-	VMOVUPS      192(BX)(R9*1), Z10
-	VFMADD231PS  Z3, Z6, Z10
-	VMOVUPS      Z10, 192(BX)(R9*1)
-	VMOVUPS      256(BX)(R9*1), Z11
-	VFMADD231PS  Z4, Z6, Z11
-	VMOVUPS      Z11, 256(BX)(R9*1)
-	VMOVUPS      320(BX)(R9*1), Z12
-	VFMADD231PS  Z5, Z6, Z12
-	VMOVUPS      Z12, 320(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z6
+	VFMADD231PS  (R11)(R10*1), Z6, Z0
+	VFMADD231PS  64(R11)(R10*1), Z6, Z1
+	VFMADD231PS  128(R11)(R10*1), Z6, Z2
+	VFMADD231PS  192(R11)(R10*1), Z6, Z3
+	VFMADD231PS  256(R11)(R10*1), Z6, Z4
+	VFMADD231PS  320(R11)(R10*1), Z6, Z5
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	VMOVUPS Z2, 128(R13)
+	VMOVUPS Z3, 192(R13)
+	VMOVUPS Z4, 256(R13)
+	VMOVUPS Z5, 320(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -8401,59 +8548,80 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter7F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter7F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS 256(R8), Z4
-	VMOVUPS 320(R8), Z5
-	VMOVUPS 384(R8), Z6
-	XORQ    R8, R8
+// func gatherRows7F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows7F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	VMOVUPS 128(R13), Z2
+	VMOVUPS 192(R13), Z3
+	VMOVUPS 256(R13), Z4
+	VMOVUPS 320(R13), Z5
+	VMOVUPS 384(R13), Z6
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z7
-	VMOVUPS      (BX)(R9*1), Z8
-	VFMADD231PS  Z0, Z7, Z8
-	VMOVUPS      Z8, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z9
-	VFMADD231PS  Z1, Z7, Z9
-	VMOVUPS      Z9, 64(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Z10
-	VFMADD231PS  Z2, Z7, Z10
-	VMOVUPS      Z10, 128(BX)(R9*1)
-	VMOVUPS      192(BX)(R9*1), Z11
-	VFMADD231PS  Z3, Z7, Z11
-	VMOVUPS      Z11, 192(BX)(R9*1)
-	VMOVUPS      256(BX)(R9*1), Z12
-	VFMADD231PS  Z4, Z7, Z12
-	VMOVUPS      Z12, 256(BX)(R9*1)
-	VMOVUPS      320(BX)(R9*1), Z13
-	VFMADD231PS  Z5, Z7, Z13
-	VMOVUPS      Z13, 320(BX)(R9*1)
-	VMOVUPS      384(BX)(R9*1), Z14
-	VFMADD231PS  Z6, Z7, Z14
-	VMOVUPS      Z14, 384(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z7
+	VFMADD231PS  (R11)(R10*1), Z7, Z0
+	VFMADD231PS  64(R11)(R10*1), Z7, Z1
+	VFMADD231PS  128(R11)(R10*1), Z7, Z2
+	VFMADD231PS  192(R11)(R10*1), Z7, Z3
+	VFMADD231PS  256(R11)(R10*1), Z7, Z4
+	VFMADD231PS  320(R11)(R10*1), Z7, Z5
+	VFMADD231PS  384(R11)(R10*1), Z7, Z6
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	VMOVUPS Z2, 128(R13)
+	VMOVUPS Z3, 192(R13)
+	VMOVUPS Z4, 256(R13)
+	VMOVUPS Z5, 320(R13)
+	VMOVUPS Z6, 384(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -8902,63 +9070,148 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter8F32AVX512(n int, idx *int32, val *float32, w *float32, c *float32, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter8F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS 256(R8), Z4
-	VMOVUPS 320(R8), Z5
-	VMOVUPS 384(R8), Z6
-	VMOVUPS 448(R8), Z7
-	XORQ    R8, R8
+// func gatherRows8F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows8F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x02, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x02, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	VMOVUPS 128(R13), Z2
+	VMOVUPS 192(R13), Z3
+	VMOVUPS 256(R13), Z4
+	VMOVUPS 320(R13), Z5
+	VMOVUPS 384(R13), Z6
+	VMOVUPS 448(R13), Z7
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSS (DX)(R8*4), Z8
-	VMOVUPS      (BX)(R9*1), Z9
-	VFMADD231PS  Z0, Z8, Z9
-	VMOVUPS      Z9, (BX)(R9*1)
-	VMOVUPS      64(BX)(R9*1), Z10
-	VFMADD231PS  Z1, Z8, Z10
-	VMOVUPS      Z10, 64(BX)(R9*1)
-	VMOVUPS      128(BX)(R9*1), Z11
-	VFMADD231PS  Z2, Z8, Z11
-	VMOVUPS      Z11, 128(BX)(R9*1)
-	VMOVUPS      192(BX)(R9*1), Z12
-	VFMADD231PS  Z3, Z8, Z12
-	VMOVUPS      Z12, 192(BX)(R9*1)
-	VMOVUPS      256(BX)(R9*1), Z13
-	VFMADD231PS  Z4, Z8, Z13
-	VMOVUPS      Z13, 256(BX)(R9*1)
-	VMOVUPS      320(BX)(R9*1), Z14
-	VFMADD231PS  Z5, Z8, Z14
-	VMOVUPS      Z14, 320(BX)(R9*1)
-	VMOVUPS      384(BX)(R9*1), Z15
-	VFMADD231PS  Z6, Z8, Z15
-	VMOVUPS      Z15, 384(BX)(R9*1)
-	VMOVUPS      448(BX)(R9*1), Z16
-	VFMADD231PS  Z7, Z8, Z16
-	VMOVUPS      Z16, 448(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSS (DI)(R8*4), Z8
+	VFMADD231PS  (R11)(R10*1), Z8, Z0
+	VFMADD231PS  64(R11)(R10*1), Z8, Z1
+	VFMADD231PS  128(R11)(R10*1), Z8, Z2
+	VFMADD231PS  192(R11)(R10*1), Z8, Z3
+	VFMADD231PS  256(R11)(R10*1), Z8, Z4
+	VFMADD231PS  320(R11)(R10*1), Z8, Z5
+	VFMADD231PS  384(R11)(R10*1), Z8, Z6
+	VFMADD231PS  448(R11)(R10*1), Z8, Z7
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z1, 64(R13)
+	VMOVUPS Z2, 128(R13)
+	VMOVUPS Z3, 192(R13)
+	VMOVUPS Z4, 256(R13)
+	VMOVUPS Z5, 320(R13)
+	VMOVUPS Z6, 384(R13)
+	VMOVUPS Z7, 448(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+	VZEROUPPER
+	RET
+
+// func transposeRowsF32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, number int, next *int, room int, toIdx *int32, toVal *float32) int
+// Requires: AVX, MMX+
+TEXT ·transposeRowsF32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ number+48(FP), R11
+	MOVQ next+56(FP), R12
+	MOVQ toIdx+72(FP), R13
+	MOVQ toVal+80(FP), R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*4)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*4)
+
+near:
+	MOVQ (CX), R8
+	MOVQ (DX), R9
+	JMP  more
+
+cell:
+	MOVL       (SI)(R8*4), R10
+	CMPQ       R10, BX
+	JAE        next
+	MOVQ       (R12)(R10*8), R15
+	CMPQ       R15, room+64(FP)
+	JAE        done
+	VMOVSS     (DI)(R8*4), X0
+	MOVL       R11, (R13)(R15*4)
+	VMOVSS     X0, (R14)(R15*4)
+	PREFETCHT0 64(R13)(R15*4)
+	PREFETCHT0 64(R14)(R15*4)
+	INCQ       R15
+	MOVQ       R15, (R12)(R10*8)
+	INCQ       R8
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ R8, (CX)
+	INCQ R11
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 
 done:
-	MOVQ R8, ret+56(FP)
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -20741,35 +20994,62 @@ DATA firstF64<>+48(SB)/8, $0x0000000000000000
 DATA firstF64<>+56(SB)/8, $0x0000000000000000
 GLOBL firstF64<>(SB), RODATA|NOPTR, $64
 
-// func scatter1F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter1F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	XORQ    R8, R8
+// func gatherRows1F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows1F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z1
-	VMOVUPD      (BX)(R9*1), Z2
-	VFMADD231PD  Z0, Z1, Z2
-	VMOVUPD      Z2, (BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z1
+	VFMADD231PD  (R11)(R10*1), Z1, Z0
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -21050,39 +21330,65 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter2F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter2F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	XORQ    R8, R8
+// func gatherRows2F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows2F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z2
-	VMOVUPD      (BX)(R9*1), Z3
-	VFMADD231PD  Z0, Z2, Z3
-	VMOVUPD      Z3, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z4
-	VFMADD231PD  Z1, Z2, Z4
-	VMOVUPD      Z4, 64(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z2
+	VFMADD231PD  (R11)(R10*1), Z2, Z0
+	VFMADD231PD  64(R11)(R10*1), Z2, Z1
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -21391,43 +21697,68 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter3F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter3F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	VMOVUPD 128(R8), Z2
-	XORQ    R8, R8
+// func gatherRows3F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows3F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	VMOVUPD 128(R13), Z2
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z3
-	VMOVUPD      (BX)(R9*1), Z4
-	VFMADD231PD  Z0, Z3, Z4
-	VMOVUPD      Z4, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z5
-	VFMADD231PD  Z1, Z3, Z5
-	VMOVUPD      Z5, 64(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Z6
-	VFMADD231PD  Z2, Z3, Z6
-	VMOVUPD      Z6, 128(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z3
+	VFMADD231PD  (R11)(R10*1), Z3, Z0
+	VFMADD231PD  64(R11)(R10*1), Z3, Z1
+	VFMADD231PD  128(R11)(R10*1), Z3, Z2
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	VMOVUPD Z2, 128(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -21764,47 +22095,71 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter4F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter4F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	VMOVUPD 128(R8), Z2
-	VMOVUPD 192(R8), Z3
-	XORQ    R8, R8
+// func gatherRows4F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows4F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	VMOVUPD 128(R13), Z2
+	VMOVUPD 192(R13), Z3
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z4
-	VMOVUPD      (BX)(R9*1), Z5
-	VFMADD231PD  Z0, Z4, Z5
-	VMOVUPD      Z5, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z6
-	VFMADD231PD  Z1, Z4, Z6
-	VMOVUPD      Z6, 64(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Z7
-	VFMADD231PD  Z2, Z4, Z7
-	VMOVUPD      Z7, 128(BX)(R9*1)
-	VMOVUPD      192(BX)(R9*1), Z8
-	VFMADD231PD  Z3, Z4, Z8
-	VMOVUPD      Z8, 192(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z4
+	VFMADD231PD  (R11)(R10*1), Z4, Z0
+	VFMADD231PD  64(R11)(R10*1), Z4, Z1
+	VFMADD231PD  128(R11)(R10*1), Z4, Z2
+	VFMADD231PD  192(R11)(R10*1), Z4, Z3
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	VMOVUPD Z2, 128(R13)
+	VMOVUPD Z3, 192(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -22169,51 +22524,74 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter5F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter5F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	VMOVUPD 128(R8), Z2
-	VMOVUPD 192(R8), Z3
-	VMOVUPD 256(R8), Z4
-	XORQ    R8, R8
+// func gatherRows5F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows5F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	VMOVUPD 128(R13), Z2
+	VMOVUPD 192(R13), Z3
+	VMOVUPD 256(R13), Z4
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z5
-	VMOVUPD      (BX)(R9*1), Z6
-	VFMADD231PD  Z0, Z5, Z6
-	VMOVUPD      Z6, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z7
-	VFMADD231PD  Z1, Z5, Z7
-	VMOVUPD      Z7, 64(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Z8
-	VFMADD231PD  Z2, Z5, Z8
-	VMOVUPD      Z8, 128(BX)(R9*1)
-	VMOVUPD      192(BX)(R9*1), Z9
-	VFMADD231PD  Z3, Z5, Z9
-	VMOVUPD      Z9, 192(BX)(R9*1)
-	VMOVUPD      256(BX)(R9*1), Z10
-	VFMADD231PD  Z4, Z5, Z10
-	VMOVUPD      Z10, 256(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z5
+	VFMADD231PD  (R11)(R10*1), Z5, Z0
+	VFMADD231PD  64(R11)(R10*1), Z5, Z1
+	VFMADD231PD  128(R11)(R10*1), Z5, Z2
+	VFMADD231PD  192(R11)(R10*1), Z5, Z3
+	VFMADD231PD  256(R11)(R10*1), Z5, Z4
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	VMOVUPD Z2, 128(R13)
+	VMOVUPD Z3, 192(R13)
+	VMOVUPD Z4, 256(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -22606,55 +22984,77 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter6F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter6F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	VMOVUPD 128(R8), Z2
-	VMOVUPD 192(R8), Z3
-	VMOVUPD 256(R8), Z4
-	VMOVUPD 320(R8), Z5
-	XORQ    R8, R8
+// func gatherRows6F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows6F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	VMOVUPD 128(R13), Z2
+	VMOVUPD 192(R13), Z3
+	VMOVUPD 256(R13), Z4
+	VMOVUPD 320(R13), Z5
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z6
-	VMOVUPD      (BX)(R9*1), Z7
-	VFMADD231PD  Z0, Z6, Z7
-	VMOVUPD      Z7, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z8
-	VFMADD231PD  Z1, Z6, Z8
-	VMOVUPD      Z8, 64(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Z9
-	VFMADD231PD  Z2, Z6, Z9
-	VMOVUPD      Z9, 128(BX)(R9*1)
-	VMOVUPD      192(BX)(R9*1), Z10
-	VFMADD231PD  Z3, Z6, Z10
-	VMOVUPD      Z10, 192(BX)(R9*1)
-	VMOVUPD      256(BX)(R9*1), Z11
-	VFMADD231PD  Z4, Z6, Z11
-	VMOVUPD      Z11, 256(BX)(R9*1)
-	VMOVUPD      320(BX)(R9*1), Z12
-	VFMADD231PD  Z5, Z6, Z12
-	VMOVUPD      Z12, 320(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z6
+	VFMADD231PD  (R11)(R10*1), Z6, Z0
+	VFMADD231PD  64(R11)(R10*1), Z6, Z1
+	VFMADD231PD  128(R11)(R10*1), Z6, Z2
+	VFMADD231PD  192(R11)(R10*1), Z6, Z3
+	VFMADD231PD  256(R11)(R10*1), Z6, Z4
+	VFMADD231PD  320(R11)(R10*1), Z6, Z5
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	VMOVUPD Z2, 128(R13)
+	VMOVUPD Z3, 192(R13)
+	VMOVUPD Z4, 256(R13)
+	VMOVUPD Z5, 320(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -23075,59 +23475,80 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter7F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter7F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	VMOVUPD 128(R8), Z2
-	VMOVUPD 192(R8), Z3
-	VMOVUPD 256(R8), Z4
-	VMOVUPD 320(R8), Z5
-	VMOVUPD 384(R8), Z6
-	XORQ    R8, R8
+// func gatherRows7F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows7F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	VMOVUPD 128(R13), Z2
+	VMOVUPD 192(R13), Z3
+	VMOVUPD 256(R13), Z4
+	VMOVUPD 320(R13), Z5
+	VMOVUPD 384(R13), Z6
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z7
-	VMOVUPD      (BX)(R9*1), Z8
-	VFMADD231PD  Z0, Z7, Z8
-	VMOVUPD      Z8, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z9
-	VFMADD231PD  Z1, Z7, Z9
-	VMOVUPD      Z9, 64(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Z10
-	VFMADD231PD  Z2, Z7, Z10
-	VMOVUPD      Z10, 128(BX)(R9*1)
-	VMOVUPD      192(BX)(R9*1), Z11
-	VFMADD231PD  Z3, Z7, Z11
-	VMOVUPD      Z11, 192(BX)(R9*1)
-	VMOVUPD      256(BX)(R9*1), Z12
-	VFMADD231PD  Z4, Z7, Z12
-	VMOVUPD      Z12, 256(BX)(R9*1)
-	VMOVUPD      320(BX)(R9*1), Z13
-	VFMADD231PD  Z5, Z7, Z13
-	VMOVUPD      Z13, 320(BX)(R9*1)
-	VMOVUPD      384(BX)(R9*1), Z14
-	VFMADD231PD  Z6, Z7, Z14
-	VMOVUPD      Z14, 384(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z7
+	VFMADD231PD  (R11)(R10*1), Z7, Z0
+	VFMADD231PD  64(R11)(R10*1), Z7, Z1
+	VFMADD231PD  128(R11)(R10*1), Z7, Z2
+	VFMADD231PD  192(R11)(R10*1), Z7, Z3
+	VFMADD231PD  256(R11)(R10*1), Z7, Z4
+	VFMADD231PD  320(R11)(R10*1), Z7, Z5
+	VFMADD231PD  384(R11)(R10*1), Z7, Z6
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
 
-done:
-	MOVQ R8, ret+56(FP)
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	VMOVUPD Z2, 128(R13)
+	VMOVUPD Z3, 192(R13)
+	VMOVUPD Z4, 256(R13)
+	VMOVUPD Z5, 320(R13)
+	VMOVUPD Z6, 384(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 	VZEROUPPER
 	RET
 
@@ -23576,63 +23997,148 @@ bad:
 	VZEROUPPER
 	RET
 
-// func scatter8F64AVX512(n int, idx *int32, val *float64, w *float64, c *float64, ldc int, rows int) int
-// Requires: AVX, AVX512F
-TEXT ·scatter8F64AVX512(SB), NOSPLIT, $0-64
-	MOVQ    n+0(FP), AX
-	MOVQ    idx+8(FP), CX
-	MOVQ    val+16(FP), DX
-	MOVQ    c+32(FP), BX
-	MOVQ    ldc+40(FP), SI
-	SHLQ    $0x03, SI
-	MOVQ    rows+48(FP), DI
-	MOVQ    w+24(FP), R8
-	VMOVUPD (R8), Z0
-	VMOVUPD 64(R8), Z1
-	VMOVUPD 128(R8), Z2
-	VMOVUPD 192(R8), Z3
-	VMOVUPD 256(R8), Z4
-	VMOVUPD 320(R8), Z5
-	VMOVUPD 384(R8), Z6
-	VMOVUPD 448(R8), Z7
-	XORQ    R8, R8
+// func gatherRows8F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gatherRows8F64AVX512(SB), NOSPLIT, $0-80
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ b+48(FP), R11
+	MOVQ ldb+56(FP), R12
+	SHLQ $0x03, R12
+	MOVQ c+64(FP), R13
+	MOVQ ldc+72(FP), R14
+	SHLQ $0x03, R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	VMOVUPD (R13), Z0
+	VMOVUPD 64(R13), Z1
+	VMOVUPD 128(R13), Z2
+	VMOVUPD 192(R13), Z3
+	VMOVUPD 256(R13), Z4
+	VMOVUPD 320(R13), Z5
+	VMOVUPD 384(R13), Z6
+	VMOVUPD 448(R13), Z7
+	MOVQ    (CX), R8
+	MOVQ    (DX), R9
+	JMP     more
 
 cell:
-	MOVL         (CX)(R8*4), R9
-	CMPQ         R9, DI
-	JAE          done
-	IMULQ        SI, R9
-	VBROADCASTSD (DX)(R8*8), Z8
-	VMOVUPD      (BX)(R9*1), Z9
-	VFMADD231PD  Z0, Z8, Z9
-	VMOVUPD      Z9, (BX)(R9*1)
-	VMOVUPD      64(BX)(R9*1), Z10
-	VFMADD231PD  Z1, Z8, Z10
-	VMOVUPD      Z10, 64(BX)(R9*1)
-	VMOVUPD      128(BX)(R9*1), Z11
-	VFMADD231PD  Z2, Z8, Z11
-	VMOVUPD      Z11, 128(BX)(R9*1)
-	VMOVUPD      192(BX)(R9*1), Z12
-	VFMADD231PD  Z3, Z8, Z12
-	VMOVUPD      Z12, 192(BX)(R9*1)
-	VMOVUPD      256(BX)(R9*1), Z13
-	VFMADD231PD  Z4, Z8, Z13
-	VMOVUPD      Z13, 256(BX)(R9*1)
-	VMOVUPD      320(BX)(R9*1), Z14
-	VFMADD231PD  Z5, Z8, Z14
-	VMOVUPD      Z14, 320(BX)(R9*1)
-	VMOVUPD      384(BX)(R9*1), Z15
-	VFMADD231PD  Z6, Z8, Z15
-	VMOVUPD      Z15, 384(BX)(R9*1)
-	VMOVUPD      448(BX)(R9*1), Z16
-	VFMADD231PD  Z7, Z8, Z16
-	VMOVUPD      Z16, 448(BX)(R9*1)
+	MOVL         (SI)(R8*4), R10
+	CMPQ         R10, BX
+	JAE          next
+	IMULQ        R12, R10
+	VBROADCASTSD (DI)(R8*8), Z8
+	VFMADD231PD  (R11)(R10*1), Z8, Z0
+	VFMADD231PD  64(R11)(R10*1), Z8, Z1
+	VFMADD231PD  128(R11)(R10*1), Z8, Z2
+	VFMADD231PD  192(R11)(R10*1), Z8, Z3
+	VFMADD231PD  256(R11)(R10*1), Z8, Z4
+	VFMADD231PD  320(R11)(R10*1), Z8, Z5
+	VFMADD231PD  384(R11)(R10*1), Z8, Z6
+	VFMADD231PD  448(R11)(R10*1), Z8, Z7
 	INCQ         R8
-	CMPQ         R8, AX
-	JLT          cell
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ    R8, (CX)
+	VMOVUPD Z0, (R13)
+	VMOVUPD Z1, 64(R13)
+	VMOVUPD Z2, 128(R13)
+	VMOVUPD Z3, 192(R13)
+	VMOVUPD Z4, 256(R13)
+	VMOVUPD Z5, 320(R13)
+	VMOVUPD Z6, 384(R13)
+	VMOVUPD Z7, 448(R13)
+	ADDQ    R14, R13
+	ADDQ    $+8, CX
+	ADDQ    $+8, DX
+	DECQ    AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+	VZEROUPPER
+	RET
+
+// func transposeRowsF64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, number int, next *int, room int, toIdx *int32, toVal *float64) int
+// Requires: AVX, MMX+
+TEXT ·transposeRowsF64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ limit+24(FP), BX
+	MOVQ idx+32(FP), SI
+	MOVQ val+40(FP), DI
+	MOVQ number+48(FP), R11
+	MOVQ next+56(FP), R12
+	MOVQ toIdx+72(FP), R13
+	MOVQ toVal+80(FP), R14
+	JMP  test
+
+row:
+	CMPQ       AX, $+6
+	JLE        near
+	MOVQ       48(CX), R10
+	PREFETCHT0 (SI)(R10*4)
+	PREFETCHT0 (DI)(R10*8)
+	PREFETCHT0 64(SI)(R10*4)
+	PREFETCHT0 64(DI)(R10*8)
+
+near:
+	MOVQ (CX), R8
+	MOVQ (DX), R9
+	JMP  more
+
+cell:
+	MOVL       (SI)(R8*4), R10
+	CMPQ       R10, BX
+	JAE        next
+	MOVQ       (R12)(R10*8), R15
+	CMPQ       R15, room+64(FP)
+	JAE        done
+	VMOVSD     (DI)(R8*8), X0
+	MOVL       R11, (R13)(R15*4)
+	VMOVSD     X0, (R14)(R15*8)
+	PREFETCHT0 64(R13)(R15*4)
+	PREFETCHT0 64(R14)(R15*8)
+	INCQ       R15
+	MOVQ       R15, (R12)(R10*8)
+	INCQ       R8
+
+more:
+	CMPQ R8, R9
+	JLT  cell
+
+next:
+	MOVQ R8, (CX)
+	INCQ R11
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
 
 done:
-	MOVQ R8, ret+56(FP)
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 

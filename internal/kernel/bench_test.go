@@ -228,7 +228,6 @@ func storedCells[F Float](b *testing.B, o *Ops[F]) {
 				o.Quotient(tiny, val, q, q)
 				o.Gather(k, idx, q, h, k, c)
 			}},
-			{"Scatter", 2, func(idx []int32, val []F) { o.Scatter(k, idx, val, w, h, k) }},
 		} {
 			b.Run(fmt.Sprintf("%s/columns=%d/k=%d", kernel.name, columns, k), func(b *testing.B) {
 				rate[F](b, o.Tier, kernel.flops*float64(k)*float64(len(idx)), func() {

@@ -54,21 +54,39 @@ func checkGather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) (r
 	return checkRows(n, b, ldb)
 }
 
-// checkGatherRows gives the number of rows of b.
-func checkGatherRows[F Float](n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int) (rows int) {
-	last := 0
-	for i, p := range ptr {
-		if p < last || p > min(len(idx), len(val)) {
-			panic(fmt.Sprintf("kernel: pointer %d is %d after %d, of %d indices and %d values", i, p, last, len(idx), len(val)))
-		}
-		last = p
-	}
-	m := max(0, len(ptr)-1)
-	within("c", m, ldc, n, len(c))
-	if m > 1 && ldc < n {
+// checkGatherRows panics where GatherRows would leave a slice.
+func checkGatherRows[F Float](n int, at, end []int, limit int, idx []int32, val, b []F, ldb int, c []F, ldc int) {
+	checkStored(at, end, idx, val)
+	within("c", len(at), ldc, n, len(c))
+	if len(at) > 1 && ldc < n {
 		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldc))
 	}
-	return checkRows(n, b, ldb)
+	checkLimit(limit, checkRows(n, b, ldb))
+}
+
+// checkTransposeRows panics where TransposeRows would leave a slice, but for places.
+func checkTransposeRows[F Float](at, end []int, limit int, idx []int32, val []F, next []int) {
+	checkStored(at, end, idx, val)
+	checkLimit(limit, len(next))
+}
+
+// checkStored panics unless every row of cells lies within idx and val.
+func checkStored[F Float](at, end []int, idx []int32, val []F) {
+	if len(at) != len(end) {
+		panic(fmt.Sprintf("kernel: %d rows begin, %d end", len(at), len(end)))
+	}
+	cells := min(len(idx), len(val))
+	for i, e := range end {
+		if uint(at[i]) > uint(e) || e > cells {
+			panic(fmt.Sprintf("kernel: row %d is from %d to %d, of %d indices and %d values", i, at[i], e, len(idx), len(val)))
+		}
+	}
+}
+
+func checkLimit(limit, rows int) {
+	if uint(limit) > uint(rows) {
+		panic(fmt.Sprintf("kernel: indices up to %d of %d rows", limit, rows))
+	}
 }
 
 // checkRows gives the number of rows of n numbers that lie ldb apart in b.
@@ -176,15 +194,6 @@ func checkGatherQuotient[F Float](n int, idx []int32, val, b []F, ldb int, w []F
 		panic(fmt.Sprintf("kernel: %d values for %d indices", len(val), len(idx)))
 	}
 	return checkDots(n, idx, b, ldb, w, t)
-}
-
-// checkScatter gives the number of rows of c.
-func checkScatter[F Float](n int, idx []int32, val, w, c []F, ldc int) (rows int) {
-	rows = checkGather(n, idx, val, c, ldc, w)
-	if rows > 1 && ldc < n {
-		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldc))
-	}
-	return rows
 }
 
 // checkGatherGram gives the number of rows of b.

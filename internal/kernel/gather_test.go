@@ -3,7 +3,6 @@ package kernel
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
@@ -93,63 +92,6 @@ func testGatherParts[F Float](t *testing.T, o *Ops[F]) {
 			}
 		}
 	}
-}
-
-// TestGatherRows proves that rows are those of Gather, to the bit.
-func TestGatherRows(t *testing.T) {
-	eachTier(t, testGatherRows[float32])
-	eachTier(t, testGatherRows[float64])
-}
-
-func testGatherRows[F Float](t *testing.T, o *Ops[F]) {
-	w := Width[F]()
-	r := rand.New(rand.NewPCG(1, 2))
-	const rows = 9
-	lengths := []int{3, 0, 1, 0, 0, 64, 7, 2, 0}
-	for _, vectors := range []int{1, 3, 11} {
-		n := vectors * w
-		ldc := n + 3
-		ptr := []int{5}
-		for _, l := range lengths {
-			ptr = append(ptr, ptr[len(ptr)-1]+l)
-		}
-		cells := ptr[len(ptr)-1] + 2
-		b, val, idx := random[F](r, rows*n), random[F](r, cells), make([]int32, cells)
-		for i := range idx {
-			idx[i] = int32(r.IntN(rows))
-		}
-		ca := newArena[F](t, len(lengths)*ldc)
-		c := ca.take((len(lengths)-1)*ldc+n, 0)
-		copy(c, random[F](r, len(c)))
-		want := slices.Clone(c)
-		for i := range lengths {
-			o.Gather(n, idx[ptr[i]:ptr[i+1]], val[ptr[i]:ptr[i+1]], b, n, want[i*ldc:])
-		}
-		o.GatherRows(n, ptr, idx, val, b, n, c, ldc)
-		ca.check("GatherRows")
-		for i := range c {
-			if bitsOf(c[i]) != bitsOf(want[i]) {
-				t.Fatalf("%d vectors, element %d: %v, by Gather %v", vectors, i, c[i], want[i])
-			}
-		}
-	}
-	b, c, one := make([]F, 2*w), make([]F, 2*w), []int32{0}
-	for what, try := range map[string]func(){
-		"index":            func() { o.GatherRows(w, []int{0, 1}, []int32{2}, []F{1}, b, w, c, w) },
-		"negative index":   func() { o.GatherRows(w, []int{0, 1}, []int32{-1}, []F{1}, b, w, c, w) },
-		"falling pointer":  func() { o.GatherRows(w, []int{1, 0}, one, []F{1}, b, w, c, w) },
-		"negative pointer": func() { o.GatherRows(w, []int{-1, 0}, one, []F{1}, b, w, c, w) },
-		"no values":        func() { o.GatherRows(w, []int{0, 1}, one, nil, b, w, c, w) },
-		"no indices":       func() { o.GatherRows(w, []int{0, 1}, nil, []F{1}, b, w, c, w) },
-		"short c":          func() { o.GatherRows(w, []int{0, 1, 1}, one, []F{1}, b, w, c[1:], w) },
-		"overlap":          func() { o.GatherRows(w, []int{0, 1, 1}, one, []F{1}, b, w, c, w-1) },
-		"part of a vector": func() { o.GatherRows(w-1, []int{0, 1}, one, []F{1}, b, w, c, w) },
-		"no stride":        func() { o.GatherRows(w, []int{0, 1}, one, []F{1}, b, 0, c, w) },
-	} {
-		mustPanic(t, what, try)
-	}
-	o.GatherRows(w, nil, nil, nil, b, w, nil, w)
-	o.GatherRows(w, []int{0}, nil, nil, b, w, nil, w)
 }
 
 // TestGatherBounds gives indices that are not rows: they must not be read.

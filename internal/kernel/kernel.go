@@ -66,9 +66,20 @@ type Ops[F Float] struct {
 	// depend on n. An index that is not a row of b panics; c is then undefined.
 	Gather func(n int, idx []int32, val []F, b []F, ldb int, c []F)
 
-	// GatherRows is Gather for every row of a compressed sparse matrix: to row i of
-	// c (rows ldc apart) it adds what idx and val give from ptr[i] to ptr[i+1].
-	GatherRows func(n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int)
+	// GatherRows goes through rows of stored cells, those of row i from at[i] to
+	// end[i] with ascending indices, and takes the cells whose index is below limit:
+	// it adds val[t] * b[idx[t]*ldb : +n] to c[i*ldc : +n], one cell after the other,
+	// and makes at[i] the first cell that it did not take. So cells can be taken panel
+	// by panel of the rows of b, with the bits of one call. n is a multiple of Width;
+	// the result for a vector of columns does not depend on n. limit is at most the
+	// number of rows of b; a negative index is above any limit.
+	GatherRows func(n int, at, end []int, limit int, idx []int32, val, b []F, ldb int, c []F, ldc int)
+
+	// TransposeRows takes cells as GatherRows does, and writes each to the next place
+	// of its column, next[idx[t]], which moves on by one: number+i to toIdx, i being
+	// the row, and val[t] to toVal. limit is at most len(next). A place that is not in
+	// toIdx and toVal panics.
+	TransposeRows func(at, end []int, limit int, idx []int32, val []F, number int, next []int, toIdx []int32, toVal []F)
 
 	// GatherSquares is Gather with the elements of the rows squared.
 	GatherSquares func(n int, idx []int32, val []F, b []F, ldb int, c []F)
@@ -186,12 +197,6 @@ type Ops[F Float] struct {
 	// row is added to c[0:n]. n is a multiple of Width. An index that is not a
 	// row of b panics; t and c are then undefined.
 	GatherQuotient func(n int, idx []int32, val []F, b []F, ldb int, w []F, tiny F, t []F, c []F)
-
-	// Scatter adds val[t]*w to the row idx[t] of c, one t after the other, so
-	// that an index may come twice. n, the length of w, is a multiple of
-	// Width. The result for a vector of columns does not depend on n. An index
-	// that is not a row of c panics; c is then undefined.
-	Scatter func(n int, idx []int32, val []F, w []F, c []F, ldc int)
 
 	// GatherGram adds to g, which is n x n (rows ldg apart), symmetric and not
 	// in b, the sum over t of wt[t] times the outer product of row idx[t] of b

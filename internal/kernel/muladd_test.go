@@ -216,7 +216,7 @@ func testMulAddBounds[F Float](t *testing.T, o *Ops[F]) {
 	o.MulAdd(5, w, 0, nil, 7, 1, nil, w, nil, w)
 }
 
-func mustPanic(t *testing.T, name string, call func()) {
+func mustPanic(t testing.TB, name string, call func()) {
 	t.Helper()
 	defer func() {
 		if recover() == nil {

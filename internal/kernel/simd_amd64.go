@@ -65,11 +65,12 @@ var (
 				1: dots1F32AVX512, 2: dots2F32AVX512, 3: dots3F32AVX512, 4: dots4F32AVX512, 5: dots5F32AVX512, 6: dots6F32AVX512, 7: dots7F32AVX512, 8: dots8F32AVX512},
 			gatherQuotient: []gatherQuotientFunc[float32]{
 				1: gatherQuotient1F32AVX512, 2: gatherQuotient2F32AVX512, 3: gatherQuotient3F32AVX512, 4: gatherQuotient4F32AVX512, 5: gatherQuotient5F32AVX512, 6: gatherQuotient6F32AVX512, 7: gatherQuotient7F32AVX512, 8: gatherQuotient8F32AVX512},
-			scatter: []scatterFunc[float32]{
-				1: scatter1F32AVX512, 2: scatter2F32AVX512, 3: scatter3F32AVX512, 4: scatter4F32AVX512, 5: scatter5F32AVX512, 6: scatter6F32AVX512, 7: scatter7F32AVX512, 8: scatter8F32AVX512},
-			gramRows: 8,
-			gram:     []gramFunc[float32]{1: gram8x1F32AVX512, 2: gram8x2F32AVX512, 3: gram8x3F32AVX512},
-			mirror:   mirrorF32AVX512,
+			gatherRows: []gatherRowsFunc[float32]{
+				1: gatherRows1F32AVX512, 2: gatherRows2F32AVX512, 3: gatherRows3F32AVX512, 4: gatherRows4F32AVX512, 5: gatherRows5F32AVX512, 6: gatherRows6F32AVX512, 7: gatherRows7F32AVX512, 8: gatherRows8F32AVX512},
+			transposeRows: transposeRowsF32AVX512,
+			gramRows:      8,
+			gram:          []gramFunc[float32]{1: gram8x1F32AVX512, 2: gram8x2F32AVX512, 3: gram8x3F32AVX512},
+			mirror:        mirrorF32AVX512,
 		},
 		newton: newton[float32]{newtonModel: newtonModelF32AVX512, newtonStep: newtonStepF32AVX512, slope: slopeF32AVX512, lengthen: lengthenF32AVX512, absorb: absorbF32AVX512},
 	}
@@ -102,11 +103,12 @@ var (
 				1: dots1F64AVX512, 2: dots2F64AVX512, 3: dots3F64AVX512, 4: dots4F64AVX512, 5: dots5F64AVX512, 6: dots6F64AVX512, 7: dots7F64AVX512, 8: dots8F64AVX512},
 			gatherQuotient: []gatherQuotientFunc[float64]{
 				1: gatherQuotient1F64AVX512, 2: gatherQuotient2F64AVX512, 3: gatherQuotient3F64AVX512, 4: gatherQuotient4F64AVX512, 5: gatherQuotient5F64AVX512, 6: gatherQuotient6F64AVX512, 7: gatherQuotient7F64AVX512, 8: gatherQuotient8F64AVX512},
-			scatter: []scatterFunc[float64]{
-				1: scatter1F64AVX512, 2: scatter2F64AVX512, 3: scatter3F64AVX512, 4: scatter4F64AVX512, 5: scatter5F64AVX512, 6: scatter6F64AVX512, 7: scatter7F64AVX512, 8: scatter8F64AVX512},
-			gramRows: 8,
-			gram:     []gramFunc[float64]{1: gram8x1F64AVX512, 2: gram8x2F64AVX512, 3: gram8x3F64AVX512},
-			mirror:   mirrorF64AVX512,
+			gatherRows: []gatherRowsFunc[float64]{
+				1: gatherRows1F64AVX512, 2: gatherRows2F64AVX512, 3: gatherRows3F64AVX512, 4: gatherRows4F64AVX512, 5: gatherRows5F64AVX512, 6: gatherRows6F64AVX512, 7: gatherRows7F64AVX512, 8: gatherRows8F64AVX512},
+			transposeRows: transposeRowsF64AVX512,
+			gramRows:      8,
+			gram:          []gramFunc[float64]{1: gram8x1F64AVX512, 2: gram8x2F64AVX512, 3: gram8x3F64AVX512},
+			mirror:        mirrorF64AVX512,
 		},
 		newton: newton[float64]{newtonModel: newtonModelF64AVX512, newtonStep: newtonStepF64AVX512, slope: slopeF64AVX512, lengthen: lengthenF64AVX512, absorb: absorbF64AVX512},
 	}
@@ -137,11 +139,12 @@ var (
 				2: dots2F32AVX2, 4: dots4F32AVX2, 6: dots6F32AVX2},
 			gatherQuotient: []gatherQuotientFunc[float32]{
 				2: gatherQuotient2F32AVX2, 4: gatherQuotient4F32AVX2},
-			scatter: []scatterFunc[float32]{
-				2: scatter2F32AVX2, 4: scatter4F32AVX2, 6: scatter6F32AVX2},
-			gramRows: 4,
-			gram:     []gramFunc[float32]{2: gram4x2F32AVX2},
-			mirror:   mirrorF32AVX2,
+			gatherRows: []gatherRowsFunc[float32]{
+				2: gatherRows2F32AVX2, 4: gatherRows4F32AVX2, 6: gatherRows6F32AVX2},
+			transposeRows: transposeRowsF32AVX2,
+			gramRows:      4,
+			gram:          []gramFunc[float32]{2: gram4x2F32AVX2},
+			mirror:        mirrorF32AVX2,
 		},
 		newton: newton[float32]{newtonModel: newtonModelF32AVX2, newtonStep: newtonStepF32AVX2, slope: slopeF32AVX2, lengthen: lengthenF32AVX2, absorb: absorbF32AVX2},
 	}
@@ -172,11 +175,12 @@ var (
 				2: dots2F64AVX2, 4: dots4F64AVX2, 6: dots6F64AVX2},
 			gatherQuotient: []gatherQuotientFunc[float64]{
 				2: gatherQuotient2F64AVX2, 4: gatherQuotient4F64AVX2},
-			scatter: []scatterFunc[float64]{
-				2: scatter2F64AVX2, 4: scatter4F64AVX2, 6: scatter6F64AVX2},
-			gramRows: 4,
-			gram:     []gramFunc[float64]{2: gram4x2F64AVX2},
-			mirror:   mirrorF64AVX2,
+			gatherRows: []gatherRowsFunc[float64]{
+				2: gatherRows2F64AVX2, 4: gatherRows4F64AVX2, 6: gatherRows6F64AVX2},
+			transposeRows: transposeRowsF64AVX2,
+			gramRows:      4,
+			gram:          []gramFunc[float64]{2: gram4x2F64AVX2},
+			mirror:        mirrorF64AVX2,
 		},
 		newton: newton[float64]{newtonModel: newtonModelF64AVX2, newtonStep: newtonStepF64AVX2, slope: slopeF64AVX2, lengthen: lengthenF64AVX2, absorb: absorbF64AVX2},
 	}
@@ -204,7 +208,7 @@ func (r *routines[F]) ops() *Ops[F] {
 		NewtonModel: r.doNewtonModel, NewtonStep: r.doNewtonStep, Slope: r.doSlope, Lengthen: r.doLengthen, Absorb: r.doAbsorb,
 		Exp: r.doExp, Log: r.doLog, Pow: r.doPow, Mul: r.doMul,
 		Quotient: r.doQuotient, BetaTerms: r.doBetaTerms, BetaCurve: r.doBetaCurve, Divergence: r.doDivergence,
-		Dots: r.doDots, GatherQuotient: r.doGatherQuotient, Scatter: r.doScatter, GatherGram: r.doGatherGram,
+		Dots: r.doDots, GatherQuotient: r.doGatherQuotient, TransposeRows: r.doTransposeRows, GatherGram: r.doGatherGram,
 		Scan: r.doScan}
 }
 
@@ -286,28 +290,6 @@ func (r *routines[F]) columns(left int) int {
 
 func (r *routines[F]) doGather(n int, idx []int32, val []F, b []F, ldb int, c []F) {
 	r.gatherBy(r.gather, n, idx, val, b, ldb, c)
-}
-
-func (r *routines[F]) doGatherRows(n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int) {
-	rows := checkGatherRows(n, ptr, idx, val, b, ldb, c, ldc)
-	if n == 0 || len(ptr) < 2 {
-		return
-	}
-	vector := r.bytes / sizeof[F]()
-	from := ptr[0]
-	for i, to := range ptr[1:] {
-		if to > from {
-			cells, at := idx[from:to], c[i*ldc:]
-			for j := 0; j < n; {
-				v := min((n-j)/vector, len(r.gather)-1)
-				if t := r.gather[v](len(cells), &cells[0], &val[from], &b[j], ldb, rows, &at[j]); t < len(cells) {
-					panicIndex(cells[t], t, rows)
-				}
-				j += v * vector
-			}
-		}
-		from = to
-	}
 }
 
 func (r *routines[F]) doGatherSquares(n int, idx []int32, val []F, b []F, ldb int, c []F) {

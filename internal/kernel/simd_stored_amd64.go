@@ -2,13 +2,16 @@
 
 package kernel
 
+import "fmt"
+
 // stored are the assembly functions of stored cells, but for gather. Each
 // gives the number of cells that it did, less than n if an index is bad. Lists
 // go by the number of vectors, empty where there is none.
 type stored[F Float] struct {
 	dots           []dotsFunc[F]
 	gatherQuotient []gatherQuotientFunc[F]
-	scatter        []scatterFunc[F]
+	gatherRows     []gatherRowsFunc[F]
+	transposeRows  func(rows int, at, end *int, limit int, idx *int32, val *F, number int, next *int, room int, toIdx *int32, toVal *F) int
 	// gram are tiles of gramRows rows.
 	gramRows int
 	gram     []gramFunc[F]
@@ -18,7 +21,7 @@ type stored[F Float] struct {
 type (
 	dotsFunc[F Float]           func(n int, idx *int32, b *F, ldb, rows int, w, r *F) int
 	gatherQuotientFunc[F Float] func(n int, idx *int32, val, b *F, ldb, rows int, w *F, tiny F, q, c *F) int
-	scatterFunc[F Float]        func(n int, idx *int32, val, w, c *F, ldc, rows int) int
+	gatherRowsFunc[F Float]     func(rows int, at, end *int, limit int, idx *int32, val, b *F, ldb int, c *F, ldc int)
 	gramFunc[F Float]           func(n int, idx *int32, wt, left, right *F, ldb, rows int, g *F, ldg int) int
 )
 
@@ -53,18 +56,40 @@ func (r *routines[F]) doGatherQuotient(n int, idx []int32, val []F, b []F, ldb i
 	}
 }
 
-func (r *routines[F]) doScatter(n int, idx []int32, val []F, w []F, c []F, ldc int) {
-	rows := checkScatter(n, idx, val, w, c, ldc)
-	if n == 0 || len(idx) == 0 {
+func (r *routines[F]) doGatherRows(n int, at, end []int, limit int, idx []int32, val, b []F, ldb int, c []F, ldc int) {
+	const rows = 64
+	if n == 0 {
+		gatherRows(n, at, end, limit, idx, val, b, ldb, c, ldc)
+		return
+	}
+	checkGatherRows(n, at, end, limit, idx, val, b, ldb, c, ldc)
+	if limit == 0 || len(idx) == 0 {
 		return
 	}
 	vector := r.bytes / sizeof[F]()
-	for j := 0; j < n; {
-		v := min((n-j)/vector, len(r.scatter)-1)
-		if t := r.scatter[v](len(idx), &idx[0], &val[0], &w[j], &c[j], ldc, rows); t < len(idx) {
-			checkIndices(idx, rows)
+	// More vectors than there are registers for begin at the same cells once more.
+	var first [rows]int
+	for i := 0; i < len(at); i += rows {
+		i1 := min(i+rows, len(at))
+		copy(first[:], at[i:i1])
+		for j := 0; j < n; {
+			v := min((n-j)/vector, len(r.gatherRows)-1)
+			copy(at[i:i1], first[:])
+			r.gatherRows[v](i1-i, &at[i], &end[i], limit, &idx[0], &val[0], &b[j], ldb, &c[i*ldc+j], ldc)
+			j += v * vector
 		}
-		j += v * vector
+	}
+}
+
+func (r *routines[F]) doTransposeRows(at, end []int, limit int, idx []int32, val []F, number int, next []int, toIdx []int32, toVal []F) {
+	room := min(len(toIdx), len(toVal))
+	if len(at) == 0 || limit == 0 || len(idx) == 0 || room == 0 {
+		transposeRows(at, end, limit, idx, val, number, next, toIdx, toVal)
+		return
+	}
+	checkTransposeRows(at, end, limit, idx, val, next)
+	if r.transposeRows(len(at), &at[0], &end[0], limit, &idx[0], &val[0], number, &next[0], room, &toIdx[0], &toVal[0]) > 0 {
+		panic(fmt.Sprintf("kernel: more cells than the %d places", room))
 	}
 }
 

@@ -132,30 +132,6 @@ func (s *storedCase[F]) checkGatherQuotient(t testing.TB, o *Ops[F]) {
 	}
 }
 
-func (s *storedCase[F]) checkScatter(t testing.TB, o *Ops[F]) {
-	t.Helper()
-	want, size := make([]float64, len(s.tall)), make([]float64, len(s.tall))
-	for i, v := range s.tall {
-		want[i], size[i] = float64(v), math.Abs(float64(v))
-	}
-	for i, row := range s.idx {
-		for j, v := range s.w {
-			x := float64(s.val[i]) * float64(v)
-			want[int(row)*s.ldb+j] += x
-			size[int(row)*s.ldb+j] += math.Abs(x)
-		}
-	}
-	o.Scatter(s.n, s.idx, s.val, s.w, s.tall, s.ldb)
-	s.guards("Scatter")
-	for i, v := range s.tall {
-		if i%s.ldb < s.n {
-			wantNear(t, "Scatter", i, v, want[i], size[i], len(s.idx))
-		} else if bitsOf(v) != bitsOf(guard[F]()) {
-			t.Fatalf("Scatter: wrote between the rows of c, element %d", i)
-		}
-	}
-}
-
 func (s *storedCase[F]) checkGatherGram(t testing.TB, o *Ops[F]) {
 	t.Helper()
 	before := slices.Clone(s.g)
@@ -199,7 +175,7 @@ func testStored[F Float](t *testing.T, o *Ops[F]) {
 		most = 10
 	}
 	check := func(vectors, cells, rows int) {
-		for _, f := range []func(testing.TB, *Ops[F]){s.checkDots, s.checkGatherQuotient, s.checkScatter} {
+		for _, f := range []func(testing.TB, *Ops[F]){s.checkDots, s.checkGatherQuotient} {
 			s.fill(r, vectors*w, cells, rows, r.IntN(8), r.IntN(4))
 			f(t, o)
 		}
@@ -216,37 +192,6 @@ func testStored[F Float](t *testing.T, o *Ops[F]) {
 	}
 	for _, cells := range []int{127, 128, 129, 290} {
 		check(3, cells, 50)
-	}
-}
-
-// TestScatterParts proves that a vector of columns does not depend on the
-// others.
-func TestScatterParts(t *testing.T) {
-	eachTier(t, testScatterParts[float32])
-	eachTier(t, testScatterParts[float64])
-}
-
-func testScatterParts[F Float](t *testing.T, o *Ops[F]) {
-	w := Width[F]()
-	r := rand.New(rand.NewPCG(1, 2))
-	s := newStoredCase[F](t, 40, 20, 17*w)
-	s.fill(r, 17*w, 37, 20, 0, 0)
-	before := slices.Clone(s.tall)
-	o.Scatter(s.n, s.idx, s.val, s.w, s.tall, s.ldb)
-	for from := range 17 {
-		for to := from + 1; to <= 17; to++ {
-			part := slices.Clone(before)
-			o.Scatter((to-from)*w, s.idx, s.val, s.w[from*w:], part[from*w:], s.ldb)
-			for i, v := range part {
-				j, want := i%s.ldb, s.tall[i]
-				if j < from*w || j >= to*w {
-					want = before[i]
-				}
-				if bitsOf(v) != bitsOf(want) {
-					t.Fatalf("vectors %d to %d: element %d is %v, in the whole %v", from, to, i, v, want)
-				}
-			}
-		}
 	}
 }
 
@@ -311,7 +256,6 @@ func testStoredBounds[F Float](t *testing.T, o *Ops[F]) {
 					idx[at] = bad
 					mustPanic(t, "Dots: index", func() { o.Dots(n, idx, b, n, row, out) })
 					mustPanic(t, "GatherQuotient: index", func() { o.GatherQuotient(n, idx, val, b, n, row, 1, out, row) })
-					mustPanic(t, "Scatter: index", func() { o.Scatter(n, idx, val, row, b, n) })
 					mustPanic(t, "GatherGram: index", func() { o.GatherGram(n, idx, val, b, n, g, n) })
 				}
 			}
@@ -329,10 +273,6 @@ func testStoredBounds[F Float](t *testing.T, o *Ops[F]) {
 			"GatherQuotient: c":       func() { o.GatherQuotient(n, one, x, b, n, row, 1, x, row[1:]) },
 			"GatherQuotient: tiny":    func() { o.GatherQuotient(n, one, x, b, n, row, 0, x, row) },
 			"GatherQuotient: b":       func() { o.GatherQuotient(n, one, x, b[:n-1], n, row, 1, x, row) },
-			"Scatter: val":            func() { o.Scatter(n, one, nil, row, b, n) },
-			"Scatter: w":              func() { o.Scatter(n, one, x, row[1:], b, n) },
-			"Scatter: c":              func() { o.Scatter(n, one, x, row, b[:n-1], n) },
-			"Scatter: overlap":        func() { o.Scatter(n, one, x, row, b, n-1) },
 			"GatherGram: wt":          func() { o.GatherGram(n, one, nil, b, n, g, n) },
 			"GatherGram: g":           func() { o.GatherGram(n, one, x, b, n, g[1:], n) },
 			"GatherGram: overlap":     func() { o.GatherGram(n, one, x, b, n, g, n-1) },
@@ -344,7 +284,6 @@ func testStoredBounds[F Float](t *testing.T, o *Ops[F]) {
 		}
 		o.Dots(n, nil, nil, n, row, nil)
 		o.GatherQuotient(n, nil, nil, nil, n, row, 1, nil, row)
-		o.Scatter(n, nil, nil, row, nil, n)
 		o.GatherGram(n, nil, nil, nil, n, g, n)
 	}
 }
@@ -363,7 +302,7 @@ func fuzzStored[F Float](t *testing.T, seed uint64, vectors, cells, gap, slack i
 	const rows = 20
 	s := newStoredCase[F](t, cells, rows, vectors*Width[F]())
 	for _, name := range Tiers() {
-		for _, check := range []func(testing.TB, *Ops[F]){s.checkDots, s.checkGatherQuotient, s.checkScatter, s.checkGatherGram} {
+		for _, check := range []func(testing.TB, *Ops[F]){s.checkDots, s.checkGatherQuotient, s.checkGatherGram} {
 			s.fill(rand.New(rand.NewPCG(seed, 0)), vectors*Width[F](), cells, rows, gap, slack)
 			check(t, ForTier[F](name))
 		}

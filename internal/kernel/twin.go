@@ -13,7 +13,7 @@ func twin[F Float]() *Ops[F] {
 		NewtonModel: newtonModel[F], NewtonStep: newtonStep[F], Slope: slope[F], Lengthen: lengthen[F], Absorb: absorb[F],
 		Exp: exp[F], Log: log[F], Pow: pow[F], Mul: mul[F],
 		Quotient: quotient[F], BetaTerms: betaTerms[F], BetaCurve: betaCurve[F], Divergence: divergence[F],
-		Dots: dots[F], GatherQuotient: gatherQuotient[F], Scatter: scatter[F], GatherGram: gatherGram[F],
+		Dots: dots[F], GatherQuotient: gatherQuotient[F], TransposeRows: transposeRows[F], GatherGram: gatherGram[F],
 		Scan: scan[F]}
 }
 
@@ -62,13 +62,6 @@ func gather[F Float](n int, idx []int32, val []F, b []F, ldb int, c []F) {
 		for j := range c {
 			c[j] += x * row[j]
 		}
-	}
-}
-
-func gatherRows[F Float](n int, ptr []int, idx []int32, val []F, b []F, ldb int, c []F, ldc int) {
-	checkGatherRows(n, ptr, idx, val, b, ldb, c, ldc)
-	for i := range len(ptr) - 1 {
-		gather(n, idx[ptr[i]:ptr[i+1]], val[ptr[i]:ptr[i+1]], b, ldb, c[i*ldc:])
 	}
 }
 

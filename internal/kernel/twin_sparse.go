@@ -40,17 +40,30 @@ func gatherQuotient[F Float](n int, idx []int32, val []F, b []F, ldb int, w []F,
 	}
 }
 
-func scatter[F Float](n int, idx []int32, val []F, w []F, c []F, ldc int) {
-	rows := checkScatter(n, idx, val, w, c, ldc)
-	w = w[:n]
-	for t, i := range idx {
-		if uint(i) >= uint(rows) {
-			panicIndex(i, t, rows)
+func gatherRows[F Float](n int, at, end []int, limit int, idx []int32, val, b []F, ldb int, c []F, ldc int) {
+	checkGatherRows(n, at, end, limit, idx, val, b, ldb, c, ldc)
+	for i, last := range end {
+		t := at[i]
+		for ; t < last && uint(idx[t]) < uint(limit); t++ {
+			x, row, to := val[t], b[int(idx[t])*ldb:][:n], c[i*ldc:][:n]
+			for j, v := range row {
+				to[j] += x * v
+			}
 		}
-		x, row := val[t], c[int(i)*ldc:][:len(w)]
-		for j := range row {
-			row[j] += x * w[j]
+		at[i] = t
+	}
+}
+
+func transposeRows[F Float](at, end []int, limit int, idx []int32, val []F, number int, next []int, toIdx []int32, toVal []F) {
+	checkTransposeRows(at, end, limit, idx, val, next)
+	for i, last := range end {
+		t := at[i]
+		for ; t < last && uint(idx[t]) < uint(limit); t++ {
+			place := &next[idx[t]]
+			toIdx[*place], toVal[*place] = int32(number+i), val[t]
+			*place++
 		}
+		at[i] = t
 	}
 }
 

@@ -41,8 +41,9 @@ func write(dir string, t tier) error {
 			g.gather(v, false)
 			g.gather(v, true)
 			g.dots(v)
-			g.scatter(v)
+			g.gatherRows(v)
 		}
+		g.transposeRows()
 		for _, v := range t.quotient {
 			g.gatherQuotient(v)
 		}

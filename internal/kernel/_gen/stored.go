@@ -7,7 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of stored cells, but for gather. Cells are taken four at a time,
+// The kernels of one row of stored cells, but for gather. Cells are taken four at a time,
 // so that the four sums over the lanes of registers are made together. Fewer
 // at the end are filled up with the last cell again, under a mask: each inner
 // product is added in one order, whatever the place of its cell.
@@ -240,35 +240,4 @@ func (g *gen) gatherQuotient(vectors int) {
 		c.load(sums[v], at(to, v*c.bytes))
 	}
 	c.finish()
-}
-
-// scatter adds a row to rows of c, one cell after the other.
-func (g *gen) scatter(vectors int) {
-	g.begin(count("scatter", vectors), fmt.Sprintf("adds %d vectors of w, weighted by val, to rows of c.", vectors),
-		"func(n int, idx *int32, val, w, c *%[1]s, ldc, rows int) int")
-	n, idx, val, c, ldc, rows := g.param("n"), g.param("idx"), g.param("val"), g.param("c"), g.stride("ldc"), g.param("rows")
-	w, weight, sums := g.file[:vectors], g.file[vectors], g.file[vectors+1:]
-	from, t, row := g.param("w"), g.GP64(), g.GP64()
-	for v, r := range w {
-		g.load(at(from, v*g.bytes), r)
-	}
-	g.XORQ(t, t)
-	g.Label("cell")
-	g.MOVL(indexed(idx, t, 4, 0), row.As32())
-	g.CMPQ(row, rows)
-	g.JAE(operand.LabelRef("done"))
-	g.IMULQ(ldc, row)
-	g.broadcast(indexed(val, t, uint8(g.size), 0), weight)
-	for v := range vectors {
-		sum, m := sums[v%len(sums)], indexed(c, row, 1, v*g.bytes)
-		g.load(m, sum)
-		g.fmadd(w[v], weight, sum)
-		g.load(sum, m)
-	}
-	g.INCQ(t)
-	g.CMPQ(t, n)
-	g.JLT(operand.LabelRef("cell"))
-	g.Label("done")
-	g.Store(t, g.ReturnIndex(0))
-	g.ret()
 }
