@@ -162,9 +162,9 @@ type pair[F kernel.Float] struct {
 	// iteration began.
 	normW, normH []float64
 	// total is the objective of the accepted pair, data its loss alone.
-	total, data float64
-	columns     gradientSums
-	momentum    momentum
+	total, data   float64
+	rows, columns gradientSums
+	momentum      momentum
 	// plain asks for a step that cannot raise the loss, madePlain says that the
 	// pair was made by one.
 	plain, madePlain bool
@@ -234,7 +234,7 @@ func (s *pair[F]) begin() bool {
 		learn = s.learnFromSome
 	}
 	if learn == nil {
-		s.makeRoom(s.w.Clone(), s.h.Clone())
+		s.makeRoom(s.w.cloneBy(s.pool.workers), s.h.cloneBy(s.pool.workers))
 		return true
 	}
 	before, ok := s.lossOf(s.w, s.h)
@@ -257,7 +257,7 @@ func (s *pair[F]) begin() bool {
 // back on.
 func (s *pair[F]) makeRoom(wBest, hBest *Tall[F]) {
 	s.wBest, s.hBest = wBest, hBest
-	s.wPlain, s.hPlain = s.w.Clone(), s.h.Clone()
+	s.wPlain, s.hPlain = s.w.cloneBy(s.pool.workers), s.h.cloneBy(s.pool.workers)
 	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
 	s.columns = newGradientSums(s.w.K)
 }
@@ -265,37 +265,31 @@ func (s *pair[F]) makeRoom(wBest, hBest *Tall[F]) {
 // fillZeros is fillZeros for a factor of the pair, whose rows of W may be on
 // other ranks too.
 func (s *pair[F]) fillZeros(t *Tall[F]) {
-	sum := []float64{t.sum(), float64(t.Rows * t.K)}
+	sum := []float64{t.sum(s.pool.workers), float64(t.Rows * t.K)}
 	if t == s.w {
 		s.c.grid.sum(OfRows, sum)
 	}
-	t.lift(sum[0] / sum[1])
+	t.lift(s.pool.workers, sum[0]/sum[1])
 }
 
 // fillZeros lifts zeros to a small part of the mean: a multiplicative update
 // cannot.
-func fillZeros[F kernel.Float](t *Tall[F]) { t.lift(t.sum() / float64(t.Rows*t.K)) }
-
-func (t *Tall[F]) sum() float64 {
-	sum := 0.0
-	for i := range t.Rows {
-		for _, v := range t.Row(i) {
-			sum += float64(v)
-		}
-	}
-	return sum
+func fillZeros[F kernel.Float](t *Tall[F], workers int) {
+	t.lift(workers, t.sum(workers)/float64(t.Rows*t.K))
 }
 
 // lift makes no entry smaller than a small part of the mean.
-func (t *Tall[F]) lift(mean float64) {
+func (t *Tall[F]) lift(workers int, mean float64) {
 	const part = 1e-4
 	least := F(part * mean)
-	for i := range t.Rows {
-		row := t.Row(i)
-		for j, v := range row {
-			row[j] = max(v, least)
+	EachStrip(t.Rows, workers, func(i0, i1 int) {
+		for i := i0; i < i1; i++ {
+			row := t.Row(i)
+			for j, v := range row {
+				row[j] = max(v, least)
+			}
 		}
-	}
+	})
 }
 
 // restoreTall puts what is held into a factor and bounds the rest.
@@ -389,21 +383,21 @@ func (s *pair[F]) iterate() bool {
 		return false
 	}
 	s.run.Iterations++
-	copyTall(s.wBest, s.w)
-	copyTall(s.hBest, s.h)
 	beta := s.momentum.beta()
 	if plain {
 		beta = 0
 	}
 	s.plain, s.madePlain = false, plain || beta == 0 && !s.scaled
-	s.w, s.wNext = s.wNext, s.w
+	// The pair that was measured is the one to fall back on; what was it before is free.
+	free := s.hBest
+	s.wBest, s.hBest, s.w, s.wNext = s.w, s.h, s.wNext, s.wBest
 	s.ahead(s.w, s.wPlain, beta, s.cfg.PenaltyW)
 	columns, ok := s.right(s.w, s.h, s.hNext, update, scaled)
 	if !ok {
 		return false
 	}
 	s.columns = columns.sums
-	s.h, s.hNext = s.hNext, s.h
+	s.h, s.hNext = s.hNext, free
 	s.ahead(s.h, s.hPlain, beta, s.cfg.PenaltyH)
 	return true
 }
@@ -437,17 +431,6 @@ func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) 
 	if asked.Constrained() {
 		restoreTall(asked, t)
 	}
-}
-
-// columnNorms gives the squared norms of the columns.
-func (t *Tall[F]) columnNorms() []float64 {
-	norms := make([]float64, t.K)
-	for i := range t.Rows {
-		for j, v := range t.Row(i) {
-			norms[j] += float64(v) * float64(v)
-		}
-	}
-	return norms
 }
 
 func copyTall[F kernel.Float](to, from *Tall[F]) { copy(to.Data, from.Data) }
@@ -485,7 +468,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 	if !s.plain && !s.madePlain {
 		s.momentum.accept()
 	}
-	s.total, s.data = total, rows.loss
+	s.total, s.data, s.rows = total, rows.loss, rows.sums
 	if r.Iterations == 0 || len(r.Trace) > 0 && r.Trace[len(r.Trace)-1].Iteration == r.Iterations {
 		return accepted
 	}
@@ -509,7 +492,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 
 // balances gives the factors of balance for a pair.
 func (s *pair[F]) balances(w, h *Tall[F]) (bw, bh []float64) {
-	normH := h.columnNorms()
+	normH := h.columnNorms(s.pool.workers)
 	return balance(s.normsOfW(w), func(j int) float64 { return normH[j] })
 }
 
@@ -540,6 +523,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	}
 	last, rows, columns, ok := s.solveRows(w)
 	if !ok {
+		s.wBest, s.hBest = s.w, s.h
 		return
 	}
 	bw, bh := s.balances(last, h)
@@ -563,22 +547,16 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 
 // solveRows solves every row of W for the run's H to tolerance, from w, and
 // measures the pair: rows has the gradient of W, columns that of H and the loss.
-// A run that was to reach an error and no more stays with w: H is not where it
-// belongs, and W need not be.
+// A run that was to reach an error and no more stays with the pair that has it: H is
+// not where it belongs, and W need not be.
 func (s *pair[F]) solveRows(w *Tall[F]) (last *Tall[F], rows, columns halfResult, ok bool) {
 	const rowSteps = 100
 	h, asked, tol := s.h, s.cfg.PenaltyW, s.cfg.RowTol
 	if s.run.reached(s.cfg.TargetError) {
-		for _, last = range []*Tall[F]{w, s.w} {
-			if rows, ok = s.left(last, h, nil, nil, false); !ok || s.objective(rows.loss, last, h) <= s.total {
-				break
-			}
-		}
-		if ok {
-			half := &halfStep[F]{cells: s.c, side: s.c.right, unmeasured: true, fixed: last, from: h, asked: s.cfg.PenaltyH}
-			columns, ok = half.run(s.pool, s.scratch)
-			columns.loss = rows.loss
-		}
+		last, rows = s.w, halfResult{loss: s.data, sums: s.rows}
+		half := &halfStep[F]{cells: s.c, side: s.c.right, unmeasured: true, fixed: last, from: h, asked: s.cfg.PenaltyH}
+		columns, ok = half.run(s.pool, s.scratch)
+		columns.loss = rows.loss
 		return last, rows, columns, ok
 	}
 	last = NewTall[F](w.Rows, w.K)
@@ -639,7 +617,7 @@ func (s *pair[F]) repair() bool {
 		return false
 	}
 	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()
-	s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms()
+	s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms(s.pool.workers)
 	changed := false
 	for j := range s.w.K {
 		a, b := s.normW[j], s.normH[j]
@@ -663,7 +641,7 @@ func (s *pair[F]) repair() bool {
 		changed = true
 	}
 	if changed {
-		s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms()
+		s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms(s.pool.workers)
 	}
 	return true
 }

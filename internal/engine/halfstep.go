@@ -127,7 +127,7 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 	l := h.cells.steps.Loss
 	switch {
 	case l.RestBySums() && (h.side.rest || h.side.list == nil && !h.side.byCell):
-		h.sums = h.columnSums()
+		h.sums = h.columnSums(p.workers)
 	case h.side.rest && l.RestByGram():
 		k := h.fixed.K
 		h.gram = make([]F, k*h.fixed.Ld)
@@ -150,10 +150,9 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 
 // columnSums adds the rows of the fixed factor, weighted where the columns of the
 // side are, padded as its rows are.
-func (h *halfStep[F]) columnSums() []F {
+func (h *halfStep[F]) columnSums(workers int) []F {
 	t, weights := h.fixed, h.side.other
-	sums := make([]float64, t.K)
-	for i := range t.Rows {
+	sums := t.sumRows(workers, t.K, func(sums []float64, i int) {
 		w := 1.0
 		if weights != nil {
 			w = float64(weights[i])
@@ -161,7 +160,7 @@ func (h *halfStep[F]) columnSums() []F {
 		for j, v := range t.Row(i) {
 			sums[j] += w * float64(v)
 		}
-	}
+	})
 	h.sumFixed(sums)
 	out := make([]F, t.Ld)
 	for j, v := range sums {
@@ -276,9 +275,9 @@ func (ws *tileScratch[F]) weightsOr(weighted bool) []F {
 }
 
 // grow makes room for n numbers.
-func grow[F kernel.Float](s *[]F, n int) {
+func grow[T any](s *[]T, n int) {
 	if cap(*s) < n {
-		*s = make([]F, n)
+		*s = make([]T, n)
 	}
 	*s = (*s)[:n]
 }
