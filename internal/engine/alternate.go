@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -154,10 +155,11 @@ type pair[F kernel.Float] struct {
 	report  func(run int, it Iteration)
 
 	// w and h are the pair that is measured next, wPlain and hPlain what it was
-	// extrapolated from, wBest and hBest the last accepted pair.
+	// extrapolated from, nil where that is the pair itself, wBest and hBest the last
+	// accepted pair.
 	w, h, wPlain, hPlain, wBest, hBest *Tall[F]
-	// wNext is the W that the half-step under way makes.
-	wNext, hNext *Tall[F]
+	// spareW and spareH are free to be written to.
+	spareW, spareH []*Tall[F]
 	// normW and normH are the squared norms of the columns of w and h when an
 	// iteration began.
 	normW, normH []float64
@@ -234,7 +236,7 @@ func (s *pair[F]) begin() bool {
 		learn = s.learnFromSome
 	}
 	if learn == nil {
-		s.makeRoom(s.w.cloneBy(s.pool.workers), s.h.cloneBy(s.pool.workers))
+		s.fallBackOn(s.w.cloneBy(s.pool.workers), s.h.cloneBy(s.pool.workers))
 		return true
 	}
 	before, ok := s.lossOf(s.w, s.h)
@@ -249,17 +251,35 @@ func (s *pair[F]) begin() bool {
 	if before-before == 0 {
 		s.total = before
 	}
-	s.makeRoom(w, h)
+	s.fallBackOn(w, h)
 	return true
 }
 
-// makeRoom makes what a run needs beside its start and the pair that it falls
-// back on.
-func (s *pair[F]) makeRoom(wBest, hBest *Tall[F]) {
-	s.wBest, s.hBest = wBest, hBest
-	s.wPlain, s.hPlain = s.w.cloneBy(s.pool.workers), s.h.cloneBy(s.pool.workers)
-	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
-	s.columns = newGradientSums(s.w.K)
+// fallBackOn makes a pair that which comes back where the first one is worse.
+func (s *pair[F]) fallBackOn(w, h *Tall[F]) {
+	s.wBest, s.hBest, s.columns = w, h, newGradientSums(s.w.K)
+}
+
+// room gives a factor like t to write to, of those that are free.
+func room[F kernel.Float](spare *[]*Tall[F], t *Tall[F]) *Tall[F] {
+	n := len(*spare)
+	if n == 0 {
+		return NewTall[F](t.Rows, t.K)
+	}
+	free := (*spare)[n-1]
+	*spare = (*spare)[:n-1]
+	return free
+}
+
+// forget makes the pair the one that it was extrapolated from.
+func (s *pair[F]) forget() {
+	if s.wPlain != nil {
+		s.spareW = append(s.spareW, s.wPlain)
+	}
+	if s.hPlain != nil {
+		s.spareH = append(s.spareH, s.hPlain)
+	}
+	s.wPlain, s.hPlain = nil, nil
 }
 
 // fillZeros is fillZeros for a factor of the pair, whose rows of W may be on
@@ -367,19 +387,22 @@ func (s *pair[F]) iterate() bool {
 		s.searches--
 		update = s.searching
 	}
-	rows, ok := s.left(s.w, s.h, s.wNext, update, scaled)
+	next := room(&s.spareW, s.w)
+	rows, ok := s.left(s.w, s.h, next, update, scaled)
 	if !ok {
 		return false
 	}
-	switch s.judge(rows) {
+	switch s.judge(rows, next) {
 	case accepted:
 	case takenBack:
+		s.spareW = append(s.spareW, next)
 		return true
 	default:
+		s.spareW = append(s.spareW, next)
 		return s.goesOn()
 	}
 	if s.run.Iterations >= s.cfg.MaxIter {
-		s.finish(IterationLimit, s.wNext)
+		s.finish(IterationLimit, next)
 		return false
 	}
 	s.run.Iterations++
@@ -389,28 +412,35 @@ func (s *pair[F]) iterate() bool {
 	}
 	s.plain, s.madePlain = false, plain || beta == 0 && !s.scaled
 	// The pair that was measured is the one to fall back on; what was it before is free.
-	free := s.hBest
-	s.wBest, s.hBest, s.w, s.wNext = s.w, s.h, s.wNext, s.wBest
-	s.ahead(s.w, s.wPlain, beta, s.cfg.PenaltyW)
-	columns, ok := s.right(s.w, s.h, s.hNext, update, scaled)
+	s.spareW, s.spareH = append(s.spareW, s.wBest), append(s.spareH, s.hBest)
+	s.wBest, s.hBest = s.w, s.h
+	s.w, s.wPlain = s.ahead(next, s.wPlain, s.w, &s.spareW, beta, s.cfg.PenaltyW)
+	next = room(&s.spareH, s.h)
+	columns, ok := s.right(s.w, s.h, next, update, scaled)
 	if !ok {
 		return false
 	}
 	s.columns = columns.sums
-	s.h, s.hNext = s.hNext, free
-	s.ahead(s.h, s.hPlain, beta, s.cfg.PenaltyH)
+	s.h, s.hPlain = s.ahead(next, s.hPlain, s.h, &s.spareH, beta, s.cfg.PenaltyH)
 	return true
 }
 
 // goesOn reports whether a run has been given another start by finish.
 func (s *pair[F]) goesOn() bool { return s.run.Status == "" && s.pool.ctx.Err() == nil }
 
-// ahead extrapolates t, which a half-step has just made, from the one before,
-// and keeps t as the one before of the next.
-func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) {
+// ahead extrapolates fresh, which a half-step has just made, from the one before:
+// plain, or where that is nil the one that was measured. It gives the factor to go
+// on with, and the one before of the next.
+func (s *pair[F]) ahead(fresh, plain, measured *Tall[F], spare *[]*Tall[F], beta float64, asked *penalty.Factor) (t, before *Tall[F]) {
 	if !(beta > 0) {
-		copyTall(plain, t)
-		return
+		if plain != nil {
+			*spare = append(*spare, plain)
+		}
+		return fresh, nil
+	}
+	t, before = plain, cmp.Or(plain, measured)
+	if t == nil {
+		t = room(spare, fresh)
 	}
 	floor := F(0)
 	if s.positive {
@@ -424,13 +454,12 @@ func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) 
 	p := &pool{ctx: background, workers: s.pool.workers}
 	p.run((t.Rows+rows-1)/rows, func(_, part int) {
 		a, b := part*rows, min((part+1)*rows, t.Rows)
-		old := plain.rows(a, b)
-		s.c.ops.Extrapolate(b-a, t.Ld, floor, each, t.rows(a, b), old, old)
+		s.c.ops.Extrapolate(b-a, t.Ld, floor, each, fresh.rows(a, b), before.rows(a, b), t.rows(a, b))
 	})
-	t.Data, plain.Data = plain.Data, t.Data
 	if asked.Constrained() {
 		restoreTall(asked, t)
 	}
+	return t, fresh
 }
 
 func copyTall[F kernel.Float](to, from *Tall[F]) { copy(to.Data, from.Data) }
@@ -444,15 +473,14 @@ const (
 )
 
 // judge accepts or takes back the pair that rows were measured at, writes the
-// trace, and ends the run where it is done.
-func (s *pair[F]) judge(rows halfResult) verdict {
+// trace, and ends the run where it is done. next is the W that the half-step has made.
+func (s *pair[F]) judge(rows halfResult, next *Tall[F]) verdict {
 	r := s.run
 	total := s.objective(rows.loss, s.w, s.h)
 	if !(total <= s.total) {
 		copyTall(s.w, s.wBest)
 		copyTall(s.h, s.hBest)
-		copyTall(s.wPlain, s.wBest)
-		copyTall(s.hPlain, s.hBest)
+		s.forget()
 		if !s.madePlain {
 			s.momentum.reject()
 			s.plain, s.searches = true, searchedSteps
@@ -481,10 +509,10 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 	}
 	switch {
 	case it.KKT <= s.tol, s.close(it.RelativeError):
-		s.finish(Converged, s.wNext)
+		s.finish(Converged, next)
 		return ended
 	case stalledBy(r.Trace, s.cfg.LossTol):
-		s.finish(Stalled, s.wNext)
+		s.finish(Stalled, next)
 		return ended
 	}
 	return accepted
@@ -537,12 +565,11 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		if s.cfg.Solver == "mu" {
 			s.fillZeros(s.w)
 		}
-		copyTall(s.wPlain, s.w)
-		copyTall(s.hPlain, s.h)
+		s.forget()
 		s.total = math.Inf(1)
 		return
 	}
-	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h.Clone()
+	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h
 }
 
 // solveRows solves every row of W for the run's H to tolerance, from w, and
@@ -696,6 +723,5 @@ func (s *pair[F]) revive(j int) {
 	for i := range s.w.Rows {
 		s.w.Row(i)[j] = 0
 	}
-	copyTall(s.wPlain, s.w)
-	copyTall(s.hPlain, s.h)
+	s.forget()
 }

@@ -52,7 +52,15 @@ func (s *pair[F]) learnOnline() (w, h *Tall[F], ok bool) {
 	w, h = o.result(s.pool)
 	s.fillZeros(w)
 	s.fillZeros(h)
-	leaveBehind(o.n, &Tall[F]{Data: o.values})
+	// What is not needed any more becomes room for factors.
+	s.spareH = append(s.spareH, o.n)
+	size := len(w.Data)
+	for at := 0; at+size <= len(o.values) && len(s.spareW) < 2; at += size {
+		t := *w
+		t.Data = o.values[at : at+size : at+size]
+		clear(t.Data)
+		s.spareW = append(s.spareW, &t)
+	}
 	return w, h, true
 }
 

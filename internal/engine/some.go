@@ -68,7 +68,7 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	}
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
-	q.makeRoom(q.w.Clone(), q.h.Clone())
+	q.fallBackOn(q.w.Clone(), q.h.Clone())
 	goesOn := true
 	if gentle {
 		by(multiplicative[F](gentleRepeats), false)
