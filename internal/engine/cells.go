@@ -367,12 +367,18 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, lanes, p0, p1 int, x, w []F) {
 // packLanes is Pack of rows x k numbers to a panel of so many lanes.
 func packLanes[F kernel.Float](ops *kernel.Ops[F], rows, lanes, k int, src []F, ld int, panel []F) {
 	t := kernel.TileRows[F]()
-	ops.Pack(rows, k, src, ld, panel)
 	if lanes == t {
+		ops.Pack(rows, k, src, ld, panel)
 		return
 	}
-	for p := 1; p < k; p++ {
-		copy(panel[p*lanes:(p+1)*lanes], panel[p*t:])
+	const columns = 32
+	var tile [columns * 64]F
+	for p0 := 0; p0 < k; p0 += columns {
+		n := min(columns, k-p0)
+		ops.Pack(rows, n, src[p0:], ld, tile[:n*t])
+		for p := range n {
+			copy(panel[(p0+p)*lanes:(p0+p+1)*lanes], tile[p*t:])
+		}
 	}
 }
 
@@ -496,6 +502,9 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 		}
 	}
 }
+
+// idles reports whether the side may have rows none of whose cells counts.
+func (s *side[F]) idles() bool { return s.byCell || s.list != nil && !s.rest }
 
 // weighsListed reports whether cells that are listed have weights of their own.
 func (s *side[F]) weighsListed() bool { return s.listWeights != nil || s.window.weighsCells() }

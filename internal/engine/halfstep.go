@@ -72,9 +72,11 @@ type tileScratch[F kernel.Float] struct {
 	// away and there are the columns that a line lacks and has, ones are ones.
 	away, there []int32
 	ones        []F
-	// sums are those of the tiles, in the scratch of the first worker; minus is -1.
-	sums  tileSums
-	minus [1]F
+	// sums are those of the tiles and squares the fixed factor's entries squared, in
+	// the scratch of the first worker; minus is -1.
+	sums    tileSums
+	squares Tall[F]
+	minus   [1]F
 	// whole says that x and weights hold the whole panel.
 	whole bool
 	loss  loss.Scratch[F]
@@ -111,13 +113,13 @@ func newTileScratch[F kernel.Float](k int) *tileScratch[F] {
 }
 
 // prepare forms what all tiles share.
-func (h *halfStep[F]) prepare(p *pool) bool {
+func (h *halfStep[F]) prepare(p *pool, squares *Tall[F]) bool {
 	if h.asked.Penalized() {
 		h.point = penalty.At[F](h.asked, h.from.Data, h.from.Ld, h.from.Rows, h.from.K)
 	}
 	if h.scaled {
 		var ok bool
-		if h.metric, ok = h.newMetric(p); !ok {
+		if h.metric, ok = h.newMetric(p, squares); !ok {
 			return false
 		}
 	}
@@ -180,7 +182,7 @@ type halfResult struct {
 // run does the half-step; it reports false when cancelled.
 func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool) {
 	res := halfResult{sums: newGradientSums(h.from.K)}
-	if !h.prepare(p) {
+	if !h.prepare(p, &scratch[0].squares) {
 		return res, false
 	}
 	if h.cells.grid != nil && h.side.turned {
@@ -222,6 +224,9 @@ func (h *halfStep[F]) tile(ws *tileScratch[F], height, i int, sums *tileSums) {
 	h.gradient(ws, sums.each[i])
 	if h.update != nil {
 		h.update(h, ws)
+		if h.side.idles() {
+			h.clearIdle(ws)
+		}
 	}
 	if h.atEnd {
 		sums.each[i].reset()
