@@ -203,16 +203,14 @@ const givenInit = "given"
 // begins at a row of w, and h at a column of the given H.
 func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW, unitH float64) {
 	r := o.takenOut()
-	put := func(t *engine.Tall[F], i, j int, v, unit float64) {
-		if v == v {
-			t.Row(i)[j] = F(v / unit)
-		}
-	}
 	if o.W != nil && w != nil {
 		engine.EachStrip(o.W.Rows, o.Threads, func(i0, i1 int) {
 			for i := i0; i < i1; i++ {
+				to, root := w.Row(row+i), r.row(i)
 				for j, v := range o.W.Row(i) {
-					put(w, row+i, j, v*r.row(i), unitW)
+					if v == v {
+						to[j] = F(v * root / unitW)
+					}
 				}
 			}
 		})
@@ -220,8 +218,11 @@ func given[F matrix.Float](o *Options, w, h *engine.Tall[F], row, col int, unitW
 	if o.H != nil && h != nil {
 		engine.EachStrip(h.Rows, o.Threads, func(i0, i1 int) {
 			for j := range o.H.Rows {
+				to := h.Data[i0*h.Ld+j:]
 				for i, v := range o.H.Row(j)[col+i0 : col+i1] {
-					put(h, i0+i, j, v*r.column(col+i0+i), unitH)
+					if v == v {
+						to[i*h.Ld] = F(v * r.column(col+i0+i) / unitH)
+					}
 				}
 			}
 		})

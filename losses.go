@@ -356,7 +356,7 @@ func (f *cellsFit[F]) close() {
 // starting makes the start of one run. Random ones go by the mean of the cells
 // that count; others see missing cells as zeros.
 func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
-	if whole(f.opt.W, f.m, f.k) && whole(f.opt.H, f.k, f.n) {
+	if complete(f.opt.W, f.m, f.k) && complete(f.opt.H, f.k, f.n) {
 		w, h = engine.NewTall[F](f.m, f.k), engine.NewTall[F](f.n, f.k)
 	} else {
 		w, h = start.DrawPart[F](f.m, f.n, f.over.first(), 0, f.cells.Mean, f.k, seed, f.opt.Threads)
@@ -370,11 +370,6 @@ func (f *cellsFit[F]) starting(seed uint64) (w, h *engine.Tall[F], err error) {
 	}
 	given(f.opt, w, h, 0, 0, f.unitW, f.unitH)
 	return w, h, nil
-}
-
-// whole reports whether every entry of a factor is given.
-func whole(given *matrix.Dense[float64], rows, cols int) bool {
-	return given != nil && given.Rows == rows && given.Cols == cols && !slices.ContainsFunc(given.Data, func(v float64) bool { return v != v })
 }
 
 // pilots lists the fits of a few iterations that go ahead where the loss has

@@ -380,7 +380,7 @@ func (s *sorter[F]) sparse(x *matrix.CSR[F], v *view[F]) error {
 // stripped is x without its missing cells.
 func (s *sorter[F]) stripped(x *matrix.CSR[F]) *matrix.CSR[F] {
 	any := false
-	for i := range s.m {
+	for i := 0; s.o.hides() && i < s.m; i++ {
 		idx, vals := x.Row(i)
 		for q, j := range idx {
 			any = any || s.isMissing(i, int(j), vals[q])
@@ -410,7 +410,7 @@ func (s *sorter[F]) stored(x *matrix.CSR[F], v *view[F], unstored bool) error {
 		s.dropped = true
 	}
 	any := s.weights != nil
-	for i := 0; i < s.m && !any; i++ {
+	for i := 0; s.o.hides() && i < s.m && !any; i++ {
 		idx, vals := x.Row(i)
 		for q, j := range idx {
 			any = any || s.isMissing(i, int(j), vals[q])

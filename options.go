@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/solver"
 	"github.com/partsof/nmf/internal/start"
 	"github.com/partsof/nmf/matrix"
@@ -266,8 +267,10 @@ func complete(a *matrix.Dense[float64], rows, cols int) bool {
 	if a == nil || a.Rows != rows || a.Cols != cols {
 		return false
 	}
+	ops := kernel.For[float64]()
 	for i := range rows {
-		if slices.ContainsFunc(a.Row(i), math.IsNaN) {
+		row := a.Row(i)
+		if _, _, _, ok := ops.Scan(row); !ok && slices.ContainsFunc(row, math.IsNaN) {
 			return false
 		}
 	}
@@ -302,7 +305,11 @@ func checkStart(name string, a *matrix.Dense[float64], rows, cols int, turned bo
 	if !fits {
 		return fmt.Errorf("%w: the given %s is %d x %d; it must be %s", ErrShape, name, a.Rows, a.Cols, want)
 	}
+	ops := kernel.For[float64]()
 	for i := range a.Rows {
+		if _, _, _, ok := ops.Scan(a.Row(i)); ok {
+			continue
+		}
 		for j, v := range a.Row(i) {
 			switch {
 			case math.IsInf(v, 0):

@@ -36,7 +36,8 @@ type Penalty struct {
 	Orthogonal float64 `json:"orthogonal,omitempty"`
 	// Spread keeps components near each other: of H, that the simplex between
 	// endmembers is small (Berman et al. 2004). For the loss "frobenius" without
-	// weights or missing cells, and not with the solver "mu".
+	// missing cells and with weights at most of the other side, of rows where it is of
+	// H; not with the solver "mu".
 	Spread float64 `json:"spread,omitempty"`
 	// Smooth keeps neighbouring samples (of W) or features (of H) alike: the
 	// squared differences of order SmoothOrder, 1 (the default) or 2.
@@ -104,7 +105,7 @@ func (o *Options) checkPenalties(m, n, k int) error {
 			{f.p.Sparseness != 0 && f.p.fixesScale(), "sparseness", "it goes with no bound, simplex or held entries: a component of given sparseness is scaled as a whole"},
 			{f.p.Simplex && o.Solver != "hals" && o.Solver != "newton", "simplex", fmt.Sprintf("the solver %s updates without the sum; take hals", o.Solver)},
 			{o.Solver == "bpp" && (f.p.Upper != 0 || f.p.Held != nil), "a bound or held entries", "the solver bpp knows no bound but zero; take hals or mu"},
-			{f.p.Spread != 0 && (o.Solver == "mu" || !o.plain() || o.choosesCells()), "spread", "it is for the loss frobenius without weights or missing cells, and not with the solver mu"},
+			{f.p.Spread != 0 && (o.Solver == "mu" || !o.plain()), "spread", "it is for the loss frobenius without missing cells and with weights at most of the other side (of rows for spread of H), and not with the solver mu"},
 			{o.Solver == "bpp" && f.p.Orthogonal != 0, "orthogonal", "the row problem is then not convex, which the solver bpp needs; take hals or mu"},
 		} {
 			if c.bad {

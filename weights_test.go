@@ -311,6 +311,90 @@ func TestWeightsOfOtherSide(t *testing.T) {
 	}
 }
 
+// TestSpreadWithWeights: spread of one factor, with weights of the other side, is that
+// of data that were multiplied by their roots; weights of its own side are refused.
+func TestSpreadWithWeights(t *testing.T) {
+	const m, n, k = 50, 44, 3
+	x := lowRank[float64](m, n, k, 0.2, 69)
+	w, h := given(m, n, k, 70)
+	weights, scaled, start := make([]float64, m), x.Clone(), w.Clone()
+	for i := range m {
+		// Roots that are powers of two.
+		weights[i] = []float64{1, 4, 0.25, 16}[i%4]
+		root := math.Sqrt(weights[i])
+		for j := range n {
+			scaled.Set(i, j, x.At(i, j)*root)
+		}
+		for l := range k {
+			start.Set(i, l, w.At(i, l)*root)
+		}
+	}
+	p := nmf.Penalty{Spread: 3}
+	with := nmf.Options{W: w, H: h, PenaltyH: p, RowWeights: weights, MaxIter: 60, Tol: -1, LossTol: -1}
+	without := nmf.Options{W: start, H: h, PenaltyH: p, MaxIter: 60, Tol: -1, LossTol: -1}
+	free := with
+	free.PenaltyH = nmf.Penalty{}
+	a, b, c := fit(t, x, k, &with), fit(t, scaled, k, &without), fit(t, x, k, &free)
+	if math.Abs(a.Info.Loss-b.Info.Loss) > 1e-9*b.Info.Loss {
+		t.Errorf("loss %v, of what was multiplied %v", a.Info.Loss, b.Info.Loss)
+	}
+	if math.Abs(a.Info.Loss-c.Info.Loss) < 1e-3*c.Info.Loss {
+		t.Errorf("loss %v with spread, %v without", a.Info.Loss, c.Info.Loss)
+	}
+	fitted := product(a)
+	for i := range m {
+		for j := range n {
+			fitted.Set(i, j, fitted.At(i, j)*math.Sqrt(weights[i]))
+		}
+	}
+	if d := distance(product(b), fitted); d > 1e-9 {
+		t.Errorf("the fit is %g from that of what was multiplied", d)
+	}
+	turned := nmf.Options{PenaltyW: p, RowWeights: weights}
+	if _, err := nmf.Fit(t.Context(), x, k, &turned); !errors.Is(err, nmf.ErrOption) {
+		t.Errorf("spread of the weighted side: %v", err)
+	}
+	single := nmf.Options{PenaltyH: p, Weights: weighing{rows: weights}.cells(m, n)}
+	if _, err := nmf.Fit(t.Context(), x, k, &single); !errors.Is(err, nmf.ErrOption) {
+		t.Errorf("spread with weights of cells: %v", err)
+	}
+}
+
+// TestRunsWithWeights: several starts with weights are those starts alone.
+func TestRunsWithWeights(t *testing.T) {
+	const m, n, k, runs, seed = 60, 52, 3, 4, 11
+	x := counts[float64](m, n, k, 3, 76)
+	of := weighing{ramp(m), ramp(n)}
+	for name, o := range map[string]nmf.Options{
+		"of rows and columns, taken out": {RowWeights: of.rows, ColumnWeights: of.cols},
+		"of cells":                       {Weights: of.cells(m, n)},
+		"of cells, kl":                   {Weights: of.cells(m, n), Loss: "kl"},
+		"of rows, kl":                    {RowWeights: of.rows, Loss: "kl"},
+		"of rows, kl by mu":              {RowWeights: of.rows, Loss: "kl", Solver: "mu"},
+	} {
+		o.Init, o.MaxIter, o.Tol, o.LossTol = "random", 12, -1, -1
+		for _, threads := range []int{1, 3} {
+			together := o
+			together.Runs, together.Seed, together.Threads = runs, seed, threads
+			all := fit(t, x, k, &together)
+			if len(all.Info.Runs) != runs {
+				t.Fatalf("%s: %d runs", name, len(all.Info.Runs))
+			}
+			for i, run := range all.Info.Runs {
+				alone := o
+				alone.Seed, alone.Threads = seed+uint64(i), 1
+				one := fit(t, x, k, &alone)
+				if run.Loss != one.Info.Loss || run.KKT != one.Info.KKT || run.Iterations != one.Info.Iterations || run.Seed != alone.Seed {
+					t.Errorf("weights %s, %d threads: run %d is %+v, alone %+v", name, threads, i, run, one.Info.Runs[0])
+				}
+				if i == all.Info.BestRun && (bitsOf(wide[float64](all.W)) != bitsOf(wide[float64](one.W)) || bitsOf(wide[float64](all.H)) != bitsOf(wide[float64](one.H))) {
+					t.Errorf("weights %s, %d threads: the best run has other factors than alone", name, threads)
+				}
+			}
+		}
+	}
+}
+
 // TestWeightsRefused: weights and data that make no sense together.
 func TestWeightsRefused(t *testing.T) {
 	x := lowRank[float32](20, 15, 2, 0.2, 71)
@@ -384,7 +468,7 @@ func TestPivotedCells(t *testing.T) {
 }
 
 // TestNothingCounts: a sample none of whose cells counts has no part of a component,
-// whatever the loss.
+// and a feature none of whose cells counts is in none, whatever the loss and the solver.
 func TestNothingCounts(t *testing.T) {
 	x := counts[float64](30, 24, 3, 3, 75)
 	for i := range x.Data {
@@ -393,13 +477,23 @@ func TestNothingCounts(t *testing.T) {
 	for i := range 24 {
 		x.Set(4, i, math.NaN())
 	}
+	for i := range 30 {
+		x.Set(i, 7, math.NaN())
+	}
 	for _, o := range lossCases() {
 		o.Missing, o.MaxIter = "nan", 10
-		m := fit(t, x, 3, &o)
-		checkForm(t, m)
-		w, err := m.Transform(t.Context(), x, nil)
-		if err != nil || !allZero(m.W.Row(4)) || !allZero(w.Row(4)) {
-			t.Errorf("%s %v: the model has %v, Transform %v, %v", o.Loss, o.Beta, m.W.Row(4), w.Row(4), err)
+		for _, o.Solver = range []string{"", "mu"} {
+			for _, o.TargetError = range []float64{0, 0.999} {
+				m := fit(t, x, 3, &o)
+				checkForm(t, m)
+				w, err := m.Transform(t.Context(), x, nil)
+				if err != nil || !allZero(m.W.Row(4)) || !allZero(w.Row(4)) {
+					t.Errorf("%s %v, solver %q: the model has %v, Transform %v, %v", o.Loss, o.Beta, o.Solver, m.W.Row(4), w.Row(4), err)
+				}
+				if h := m.H.T().Row(7); !allZero(h) {
+					t.Errorf("%s %v, solver %q, target %v: feature 7 has %v", o.Loss, o.Beta, o.Solver, o.TargetError, h)
+				}
+			}
 		}
 	}
 }

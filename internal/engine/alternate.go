@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -154,17 +155,18 @@ type pair[F kernel.Float] struct {
 	report  func(run int, it Iteration)
 
 	// w and h are the pair that is measured next, wPlain and hPlain what it was
-	// extrapolated from, wBest and hBest the last accepted pair.
+	// extrapolated from, nil where that is the pair itself, wBest and hBest the last
+	// accepted pair.
 	w, h, wPlain, hPlain, wBest, hBest *Tall[F]
-	// wNext is the W that the half-step under way makes.
-	wNext, hNext *Tall[F]
+	// spareW and spareH are free to be written to.
+	spareW, spareH []*Tall[F]
 	// normW and normH are the squared norms of the columns of w and h when an
 	// iteration began.
 	normW, normH []float64
 	// total is the objective of the accepted pair, data its loss alone.
-	total, data float64
-	columns     gradientSums
-	momentum    momentum
+	total, data   float64
+	rows, columns gradientSums
+	momentum      momentum
 	// plain asks for a step that cannot raise the loss, madePlain says that the
 	// pair was made by one.
 	plain, madePlain bool
@@ -234,7 +236,7 @@ func (s *pair[F]) begin() bool {
 		learn = s.learnFromSome
 	}
 	if learn == nil {
-		s.makeRoom(s.w.Clone(), s.h.Clone())
+		s.fallBackOn(s.w.cloneBy(s.pool.workers), s.h.cloneBy(s.pool.workers))
 		return true
 	}
 	before, ok := s.lossOf(s.w, s.h)
@@ -249,53 +251,65 @@ func (s *pair[F]) begin() bool {
 	if before-before == 0 {
 		s.total = before
 	}
-	s.makeRoom(w, h)
+	s.fallBackOn(w, h)
 	return true
 }
 
-// makeRoom makes what a run needs beside its start and the pair that it falls
-// back on.
-func (s *pair[F]) makeRoom(wBest, hBest *Tall[F]) {
-	s.wBest, s.hBest = wBest, hBest
-	s.wPlain, s.hPlain = s.w.Clone(), s.h.Clone()
-	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
-	s.columns = newGradientSums(s.w.K)
+// fallBackOn makes a pair that which comes back where the first one is worse.
+func (s *pair[F]) fallBackOn(w, h *Tall[F]) {
+	s.wBest, s.hBest, s.columns = w, h, newGradientSums(s.w.K)
+}
+
+// room gives a factor like t to write to, of those that are free.
+func room[F kernel.Float](spare *[]*Tall[F], t *Tall[F]) *Tall[F] {
+	n := len(*spare)
+	if n == 0 {
+		return NewTall[F](t.Rows, t.K)
+	}
+	free := (*spare)[n-1]
+	*spare = (*spare)[:n-1]
+	return free
+}
+
+// forget makes the pair the one that it was extrapolated from.
+func (s *pair[F]) forget() {
+	if s.wPlain != nil {
+		s.spareW = append(s.spareW, s.wPlain)
+	}
+	if s.hPlain != nil {
+		s.spareH = append(s.spareH, s.hPlain)
+	}
+	s.wPlain, s.hPlain = nil, nil
 }
 
 // fillZeros is fillZeros for a factor of the pair, whose rows of W may be on
 // other ranks too.
 func (s *pair[F]) fillZeros(t *Tall[F]) {
-	sum := []float64{t.sum(), float64(t.Rows * t.K)}
+	sum := []float64{t.sum(s.pool.workers), float64(t.Rows * t.K)}
 	if t == s.w {
 		s.c.grid.sum(OfRows, sum)
 	}
-	t.lift(sum[0] / sum[1])
+	t.lift(s.pool.workers, sum[0]/sum[1])
 }
 
 // fillZeros lifts zeros to a small part of the mean: a multiplicative update
 // cannot.
-func fillZeros[F kernel.Float](t *Tall[F]) { t.lift(t.sum() / float64(t.Rows*t.K)) }
-
-func (t *Tall[F]) sum() float64 {
-	sum := 0.0
-	for i := range t.Rows {
-		for _, v := range t.Row(i) {
-			sum += float64(v)
-		}
-	}
-	return sum
+func fillZeros[F kernel.Float](t *Tall[F], workers int) {
+	t.lift(workers, t.sum(workers)/float64(t.Rows*t.K))
 }
 
 // lift makes no entry smaller than a small part of the mean.
-func (t *Tall[F]) lift(mean float64) {
+func (t *Tall[F]) lift(workers int, mean float64) {
 	const part = 1e-4
 	least := F(part * mean)
-	for i := range t.Rows {
-		row := t.Row(i)
-		for j, v := range row {
-			row[j] = max(v, least)
+	EachStrip(t.Rows, workers, func(i0, i1 int) {
+		for i := i0; i < i1; i++ {
+			row := t.Row(i)
+			for j, v := range row {
+				row[j] = max(v, least)
+			}
 		}
-	}
+	})
 }
 
 // restoreTall puts what is held into a factor and bounds the rest.
@@ -373,50 +387,60 @@ func (s *pair[F]) iterate() bool {
 		s.searches--
 		update = s.searching
 	}
-	rows, ok := s.left(s.w, s.h, s.wNext, update, scaled)
+	next := room(&s.spareW, s.w)
+	rows, ok := s.left(s.w, s.h, next, update, scaled)
 	if !ok {
 		return false
 	}
-	switch s.judge(rows) {
+	switch s.judge(rows, next) {
 	case accepted:
 	case takenBack:
+		s.spareW = append(s.spareW, next)
 		return true
 	default:
+		s.spareW = append(s.spareW, next)
 		return s.goesOn()
 	}
 	if s.run.Iterations >= s.cfg.MaxIter {
-		s.finish(IterationLimit, s.wNext)
+		s.finish(IterationLimit, next)
 		return false
 	}
 	s.run.Iterations++
-	copyTall(s.wBest, s.w)
-	copyTall(s.hBest, s.h)
 	beta := s.momentum.beta()
 	if plain {
 		beta = 0
 	}
 	s.plain, s.madePlain = false, plain || beta == 0 && !s.scaled
-	s.w, s.wNext = s.wNext, s.w
-	s.ahead(s.w, s.wPlain, beta, s.cfg.PenaltyW)
-	columns, ok := s.right(s.w, s.h, s.hNext, update, scaled)
+	// The pair that was measured is the one to fall back on; what was it before is free.
+	s.spareW, s.spareH = append(s.spareW, s.wBest), append(s.spareH, s.hBest)
+	s.wBest, s.hBest = s.w, s.h
+	s.w, s.wPlain = s.ahead(next, s.wPlain, s.w, &s.spareW, beta, s.cfg.PenaltyW)
+	next = room(&s.spareH, s.h)
+	columns, ok := s.right(s.w, s.h, next, update, scaled)
 	if !ok {
 		return false
 	}
 	s.columns = columns.sums
-	s.h, s.hNext = s.hNext, s.h
-	s.ahead(s.h, s.hPlain, beta, s.cfg.PenaltyH)
+	s.h, s.hPlain = s.ahead(next, s.hPlain, s.h, &s.spareH, beta, s.cfg.PenaltyH)
 	return true
 }
 
 // goesOn reports whether a run has been given another start by finish.
 func (s *pair[F]) goesOn() bool { return s.run.Status == "" && s.pool.ctx.Err() == nil }
 
-// ahead extrapolates t, which a half-step has just made, from the one before,
-// and keeps t as the one before of the next.
-func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) {
+// ahead extrapolates fresh, which a half-step has just made, from the one before:
+// plain, or where that is nil the one that was measured. It gives the factor to go
+// on with, and the one before of the next.
+func (s *pair[F]) ahead(fresh, plain, measured *Tall[F], spare *[]*Tall[F], beta float64, asked *penalty.Factor) (t, before *Tall[F]) {
 	if !(beta > 0) {
-		copyTall(plain, t)
-		return
+		if plain != nil {
+			*spare = append(*spare, plain)
+		}
+		return fresh, nil
+	}
+	t, before = plain, cmp.Or(plain, measured)
+	if t == nil {
+		t = room(spare, fresh)
 	}
 	floor := F(0)
 	if s.positive {
@@ -430,24 +454,12 @@ func (s *pair[F]) ahead(t, plain *Tall[F], beta float64, asked *penalty.Factor) 
 	p := &pool{ctx: background, workers: s.pool.workers}
 	p.run((t.Rows+rows-1)/rows, func(_, part int) {
 		a, b := part*rows, min((part+1)*rows, t.Rows)
-		old := plain.rows(a, b)
-		s.c.ops.Extrapolate(b-a, t.Ld, floor, each, t.rows(a, b), old, old)
+		s.c.ops.Extrapolate(b-a, t.Ld, floor, each, fresh.rows(a, b), before.rows(a, b), t.rows(a, b))
 	})
-	t.Data, plain.Data = plain.Data, t.Data
 	if asked.Constrained() {
 		restoreTall(asked, t)
 	}
-}
-
-// columnNorms gives the squared norms of the columns.
-func (t *Tall[F]) columnNorms() []float64 {
-	norms := make([]float64, t.K)
-	for i := range t.Rows {
-		for j, v := range t.Row(i) {
-			norms[j] += float64(v) * float64(v)
-		}
-	}
-	return norms
+	return t, fresh
 }
 
 func copyTall[F kernel.Float](to, from *Tall[F]) { copy(to.Data, from.Data) }
@@ -461,15 +473,14 @@ const (
 )
 
 // judge accepts or takes back the pair that rows were measured at, writes the
-// trace, and ends the run where it is done.
-func (s *pair[F]) judge(rows halfResult) verdict {
+// trace, and ends the run where it is done. next is the W that the half-step has made.
+func (s *pair[F]) judge(rows halfResult, next *Tall[F]) verdict {
 	r := s.run
 	total := s.objective(rows.loss, s.w, s.h)
 	if !(total <= s.total) {
 		copyTall(s.w, s.wBest)
 		copyTall(s.h, s.hBest)
-		copyTall(s.wPlain, s.wBest)
-		copyTall(s.hPlain, s.hBest)
+		s.forget()
 		if !s.madePlain {
 			s.momentum.reject()
 			s.plain, s.searches = true, searchedSteps
@@ -485,7 +496,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 	if !s.plain && !s.madePlain {
 		s.momentum.accept()
 	}
-	s.total, s.data = total, rows.loss
+	s.total, s.data, s.rows = total, rows.loss, rows.sums
 	if r.Iterations == 0 || len(r.Trace) > 0 && r.Trace[len(r.Trace)-1].Iteration == r.Iterations {
 		return accepted
 	}
@@ -498,10 +509,10 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 	}
 	switch {
 	case it.KKT <= s.tol, s.close(it.RelativeError):
-		s.finish(Converged, s.wNext)
+		s.finish(Converged, next)
 		return ended
 	case stalledBy(r.Trace, s.cfg.LossTol):
-		s.finish(Stalled, s.wNext)
+		s.finish(Stalled, next)
 		return ended
 	}
 	return accepted
@@ -509,7 +520,7 @@ func (s *pair[F]) judge(rows halfResult) verdict {
 
 // balances gives the factors of balance for a pair.
 func (s *pair[F]) balances(w, h *Tall[F]) (bw, bh []float64) {
-	normH := h.columnNorms()
+	normH := h.columnNorms(s.pool.workers)
 	return balance(s.normsOfW(w), func(j int) float64 { return normH[j] })
 }
 
@@ -540,6 +551,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 	}
 	last, rows, columns, ok := s.solveRows(w)
 	if !ok {
+		s.wBest, s.hBest = s.w, s.h
 		return
 	}
 	bw, bh := s.balances(last, h)
@@ -553,32 +565,25 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		if s.cfg.Solver == "mu" {
 			s.fillZeros(s.w)
 		}
-		copyTall(s.wPlain, s.w)
-		copyTall(s.hPlain, s.h)
+		s.forget()
 		s.total = math.Inf(1)
 		return
 	}
-	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h.Clone()
+	r.Status, r.W, r.H = s.cfg.endOf(status, r.KKT, r.Iterations, byTarget), last, h
 }
 
 // solveRows solves every row of W for the run's H to tolerance, from w, and
 // measures the pair: rows has the gradient of W, columns that of H and the loss.
-// A run that was to reach an error and no more stays with w: H is not where it
-// belongs, and W need not be.
+// A run that was to reach an error and no more stays with the pair that has it: H is
+// not where it belongs, and W need not be.
 func (s *pair[F]) solveRows(w *Tall[F]) (last *Tall[F], rows, columns halfResult, ok bool) {
 	const rowSteps = 100
 	h, asked, tol := s.h, s.cfg.PenaltyW, s.cfg.RowTol
 	if s.run.reached(s.cfg.TargetError) {
-		for _, last = range []*Tall[F]{w, s.w} {
-			if rows, ok = s.left(last, h, nil, nil, false); !ok || s.objective(rows.loss, last, h) <= s.total {
-				break
-			}
-		}
-		if ok {
-			half := &halfStep[F]{cells: s.c, side: s.c.right, unmeasured: true, fixed: last, from: h, asked: s.cfg.PenaltyH}
-			columns, ok = half.run(s.pool, s.scratch)
-			columns.loss = rows.loss
-		}
+		last, rows = s.w, halfResult{loss: s.data, sums: s.rows}
+		half := &halfStep[F]{cells: s.c, side: s.c.right, unmeasured: true, fixed: last, from: h, asked: s.cfg.PenaltyH}
+		columns, ok = half.run(s.pool, s.scratch)
+		columns.loss = rows.loss
 		return last, rows, columns, ok
 	}
 	last = NewTall[F](w.Rows, w.K)
@@ -639,7 +644,7 @@ func (s *pair[F]) repair() bool {
 		return false
 	}
 	free := s.cfg.PenaltyW.None() && s.cfg.PenaltyH.None()
-	s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms()
+	s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms(s.pool.workers)
 	changed := false
 	for j := range s.w.K {
 		a, b := s.normW[j], s.normH[j]
@@ -663,7 +668,7 @@ func (s *pair[F]) repair() bool {
 		changed = true
 	}
 	if changed {
-		s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms()
+		s.normW, s.normH = s.normsOfW(s.w), s.h.columnNorms(s.pool.workers)
 	}
 	return true
 }
@@ -718,6 +723,5 @@ func (s *pair[F]) revive(j int) {
 	for i := range s.w.Rows {
 		s.w.Row(i)[j] = 0
 	}
-	copyTall(s.wPlain, s.w)
-	copyTall(s.hPlain, s.h)
+	s.forget()
 }

@@ -78,8 +78,8 @@ func (t *Tall[F]) scaleColumn(col, e int) {
 
 // balancePair brings every component of a pair taken from a slot to nearly
 // equal norms.
-func (s *slot[F]) balancePair(g *Grid, w, h *Tall[F]) {
-	normW, normH := w.columnNorms(), h.columnNorms()
+func (s *slot[F]) balancePair(g *Grid, w, h *Tall[F], workers int) {
+	normW, normH := w.columnNorms(workers), h.columnNorms(workers)
 	g.sum(OfRows, normW)
 	g.sum(OfColumns, normH)
 	for j := range s.k {

@@ -141,7 +141,7 @@ type lineSums struct{ weight, weighted, loss float64 }
 
 // sumLines calls fn for parts of the lines of W's half-step and adds up what it
 // gives, in order.
-func (c *Cells[F]) sumLines(p *pool, fn func(l line[F]) lineSums) (total lineSums) {
+func (c *Cells[F]) sumLines(p *pool, fn func(worker int, l line[F]) lineSums) (total lineSums) {
 	n := (c.Rows + lineGroup - 1) / lineGroup
 	parts, rooms := make([]lineSums, n), make([]lineRoom[F], p.workers)
 	c.left.blocks(func(from, to int) bool {
@@ -151,7 +151,7 @@ func (c *Cells[F]) sumLines(p *pool, fn func(l line[F]) lineSums) (total lineSum
 			a, b := part*lineGroup, min((part+1)*lineGroup, c.Rows)
 			c.left.reach(&rooms[wi], a, b)
 			for i := a; i < b; i++ {
-				v := fn(c.left.line(&rooms[wi], i))
+				v := fn(wi, c.left.line(&rooms[wi], i))
 				parts[part].weight += v.weight
 				parts[part].weighted += v.weighted
 				parts[part].loss += v.loss
@@ -172,10 +172,10 @@ func (s *side[F]) unlisted(l line[F]) float64 {
 		return 0
 	}
 	weight := s.allOther
-	for _, p := range l.idx {
-		if s.other == nil {
-			weight--
-		} else {
+	if s.other == nil {
+		weight -= float64(len(l.idx))
+	} else {
+		for _, p := range l.idx {
 			weight -= float64(s.other[p])
 		}
 	}
@@ -191,7 +191,7 @@ func (c *Cells[F]) measure(p *pool) {
 			c.left.allOther += float64(v)
 		}
 	}
-	sums := c.sumLines(p, func(l line[F]) (s lineSums) {
+	sums := c.sumLines(p, func(_ int, l line[F]) (s lineSums) {
 		if l.w == nil {
 			_, s.weighted, _, _ = c.ops.Scan(l.x)
 			s.weight = float64(len(l.x))
@@ -224,14 +224,9 @@ func (c *Cells[F]) setReference(p *pool) {
 	for i := range room {
 		room[i] = constant
 	}
-	scratch := make(chan *loss.Scratch[F], p.workers)
-	for range p.workers {
-		scratch <- new(loss.Scratch[F])
-	}
-	sums := c.sumLines(p, func(l line[F]) lineSums {
-		s := <-scratch
-		defer func() { scratch <- s }()
-		sum := c.steps.Sum(l.x, room[:len(l.x)], l.w, l.theta, s)
+	scratch := make([]loss.Scratch[F], p.workers)
+	sums := c.sumLines(p, func(worker int, l line[F]) lineSums {
+		sum := c.steps.Sum(l.x, room[:len(l.x)], l.w, l.theta, &scratch[worker])
 		if c.steps.RestBySums() {
 			sum += float64(constant) * c.left.unlisted(l)
 		}
@@ -372,12 +367,18 @@ func (s *side[F]) panel(ops *kernel.Ops[F], a, b, lanes, p0, p1 int, x, w []F) {
 // packLanes is Pack of rows x k numbers to a panel of so many lanes.
 func packLanes[F kernel.Float](ops *kernel.Ops[F], rows, lanes, k int, src []F, ld int, panel []F) {
 	t := kernel.TileRows[F]()
-	ops.Pack(rows, k, src, ld, panel)
 	if lanes == t {
+		ops.Pack(rows, k, src, ld, panel)
 		return
 	}
-	for p := 1; p < k; p++ {
-		copy(panel[p*lanes:(p+1)*lanes], panel[p*t:])
+	const columns = 32
+	var tile [columns * 64]F
+	for p0 := 0; p0 < k; p0 += columns {
+		n := min(columns, k-p0)
+		ops.Pack(rows, n, src[p0:], ld, tile[:n*t])
+		for p := range n {
+			copy(panel[(p0+p)*lanes:(p0+p+1)*lanes], tile[p*t:])
+		}
 	}
 }
 
@@ -501,6 +502,9 @@ func (s *side[F]) reach(room *lineRoom[F], a, b int) {
 		}
 	}
 }
+
+// idles reports whether the side may have rows none of whose cells counts.
+func (s *side[F]) idles() bool { return s.byCell || s.list != nil && !s.rest }
 
 // weighsListed reports whether cells that are listed have weights of their own.
 func (s *side[F]) weighsListed() bool { return s.listWeights != nil || s.window.weighsCells() }

@@ -17,7 +17,7 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 		return true
 	}
 	if !f.cfg.asks() {
-		s.balancePair(f.x.grid, w, h)
+		s.balancePair(f.x.grid, w, h, f.pool.workers)
 	}
 	if s.run.reached(f.cfg.TargetError) {
 		return f.measure(s, w, h)

@@ -205,9 +205,9 @@ func (e *evaluator[F]) take(ws *tileScratch[F], curved bool) {
 }
 
 // normsOfW gives the squared norms of the columns of a W.
-func (a *alternation[F]) normsOfW(w *Tall[F]) []float64 {
-	norms := w.columnNorms()
-	a.c.grid.sum(OfRows, norms)
+func (s *pair[F]) normsOfW(w *Tall[F]) []float64 {
+	norms := w.columnNorms(s.pool.workers)
+	s.c.grid.sum(OfRows, norms)
 	return norms
 }
 

@@ -72,9 +72,11 @@ type tileScratch[F kernel.Float] struct {
 	// away and there are the columns that a line lacks and has, ones are ones.
 	away, there []int32
 	ones        []F
-	// sums are those of the tiles, in the scratch of the first worker; minus is -1.
-	sums  tileSums
-	minus [1]F
+	// sums are those of the tiles and squares the fixed factor's entries squared, in
+	// the scratch of the first worker; minus is -1.
+	sums    tileSums
+	squares Tall[F]
+	minus   [1]F
 	// whole says that x and weights hold the whole panel.
 	whole bool
 	loss  loss.Scratch[F]
@@ -111,13 +113,13 @@ func newTileScratch[F kernel.Float](k int) *tileScratch[F] {
 }
 
 // prepare forms what all tiles share.
-func (h *halfStep[F]) prepare(p *pool) bool {
+func (h *halfStep[F]) prepare(p *pool, squares *Tall[F]) bool {
 	if h.asked.Penalized() {
 		h.point = penalty.At[F](h.asked, h.from.Data, h.from.Ld, h.from.Rows, h.from.K)
 	}
 	if h.scaled {
 		var ok bool
-		if h.metric, ok = h.newMetric(p); !ok {
+		if h.metric, ok = h.newMetric(p, squares); !ok {
 			return false
 		}
 	}
@@ -127,7 +129,7 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 	l := h.cells.steps.Loss
 	switch {
 	case l.RestBySums() && (h.side.rest || h.side.list == nil && !h.side.byCell):
-		h.sums = h.columnSums()
+		h.sums = h.columnSums(p.workers)
 	case h.side.rest && l.RestByGram():
 		k := h.fixed.K
 		h.gram = make([]F, k*h.fixed.Ld)
@@ -150,10 +152,9 @@ func (h *halfStep[F]) prepare(p *pool) bool {
 
 // columnSums adds the rows of the fixed factor, weighted where the columns of the
 // side are, padded as its rows are.
-func (h *halfStep[F]) columnSums() []F {
+func (h *halfStep[F]) columnSums(workers int) []F {
 	t, weights := h.fixed, h.side.other
-	sums := make([]float64, t.K)
-	for i := range t.Rows {
+	sums := t.sumRows(workers, t.K, func(sums []float64, i int) {
 		w := 1.0
 		if weights != nil {
 			w = float64(weights[i])
@@ -161,7 +162,7 @@ func (h *halfStep[F]) columnSums() []F {
 		for j, v := range t.Row(i) {
 			sums[j] += w * float64(v)
 		}
-	}
+	})
 	h.sumFixed(sums)
 	out := make([]F, t.Ld)
 	for j, v := range sums {
@@ -181,7 +182,7 @@ type halfResult struct {
 // run does the half-step; it reports false when cancelled.
 func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool) {
 	res := halfResult{sums: newGradientSums(h.from.K)}
-	if !h.prepare(p) {
+	if !h.prepare(p, &scratch[0].squares) {
 		return res, false
 	}
 	if h.cells.grid != nil && h.side.turned {
@@ -223,6 +224,9 @@ func (h *halfStep[F]) tile(ws *tileScratch[F], height, i int, sums *tileSums) {
 	h.gradient(ws, sums.each[i])
 	if h.update != nil {
 		h.update(h, ws)
+		if h.side.idles() {
+			h.clearIdle(ws)
+		}
 	}
 	if h.atEnd {
 		sums.each[i].reset()
@@ -276,9 +280,9 @@ func (ws *tileScratch[F]) weightsOr(weighted bool) []F {
 }
 
 // grow makes room for n numbers.
-func grow[F kernel.Float](s *[]F, n int) {
+func grow[T any](s *[]T, n int) {
 	if cap(*s) < n {
-		*s = make([]F, n)
+		*s = make([]T, n)
 	}
 	*s = (*s)[:n]
 }

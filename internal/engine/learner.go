@@ -80,7 +80,7 @@ func NewLearner[F kernel.Float](h *Tall[F], cfg LearnerConfig) (*Learner[F], err
 		l.update, l.B = update, NewTall[F](h.K, h.K)
 		l.workers = newWorkers(l.ops, l.pool.workers, h.K, h.K)
 		if cfg.Solver == "mu" {
-			fillZeros(h)
+			fillZeros(h, l.pool.workers)
 		}
 		return l, nil
 	}
@@ -96,7 +96,7 @@ func NewLearner[F kernel.Float](h *Tall[F], cfg LearnerConfig) (*Learner[F], err
 		l.scratch = append(l.scratch, newTileScratch[F](h.K))
 	}
 	// From zero neither a factor nor a power of r finds back.
-	fillZeros(h)
+	fillZeros(h, l.pool.workers)
 	l.measure()
 	return l, nil
 }
@@ -456,7 +456,7 @@ func (e *Ender[F]) Cells(c *Cells[F], w *Tall[F]) error {
 }
 
 func (e *Ender[F]) addNorms(w *Tall[F]) {
-	for j, v := range w.columnNorms() {
+	for j, v := range w.columnNorms(e.l.pool.workers) {
 		e.normW[j] += v
 	}
 }
@@ -507,7 +507,7 @@ func (e *Ender[F]) Residuals() (kktW, kktH float64) {
 	})
 	columns := newGradientSums(k)
 	sums.addTo(columns)
-	normH := s.H.columnNorms()
+	normH := s.H.columnNorms(s.pool.workers)
 	bw, bh := balance(e.normW, func(j int) float64 { return normH[j] })
 	return e.rows.residual(bw), columns.residual(bh)
 }
@@ -526,11 +526,27 @@ func (t *Tall[F]) Part(r0, r1 int) *Tall[F] {
 }
 
 // Clone is a copy of t.
-func (t *Tall[F]) Clone() *Tall[F] {
+func (t *Tall[F]) Clone() *Tall[F] { return t.cloneBy(1) }
+
+// cloneBy is Clone by a number of workers.
+func (t *Tall[F]) cloneBy(workers int) *Tall[F] {
 	c := *t
-	c.Data = pages.Make[F](len(t.Data))
-	copy(c.Data, t.Data)
+	if c.Data = roomFor[F](len(t.Data)); c.Data == nil {
+		c.Data = pages.Make[F](len(t.Data))
+	}
+	c.Data = c.Data[:len(t.Data)]
+	copyBy(workers, c.Data, t.Data)
 	return &c
+}
+
+// copyBy is copy by a number of workers.
+func copyBy[F kernel.Float](workers int, to, from []F) {
+	const part = 1 << 16
+	p := &pool{ctx: background, workers: workers}
+	p.run((len(from)+part-1)/part, func(_, i int) {
+		a, b := i*part, min((i+1)*part, len(from))
+		copy(to[a:b], from[a:b])
+	})
 }
 
 // Dense is a copy of t without its padding.

@@ -298,7 +298,7 @@ func poorRows[F kernel.Float](t *testing.T, tol float64) {
 			}
 			return to
 		}
-		if !half.prepare(p) {
+		if !half.prepare(p, new(Tall[F])) {
 			t.Fatal("it was cancelled")
 		}
 		half.leverage = nil

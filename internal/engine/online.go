@@ -52,6 +52,15 @@ func (s *pair[F]) learnOnline() (w, h *Tall[F], ok bool) {
 	w, h = o.result(s.pool)
 	s.fillZeros(w)
 	s.fillZeros(h)
+	// What is not needed any more becomes room for factors.
+	s.spareH = append(s.spareH, o.n)
+	size := len(w.Data)
+	for at := 0; at+size <= len(o.values) && len(s.spareW) < 2; at += size {
+		t := *w
+		t.Data = o.values[at : at+size : at+size]
+		clear(t.Data)
+		s.spareW = append(s.spareW, &t)
+	}
 	return w, h, true
 }
 
@@ -61,8 +70,10 @@ type online[F kernel.Float] struct {
 	tiny F
 	x    *matrix.CSR[F]
 	// cells are those of each part, feature by feature.
-	cells      []partCells[F]
-	w, h, n    *Tall[F]
+	cells   []partCells[F]
+	w, h, n *Tall[F]
+	// values has the values of all of them, where X is in memory.
+	values     []F
 	denom, sum []float64
 	// share is what each feature has of ΣX, and last the part in which its n was
 	// brought up to date.
@@ -73,6 +84,8 @@ type online[F kernel.Float] struct {
 	decays []F
 	// scale and spread make a row of H from its n and its share.
 	scale, spread []F
+	// crosses and rooms are of the workers: for a row, and for the cells of one.
+	crosses, rooms [][]F
 	// streamed is nil but for an X that is read block by block: x and its cells
 	// are then there for the part that is learned from alone.
 	streamed *streamedParts[F]
@@ -87,19 +100,22 @@ type partCells[F kernel.Float] struct {
 	vals           []F
 }
 
-// newPartCells takes the lines first, first + step, … of x, which are the rows b,
-// b + onlineBlocks, … of W.
-func newPartCells[F kernel.Float](x *matrix.CSR[F], first, step, b int) partCells[F] {
-	next := make([]int32, x.Cols)
-	cells := 0
+// fill takes the lines first, first + step, … of x, which are the rows b,
+// b + onlineBlocks, … of W, into rows and vals. next has room for a number for
+// each feature.
+func (p *partCells[F]) fill(x *matrix.CSR[F], first, step, b int, next []int32) {
+	clear(next)
 	for i := first; i < x.Rows; i += step {
 		idx, _ := x.Row(i)
 		for _, f := range idx {
 			next[f]++
 		}
-		cells += len(idx)
 	}
-	p := partCells[F]{rows: pages.Make[int32](cells), vals: pages.Make[F](cells)}
+	features := 0
+	for _, n := range next {
+		features += min(1, int(n))
+	}
+	p.features, p.from = make([]int32, 0, features), make([]int32, 0, features+1)
 	at := int32(0)
 	for f, n := range next {
 		next[f] = at
@@ -117,7 +133,32 @@ func newPartCells[F kernel.Float](x *matrix.CSR[F], first, step, b int) partCell
 		}
 		b += onlineBlocks
 	}
-	return p
+}
+
+// cellsOf is the number of cells in the lines first, first + step, … of x.
+func cellsOf[F kernel.Float](x *matrix.CSR[F], first, step int) (cells int) {
+	for i := first; i < x.Rows; i += step {
+		cells += x.RowPtr[i+1] - x.RowPtr[i]
+	}
+	return cells
+}
+
+// divide lists the cells of every part of an X in memory, which lie side by side.
+func (o *online[F]) divide(p *pool) {
+	n := o.x.NNZ()
+	rows, vals := pages.Make[int32](n), pages.Make[F](n)
+	o.values = vals
+	at := 0
+	for b := range o.cells {
+		to := at + cellsOf(o.x, b, onlineBlocks)
+		o.cells[b].rows, o.cells[b].vals = rows[at:to], vals[at:to]
+		at = to
+	}
+	next := make([][]int32, p.workers)
+	p.run(len(o.cells), func(wi, b int) {
+		grow(&next[wi], o.x.Cols)
+		o.cells[b].fill(o.x, b, onlineBlocks, b, next[wi])
+	})
 }
 
 // onlineFeatures is the number of rows of H in a task.
@@ -126,7 +167,7 @@ const onlineFeatures = 256
 func (s *pair[F]) newOnline() *online[F] {
 	x, right := s.c.left.list, s.c.right
 	k, cols := s.w.K, s.c.Cols
-	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.Clone(), h: s.h.Clone(), n: NewTall[F](cols, k),
+	o := &online[F]{ops: s.c.ops, tiny: s.c.steps.Tiny, x: x, w: s.w.cloneBy(s.pool.workers), h: s.h.cloneBy(s.pool.workers), n: NewTall[F](cols, k),
 		denom: make([]float64, k), sum: make([]float64, k), share: make([]F, cols), last: make([]int, cols), cells: make([]partCells[F], onlineBlocks),
 		decays: make([]F, onlineBlocks*onlinePasses+1), scale: make([]F, s.h.Ld), spread: make([]F, s.h.Ld)}
 	for i := range o.decays {
@@ -136,21 +177,24 @@ func (s *pair[F]) newOnline() *online[F] {
 	if s.c.left.window != nil {
 		o.streamed = &streamedParts[F]{left: s.c.left}
 	} else {
-		s.pool.run(onlineBlocks, func(_, b int) { o.cells[b] = newPartCells(x, b, onlineBlocks, b) })
+		o.divide(s.pool)
 	}
 	right.blocks(func(a, b int) bool {
-		for f := a; f < b; f++ {
-			_, vals := right.list.Row(right.at(f))
-			_, ofFeature, _, _ := o.ops.Scan(vals)
-			o.share[f] = F(ofFeature / total)
-		}
-		return true
+		return s.pool.run((b-a+onlineFeatures-1)/onlineFeatures, func(_, task int) {
+			for f := a + task*onlineFeatures; f < min(a+(task+1)*onlineFeatures, b); f++ {
+				_, vals := right.list.Row(right.at(f))
+				_, ofFeature, _, _ := o.ops.Scan(vals)
+				o.share[f] = F(ofFeature / total)
+			}
+		})
 	})
 	// The start counts as a tenth of a part.
-	for i := range o.w.Rows {
+	for j, v := range o.w.sumRows(s.pool.workers, k, func(sums []float64, i int) {
 		for j, v := range o.w.Row(i) {
-			o.denom[j] += 0.1 / onlineBlocks * float64(v)
+			sums[j] += float64(v)
 		}
+	}) {
+		o.denom[j] = 0.1 / onlineBlocks * v
 	}
 	made := make([][]float64, o.tasks())
 	s.pool.run(len(made), func(_, task int) {
@@ -193,8 +237,10 @@ func (o *online[F]) part(p *pool, b int) bool {
 		}
 	}
 	made := make([][]float64, tiles[F](rows))
-	ok := p.run(len(made), func(_, tile int) {
-		c, room := make([]F, ld), []F(nil)
+	o.makeRoom(p.workers)
+	ok := p.run(len(made), func(wi, tile int) {
+		c, room := o.crosses[wi], o.rooms[wi]
+		defer func() { o.rooms[wi] = room }()
 		total := make([]float64, k)
 		for at := tile * t; at < min((tile+1)*t, rows); at++ {
 			i := b + at*onlineBlocks
@@ -245,8 +291,9 @@ func (o *online[F]) learn(p *pool, b int) bool {
 	o.rates()
 	cells := &o.cells[b]
 	made := make([][]float64, (len(cells.features)+onlineFeatures-1)/onlineFeatures)
-	ok := p.run(len(made), func(_, task int) {
-		room, c, total := []F(nil), make([]F, ld), make([]F, ld)
+	ok := p.run(len(made), func(wi, task int) {
+		c, room, total := o.crosses[wi], o.rooms[wi], make([]F, ld)
+		defer func() { o.rooms[wi] = room }()
 		for q := task * onlineFeatures; q < min((task+1)*onlineFeatures, len(cells.features)); q++ {
 			f, from, to := int(cells.features[q]), cells.from[q], cells.from[q+1]
 			grow(&room, int(to-from))
@@ -263,6 +310,13 @@ func (o *online[F]) learn(p *pool, b int) bool {
 	})
 	o.add(made)
 	return ok
+}
+
+// makeRoom makes what every worker needs.
+func (o *online[F]) makeRoom(workers int) {
+	for len(o.crosses) < workers {
+		o.crosses, o.rooms = append(o.crosses, make([]F, o.w.Ld)), append(o.rooms, nil)
+	}
 }
 
 // rates makes scale and spread from the sums.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/internal/pages"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -33,6 +34,8 @@ func (o *online[F]) load(p *pool, b int) bool {
 	}
 	o.x = s.waiting[b-s.from]
 	clear(o.cells)
-	o.cells[b] = newPartCells(o.x, 0, 1, b)
+	n := o.x.NNZ()
+	o.cells[b] = partCells[F]{rows: pages.Make[int32](n), vals: pages.Make[F](n)}
+	o.cells[b].fill(o.x, 0, 1, b, make([]int32, o.x.Cols))
 	return p.ctx.Err() == nil
 }

@@ -25,11 +25,14 @@ type metric[F kernel.Float] struct {
 
 // newMetric forms C from a row whose cells are, in proportion, the sums of the
 // columns of the side.
-func (h *halfStep[F]) newMetric(p *pool) (*metric[F], bool) {
+//
+// squares has room for the factor squared.
+func (h *halfStep[F]) newMetric(p *pool, squares *Tall[F]) (*metric[F], bool) {
 	f, k := h.fixed, h.fixed.K
 	m := &metric[F]{c: make([]F, k*f.Ld), inv: make([]F, k), ld: f.Ld}
 	if h.side.list == nil {
-		m.squares = NewTall[F](f.Rows, k)
+		squares.reshape(f.Rows, k)
+		m.squares = squares
 	}
 	typical, ops := h.cells.typical(h.side, p), h.cells.ops
 	// Parts of rows, added up in their order.
@@ -232,7 +235,6 @@ func polish[F kernel.Float](tol float64, most int) func(h *halfStep[F], ws *tile
 	rows := newtonWhere(tol, most, false, func(ws *tileScratch[F], i int) bool { return ws.residual[i] > tol })
 	return func(h *halfStep[F], ws *tileScratch[F]) {
 		const steps, gain = 40, 0.7
-		h.clearIdle(ws)
 		worst := h.worst(ws)
 		for s := 0; s < steps && worst > tol; s++ {
 			h.scaledStep(ws, true)
@@ -257,8 +259,8 @@ func (h *halfStep[F]) clearIdle(ws *tileScratch[F]) {
 	t := kernel.TileRows[F]()
 	for i := range ws.rows {
 		top := F(0)
-		for j := range ws.k {
-			top = max(top, ws.num[j*t+i], ws.den[j*t+i])
+		for j := 0; top == 0 && j < ws.k; j++ {
+			top = max(ws.num[j*t+i], ws.den[j*t+i])
 		}
 		for j := 0; top == 0 && j < ws.k; j++ {
 			ws.w[j*t+i] = 0

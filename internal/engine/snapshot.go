@@ -217,7 +217,6 @@ func (s *pair[F]) restore(state *RunState[F]) {
 	s.run = state.run()
 	s.wBest, s.hBest = state.Run.W, state.Run.H
 	s.w, s.h, s.wPlain, s.hPlain = state.WAhead, state.HAhead, state.WPlain, state.HPlain
-	s.wNext, s.hNext = NewTall[F](s.w.Rows, s.w.K), NewTall[F](s.h.Rows, s.h.K)
 	s.columns = gradientSums{state.Gradient, state.Cross}
 	s.total, s.tol, s.revivals = state.Loss, state.Tol, state.Revivals
 	s.momentum.restore(state.Momentum)
@@ -246,7 +245,7 @@ func (s *pair[F]) enter() (resumed bool) {
 // state is that of the run, its factors in the memory that it works on.
 func (s *pair[F]) state() *RunState[F] {
 	state := &RunState[F]{Index: s.index, Run: *s.run, Loss: s.total, Tol: s.tol, Momentum: s.momentum.state(),
-		WPlain: s.wPlain, HPlain: s.hPlain, WAhead: s.w, HAhead: s.h, Revivals: s.revivals,
+		WPlain: cmp.Or(s.wPlain, s.w), HPlain: cmp.Or(s.hPlain, s.h), WAhead: s.w, HAhead: s.h, Revivals: s.revivals,
 		Gradient: s.columns.pg, Cross: s.columns.cc, Plain: s.plain, MadePlain: s.madePlain, Searches: s.searches}
 	state.Run.W, state.Run.H = s.wBest, s.hBest
 	return state

@@ -26,7 +26,7 @@ const (
 	gentleRepeats    = 2
 	// someLike is the number of rows, in components, that others are compared
 	// with, and someSteps are the steps for W of all rows after that.
-	someLike  = 8
+	someLike  = 4
 	someSteps = 2
 )
 
@@ -68,7 +68,7 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	}
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
-	q.makeRoom(q.w.Clone(), q.h.Clone())
+	q.fallBackOn(q.w.Clone(), q.h.Clone())
 	goesOn := true
 	if gentle {
 		by(multiplicative[F](gentleRepeats), false)
@@ -154,9 +154,14 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 		}
 	}
 	w, near := NewTall[F](s.w.Rows, k), newLikeness(ops, beta, float64(l.others), sums)
-	like := func(t int) {
+	scratch, rooms := make([]*Tall[F], s.pool.workers), make([][]F, s.pool.workers)
+	for wi := range scratch {
+		scratch[wi], rooms[wi] = NewTall[F](tile, n), make([]F, n)
+	}
+	like := func(wi, t int) {
 		a, b := t*tile, min((t+1)*tile, w.Rows)
-		products, room := NewTall[F](b-a, n), make([]F, n)
+		products, room := scratch[wi], rooms[wi]
+		clear(products.Data)
 		if x := l.dense; x != nil {
 			ops.MulAdd(b-a, y.Ld, l.others, x.Data[l.at(a)*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
 		}
@@ -184,7 +189,7 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 		}
 	}
 	return w, l.blocks(func(from, to int) bool {
-		return s.pool.run(tiles[F](to-from), func(_, t int) { like(from/tile + t) })
+		return s.pool.run(tiles[F](to-from), func(wi, t int) { like(wi, from/tile+t) })
 	})
 }
 

@@ -42,6 +42,45 @@ func (t *Tall[F]) Gram(workers int) []float64 {
 	return full
 }
 
+// sumRows adds up what add makes of every row, sums of n numbers: in parts of rows,
+// which are divided among workers and added in their order.
+func (t *Tall[F]) sumRows(workers, n int, add func(sums []float64, i int)) []float64 {
+	const rows = 2048
+	parts := make([][]float64, max(1, (t.Rows+rows-1)/rows))
+	p := &pool{ctx: background, workers: workers}
+	p.run(len(parts), func(_, part int) {
+		sums := make([]float64, n)
+		for i := part * rows; i < min((part+1)*rows, t.Rows); i++ {
+			add(sums, i)
+		}
+		parts[part] = sums
+	})
+	for _, part := range parts[1:] {
+		for j, v := range part {
+			parts[0][j] += v
+		}
+	}
+	return parts[0]
+}
+
+// columnNorms gives the squared norms of the columns.
+func (t *Tall[F]) columnNorms(workers int) []float64 {
+	return t.sumRows(workers, t.K, func(norms []float64, i int) {
+		for j, v := range t.Row(i) {
+			norms[j] += float64(v) * float64(v)
+		}
+	})
+}
+
+// sum adds all entries.
+func (t *Tall[F]) sum(workers int) float64 {
+	return t.sumRows(workers, 1, func(sum []float64, i int) {
+		for _, v := range t.Row(i) {
+			sum[0] += float64(v)
+		}
+	})[0]
+}
+
 // SumSq is ‖t‖².
 func (t *Tall[F]) SumSq() float64 {
 	sum := 0.0
