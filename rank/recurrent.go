@@ -123,6 +123,11 @@ func Consensus[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	if opt.Bootstrap && !inMemory(x) {
 		return nil, fmt.Errorf("%w: X is read block by block, and a bootstrap draws its samples anew again and again; take samples that fit in memory, or no bootstrap", ErrInput)
 	}
+	if inMemory(x) {
+		if err := hold(&opt.Fit); err != nil {
+			return nil, err
+		}
+	}
 	c := &collection[F]{x: x, k: k, o: &opt, result: &Recurrent[F]{Quantiles: opt.Quantiles}}
 	c.result.Matrix = NewConsensusMatrix(m, opt.ConsensusSamples, opt.Fit.Seed)
 	if err := c.collect(ctx); err != nil {
