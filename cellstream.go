@@ -2,10 +2,10 @@ package nmf
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/lines"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -34,123 +34,29 @@ type cellLines[F matrix.Float] struct {
 	// checks refuses weights that are none.
 	checks  bool
 	mu      sync.Mutex
-	x       blockLines[F]
-	weights blockLines[F]
-	mask    blockLines[F]
-	// xs, ws and ms are room for them.
-	xs, ws, ms lineSpace[F]
-}
-
-// lineSpace is room for lines, dense or sparse.
-type lineSpace[F matrix.Float] struct {
-	dense  *matrix.Dense[F]
-	sparse *matrix.CSR[F]
-}
-
-func (b *lineSpace[F]) matrix() matrix.Matrix[F] {
-	if b.dense != nil {
-		return b.dense
-	}
-	return b.sparse
-}
-
-// blockLines reads lines of a matrix of any kind.
-type blockLines[F matrix.Float] interface {
-	// read fills b with the n lines from line `first` on.
-	read(first, n int, b *lineSpace[F]) error
-	isDense() bool
-}
-
-// linesAs are lines of a matrix in another precision.
-type linesAs[G, F matrix.Float] struct {
-	lines[G]
-	dense bool
-	cells int
-}
-
-// linesOf gives the lines of a matrix, rows or turned round columns; nil of nil.
-func linesOf[F matrix.Float](x any, turned bool) blockLines[F] {
-	switch x := x.(type) {
-	case matrix.Matrix[float32]:
-		return linesOfType[float32, F](x, turned)
-	case matrix.Matrix[float64]:
-		return linesOfType[float64, F](x, turned)
-	}
-	return nil
-}
-
-func linesOfType[G, F matrix.Float](x matrix.Matrix[G], turned bool) blockLines[F] {
-	if turned {
-		switch s := x.(type) {
-		case *matrix.Streamed[G]:
-			x = &matrix.Streamed[G]{Rows: s.Cols, Cols: s.Rows, Read: s.ReadColumns, ReadColumns: s.Read}
-		case *matrix.StreamedCSR[G]:
-			x = &matrix.StreamedCSR[G]{Rows: s.Cols, Cols: s.Rows, Stored: s.Stored, ByRows: s.ByColumns, ByColumns: s.ByRows}
-		default:
-			x = matrix.Transpose(x)
-		}
-	}
-	_, cells := x.Dims()
-	return &linesAs[G, F]{lines: lines[G]{x: x}, dense: isDense(x), cells: cells}
-}
-
-// isDense reports whether a matrix stores every cell.
-func isDense(x any) bool {
-	switch x.(type) {
-	case *matrix.Dense[float32], *matrix.Dense[float64], *matrix.Streamed[float32], *matrix.Streamed[float64]:
-		return true
-	}
-	return false
-}
-
-func (l *linesAs[G, F]) isDense() bool { return l.dense }
-
-func (l *linesAs[G, F]) read(first, n int, b *lineSpace[F]) error {
-	if l.dense {
-		if b.dense == nil {
-			b.dense = new(matrix.Dense[F])
-		}
-		d := b.dense
-		d.Rows, d.Cols, d.Stride, d.Data = n, l.cells, l.cells, slices.Grow(d.Data[:0], n*l.cells)[:n*l.cells]
-		return l.each(first, first+n, func(i int, _ []int32, vals []G) error {
-			row := d.Row(i - first)
-			for j, v := range vals {
-				row[j] = F(v)
-			}
-			return nil
-		})
-	}
-	if b.sparse == nil {
-		b.sparse = new(matrix.CSR[F])
-	}
-	s := b.sparse
-	s.Rows, s.Cols, s.RowPtr, s.ColIdx, s.Val = n, l.cells, append(s.RowPtr[:0], 0), s.ColIdx[:0], s.Val[:0]
-	return l.each(first, first+n, func(_ int, idx []int32, vals []G) error {
-		s.ColIdx = append(s.ColIdx, idx...)
-		for _, v := range vals {
-			s.Val = append(s.Val, F(v))
-		}
-		s.RowPtr = append(s.RowPtr, len(s.Val))
-		return nil
-	})
+	x       lines.Reader[F]
+	weights lines.Reader[F]
+	mask    lines.Reader[F]
+	// xs and ws are room for them.
+	xs, ws lines.Space[F]
 }
 
 // lines reads lines of c, rows or turned round columns. Each reader keeps blocks of its
 // own.
 func (c *cellStream[F]) lines(turned bool) *cellLines[F] {
 	o := c.s.o
-	l := &cellLines[F]{c: c, lines: c.s.m, cells: c.s.n, x: linesOf[F](c.x, turned)}
+	l := &cellLines[F]{c: c, lines: c.s.m, cells: c.s.n, x: lines.NewReader[F](c.x, turned)}
 	if turned {
 		l.lines, l.cells = l.cells, l.lines
 	}
 	if o.Weights != nil {
-		l.weights = linesOf[F](o.Weights, turned)
+		l.weights = lines.NewReader[F](o.Weights, turned)
 	}
 	switch {
 	case o.MaskOf != nil:
-		l.mask = linesOf[F](o.MaskOf, turned)
+		l.mask = lines.NewReader[F](o.MaskOf, turned)
 	case o.Mask != nil:
-		l.mask = linesOf[F](&matrix.CSR[float32]{Rows: o.Mask.Rows, Cols: o.Mask.Cols, RowPtr: o.Mask.RowPtr, ColIdx: o.Mask.ColIdx, Val: onesOf[float32](o.Mask.Len())}, turned)
+		l.mask = lines.NewReader[F](lines.OfMask(o.Mask), turned)
 	}
 	return l
 }
@@ -158,7 +64,7 @@ func (c *cellStream[F]) lines(turned bool) *cellLines[F] {
 // sort reads the n lines from line `first` on and sorts their cells; the view lasts
 // until the next call.
 func (l *cellLines[F]) sort(first, n int) (v view[F], dropped bool, err error) {
-	if !l.x.isDense() || l.weights == nil || l.weights.isDense() {
+	if !l.x.IsDense() || l.weights == nil || l.weights.IsDense() {
 		return l.sortSome(first, n)
 	}
 	// What is listed of dense lines is little: few of them are in memory at a time.
@@ -176,7 +82,7 @@ func (l *cellLines[F]) sort(first, n int) (v view[F], dropped bool, err error) {
 		}
 		out.ColIdx, out.Val = append(out.ColIdx, x.ColIdx...), append(out.Val, x.Val...)
 		if part.observed.CellWeights == nil {
-			weights = append(weights, onesOf[F](x.NNZ())...)
+			weights = append(weights, lines.Ones[F](x.NNZ())...)
 		} else {
 			weights, ones = append(weights, part.observed.CellWeights...), false
 		}
@@ -189,28 +95,19 @@ func (l *cellLines[F]) sort(first, n int) (v view[F], dropped bool, err error) {
 	return v, dropped, nil
 }
 
-// onesOf gives n weights of 1.
-func onesOf[F matrix.Float](n int) []F {
-	w := make([]F, n)
-	for i := range w {
-		w[i] = 1
-	}
-	return w
-}
-
 // sortSome is sort for lines that are in memory together.
 func (l *cellLines[F]) sortSome(first, n int) (v view[F], dropped bool, err error) {
 	o := *l.c.s.o
 	o.MaskOf = nil
 	s := sorter[F]{o: &o, m: n, n: l.cells, owned: true}
-	if err := l.x.read(first, n, &l.xs); err != nil {
+	x, err := l.x.Read(first, n, &l.xs)
+	if err != nil {
 		return v, false, err
 	}
 	if l.weights != nil {
-		if err := l.weights.read(first, n, &l.ws); err != nil {
+		if s.weights, err = l.weights.Read(first, n, &l.ws); err != nil {
 			return v, false, err
 		}
-		s.weights = l.ws.matrix()
 		if l.checks {
 			if err := badWeights(s.weights, first); err != nil {
 				return v, false, err
@@ -218,45 +115,17 @@ func (l *cellLines[F]) sortSome(first, n int) (v view[F], dropped bool, err erro
 		}
 	}
 	if l.mask != nil {
-		if o.Mask, err = l.masked(first, n); err != nil {
+		if o.Mask, err = l.mask.Nonzeros(first, n); err != nil {
 			return v, false, err
 		}
 	}
-	if x := l.xs.dense; x != nil {
+	switch x := x.(type) {
+	case *matrix.Dense[F]:
 		err = s.dense(x, &v)
-	} else {
-		err = s.sparse(l.xs.sparse, &v)
+	case *matrix.CSR[F]:
+		err = s.sparse(x, &v)
 	}
 	return v, s.dropped, err
-}
-
-// masked gives the lines of the mask.
-func (l *cellLines[F]) masked(first, n int) (*matrix.Mask, error) {
-	if err := l.mask.read(first, n, &l.ms); err != nil {
-		return nil, err
-	}
-	return nonzeros(l.ms.matrix()), nil
-}
-
-// nonzeros are the cells of a matrix in memory that are not zero.
-func nonzeros[F matrix.Float](x matrix.Matrix[F]) *matrix.Mask {
-	m, n := x.Dims()
-	mask := &matrix.Mask{Rows: m, Cols: n, RowPtr: make([]int, 1, m+1)}
-	// What is in memory can be read.
-	_ = eachRow(x, func(_ int, idx []int32, vals []F) error {
-		for q, v := range vals {
-			switch {
-			case v == 0:
-			case idx == nil:
-				mask.ColIdx = append(mask.ColIdx, int32(q))
-			default:
-				mask.ColIdx = append(mask.ColIdx, idx[q])
-			}
-		}
-		mask.RowPtr = append(mask.RowPtr, len(mask.ColIdx))
-		return nil
-	})
-	return mask
 }
 
 // observed reads the lines of a window.
@@ -272,10 +141,10 @@ func (l *cellLines[F]) observed(first, n int, into *engine.ObservedLines[F]) err
 	vals := []F(nil)
 	switch x := v.x.(type) {
 	case *matrix.Dense[F]:
-		into.Dense, l.xs.dense, vals = x, into.Dense, x.Data
+		into.Dense, l.xs.Dense, vals = x, into.Dense, x.Data
 	case *matrix.CSR[F]:
-		if x == l.xs.sparse {
-			l.xs.sparse = into.Sparse
+		if x == l.xs.Sparse {
+			l.xs.Sparse = into.Sparse
 		}
 		into.Sparse, vals = x, x.Val
 	}
@@ -283,7 +152,7 @@ func (l *cellLines[F]) observed(first, n int, into *engine.ObservedLines[F]) err
 		multiply(vals, nil, c.by, 1, nil)
 	}
 	if c.weights {
-		into.Weights, l.ws.dense = l.ws.dense, into.Weights
+		into.Weights, l.ws.Dense = l.ws.Dense, into.Weights
 	}
 	if c.missing {
 		if into.Missing = v.observed.Missing; into.Missing == nil {
@@ -292,7 +161,7 @@ func (l *cellLines[F]) observed(first, n int, into *engine.ObservedLines[F]) err
 	}
 	if c.cellWeights {
 		if into.CellWeights = v.observed.CellWeights; into.CellWeights == nil {
-			into.CellWeights = onesOf[F](len(vals))
+			into.CellWeights = lines.Ones[F](len(vals))
 		}
 	}
 	return nil
@@ -323,7 +192,7 @@ func (c *cellStream[F]) step(turned bool) int {
 }
 
 // sparseWeights reports whether the weights store only some cells.
-func (s *sorter[F]) sparseWeights() bool { return s.o.Weights != nil && !isDense(s.o.Weights) }
+func (s *sorter[F]) sparseWeights() bool { return s.o.Weights != nil && !lines.IsDense(s.o.Weights) }
 
 // lookThrough goes through all rows and finds out what c's blocks are made of; changed
 // says that they are not those of X.
@@ -343,7 +212,7 @@ func (c *cellStream[F]) lookThrough() (changed bool, err error) {
 		c.missing = c.missing || v.observed.Missing != nil
 		c.weights = c.weights || v.observed.Weights != nil
 		if x, sparse := v.x.(*matrix.CSR[F]); sparse {
-			changed = changed || x != l.xs.sparse
+			changed = changed || x != l.xs.Sparse
 			c.stored += x.NNZ()
 			c.most = max(c.most, x.NNZ())
 		}
@@ -357,20 +226,18 @@ func (s *sorter[F]) inMemory() error {
 	if s.o.MaskOf != nil {
 		own := *s.o
 		own.MaskOf = nil
-		var b lineSpace[F]
-		if err := linesOf[F](s.o.MaskOf, false).read(0, s.m, &b); err != nil {
+		var err error
+		if own.Mask, err = lines.NewReader[F](s.o.MaskOf, false).Nonzeros(0, s.m); err != nil {
 			return err
 		}
-		own.Mask = nonzeros(b.matrix())
 		s.o = &own
 	}
 	switch s.o.Weights.(type) {
 	case *matrix.Streamed[float64], *matrix.Streamed[float32], *matrix.StreamedCSR[float64], *matrix.StreamedCSR[float32]:
-		var b lineSpace[F]
-		if err := linesOf[F](s.o.Weights, false).read(0, s.m, &b); err != nil {
+		var err error
+		if s.weights, err = lines.NewReader[F](s.o.Weights, false).Read(0, s.m, new(lines.Space[F])); err != nil {
 			return err
 		}
-		s.weights = b.matrix()
 		return badWeights(s.weights, 0)
 	}
 	s.weights = weightsOf[F](s.o.Weights)

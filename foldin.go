@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/lines"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -119,10 +120,9 @@ func (m *Model[F]) ImputeByRows(ctx context.Context, x matrix.Matrix[F], o *Tran
 	}
 	h := engine.Wide(m.H, m.Scales)
 	unstored := like.unstored()
-	of := &lines[F]{x: x}
+	of := lines.Of(x)
 	masks := (&cellStream[F]{s: &sorter[F]{o: &Options{Mask: like.Mask, MaskOf: like.MaskOf}, m: rows, n: cols}, x: x}).lines(false).mask
 	var mu sync.Mutex
-	var held lineSpace[F]
 	return &matrix.Streamed[F]{Rows: rows, Cols: cols, Read: func(first int, dst []F) error {
 		count := len(dst) / cols
 		for from := 0; from < count; from += reconstructRows {
@@ -135,12 +135,12 @@ func (m *Model[F]) ImputeByRows(ctx context.Context, x matrix.Matrix[F], o *Tran
 		own := *like
 		s := &sorter[F]{o: &own, m: count, n: cols}
 		if masks != nil {
-			if err := masks.read(first, count, &held); err != nil {
+			var err error
+			if own.Mask, err = masks.Nonzeros(first, count); err != nil {
 				return err
 			}
-			own.Mask = nonzeros(held.matrix())
 		}
-		return of.each(first, first+count, func(i int, idx []int32, vals []F) error {
+		return of.Each(first, first+count, func(i int, idx []int32, vals []F) error {
 			s.keep(i-first, idx, vals, unstored, dst[(i-first)*cols:(i-first+1)*cols])
 			return nil
 		})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/partsof/nmf/internal/engine"
+	"github.com/partsof/nmf/internal/lines"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -129,7 +130,7 @@ func (v *view[F]) plainly(o *Options) (Options, bool) {
 func (v *view[F]) mean() float64 {
 	sum, count := 0.0, 0
 	// A failure to read shows again when the cells are prepared.
-	_ = eachRow(v.x, func(_ int, _ []int32, vals []F) error {
+	_ = lines.Each(v.x, func(_ int, _ []int32, vals []F) error {
 		for _, x := range vals {
 			if x > 0 {
 				sum += float64(x)
@@ -222,7 +223,7 @@ func (s *sorter[F]) refuseZerosOf(first int, v *view[F]) error {
 		}
 		return e
 	}
-	return eachRow(v.x, func(i int, cols []int32, vals []F) error {
+	return lines.Each(v.x, func(i int, cols []int32, vals []F) error {
 		if cols == nil && len(vals) == s.n {
 			for j, c := range vals {
 				if c == 0 && !(v.observed.Missing != nil && v.observed.Missing.Has(i, j)) &&

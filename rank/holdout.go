@@ -18,16 +18,11 @@ type cells[F matrix.Float] struct {
 
 // newCells counts the observed cells.
 func newCells[F matrix.Float](x matrix.Matrix[F], o *nmf.Options) (*cells[F], error) {
+	if !inMemory(x) {
+		return streamedCells(x, o)
+	}
 	c := &cells[F]{x: x, o: o}
 	m, n := x.Dims()
-	if !inMemory(x) {
-		c.count = float64(m) * float64(n)
-		return c, eachBlock(x, func(values []F) {
-			for _, v := range values {
-				c.sum += float64(v)
-			}
-		})
-	}
 	_, sparse := x.(*matrix.CSR[F])
 	simple := o.Mask == nil && o.Weights == nil && (o.Missing == "" || o.Missing == "error")
 	for i := range m {
@@ -49,6 +44,20 @@ func newCells[F matrix.Float](x matrix.Matrix[F], o *nmf.Options) (*cells[F], er
 		}
 	}
 	return c, nil
+}
+
+// streamedCells counts those of an x that is read block by block.
+func streamedCells[F matrix.Float](x matrix.Matrix[F], o *nmf.Options) (*cells[F], error) {
+	c := &cells[F]{x: x, o: o}
+	err := eachPart(x, o, func(_ int, part matrix.Matrix[F], of *nmf.Options) error {
+		counted, err := newCells(part, of)
+		if err == nil {
+			c.count += counted.count
+			c.sum += counted.sum
+		}
+		return err
+	})
+	return c, err
 }
 
 func (c *cells[F]) add(i, j int) {

@@ -1,13 +1,17 @@
 package rank
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/comm"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -33,7 +37,13 @@ type ConsensusOptions struct {
 	Quantiles []float64
 	// ConsensusSamples is as in Options.
 	ConsensusSamples int
-	// Progress, unless nil, is called after every part of the work.
+	// Ranks, unless nil, joins ranks (see package dist) that share the runs: each has
+	// the whole of X and makes a part of them. Rank 0 has the result, which is the one
+	// of a single process; the others have none. All of them call Consensus with equal
+	// options.
+	Ranks comm.Comm
+	// Progress, unless nil, is called after every part of the work, and hears of this
+	// rank's own runs.
 	Progress func(Progress)
 }
 
@@ -109,30 +119,80 @@ func (o *ConsensusOptions) resolve(m int) (ConsensusOptions, error) {
 // of its cluster, how stable each component is, and the share of the runs that
 // hold it.
 //
-// It holds W and H of all runs in float32: 4·Runs·k·(m+n) bytes. Errors are
-// those of nmf.Fit, and ErrInput where too few components are left.
+// It holds W and H of all runs in float32: 4·Runs·k·(m+n) bytes; where ranks share
+// the runs, rank 0 does, and the others hold theirs. Errors are those of nmf.Fit, and
+// ErrInput where too few components are left; over ranks an error of one is an error
+// on all.
 func Consensus[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o *ConsensusOptions) (*Recurrent[F], error) {
 	if o == nil {
 		o = new(ConsensusOptions)
 	}
-	m, _ := x.Dims()
-	opt, err := o.resolve(m)
-	if err != nil {
+	c, err := newCollection(x, k, o)
+	if err := o.outcome(err); err != nil {
 		return nil, err
 	}
-	if opt.Bootstrap && !inMemory(x) {
-		return nil, fmt.Errorf("%w: X is read block by block, and a bootstrap draws its samples anew again and again; take samples that fit in memory, or no bootstrap", ErrInput)
+	if err := c.agree(); err != nil {
+		return nil, err
 	}
-	c := &collection[F]{x: x, k: k, o: &opt, result: &Recurrent[F]{Quantiles: opt.Quantiles}}
-	c.result.Matrix = NewConsensusMatrix(m, opt.ConsensusSamples, opt.Fit.Seed)
 	if err := c.collect(ctx); err != nil {
 		return nil, err
 	}
+	if o.Ranks != nil && o.Ranks.Rank() > 0 {
+		return nil, o.outcome(nil)
+	}
+	err = c.conclude(ctx)
+	if err := o.outcome(err); err != nil {
+		return nil, err
+	}
+	return c.result, nil
+}
+
+// outcome makes an error of one rank that of all.
+func (o *ConsensusOptions) outcome(err error) error { return (&Options{Ranks: o.Ranks}).outcome(err) }
+
+// newCollection checks what does not need the data's values.
+func newCollection[F matrix.Float](x matrix.Matrix[F], k int, o *ConsensusOptions) (*collection[F], error) {
+	m, _ := x.Dims()
+	opt, err := o.resolve(m)
+	switch {
+	case err != nil:
+		return nil, err
+	case inMemory(x):
+		if err := hold(&opt.Fit); err != nil {
+			return nil, err
+		}
+	case opt.Bootstrap:
+		return nil, fmt.Errorf("%w: X is read block by block, and a bootstrap draws its samples anew again and again; take samples that fit in memory, or no bootstrap", ErrInput)
+	}
+	c := &collection[F]{x: x, k: k, o: &opt, result: &Recurrent[F]{Quantiles: opt.Quantiles}, began: time.Now()}
+	c.result.Matrix = NewConsensusMatrix(m, opt.ConsensusSamples, opt.Fit.Seed)
+	return c, nil
+}
+
+// agree refuses ranks that have another X or other options.
+func (c *collection[F]) agree() error {
+	if c.o.Ranks == nil {
+		return nil
+	}
+	id, err := identify(c.x, &Options{Fit: c.o.Fit, K: []int{c.k}, Runs: c.o.Runs, ConsensusSamples: c.o.ConsensusSamples})
+	if err := c.o.outcome(err); err != nil {
+		return err
+	}
+	return comm.Agree(c.o.Ranks, append(id.facts(), comm.Fact{Name: "what a consensus is asked for",
+		Value: fmt.Sprintf("neighbours %v, threshold %v, bootstrap %v, quantiles %v", c.o.Neighbours, c.o.Threshold, c.o.Bootstrap, c.o.Quantiles)}))
+}
+
+// conclude makes a model of what the runs have given.
+func (c *collection[F]) conclude(ctx context.Context) error {
+	if c.best == nil {
+		return fmt.Errorf("%w: none of the runs could be made: %s", ErrInput, c.result.Failures[0])
+	}
+	k, opt := c.k, c.o
 	c.report("clustering of the components", c.done)
 	keep := c.dense()
 	c.result.Kept, c.result.Outliers = len(keep), len(c.spectra)-len(keep)
 	if len(keep) < k {
-		return nil, fmt.Errorf("%w: of %d components %d are near others, and %d are needed; take a higher threshold, fewer components, or more runs",
+		return fmt.Errorf("%w: of %d components %d are near others, and %d are needed; take a higher threshold, fewer components, or more runs",
 			ErrInput, len(c.spectra), len(keep), k)
 	}
 	kept := make(vectors, len(keep))
@@ -141,10 +201,10 @@ func Consensus[F matrix.Float](ctx context.Context, x matrix.Matrix[F], k int, o
 	}
 	of := kMeans(kept, k, opt.Fit.Seed, opt.Fit.Threads)
 	if err := c.refit(ctx, medians(kept, of, k, opt.Fit.Threads)); err != nil {
-		return nil, err
+		return err
 	}
 	c.describe(keep, kept, of)
-	return c.result, nil
+	return nil
 }
 
 // collection is what many runs have given.
@@ -157,8 +217,8 @@ type collection[F matrix.Float] struct {
 	spectra vectors
 	usages  [][]float32
 	run     []int
-	// best is the model with the least loss.
-	best   *nmf.Model[F]
+	// best is what is known of the run with the least loss.
+	best   *nmf.Info
 	infos  []nmf.RunInfo
 	result *Recurrent[F]
 	// order[j] is the cluster of the model's component j.
@@ -178,38 +238,103 @@ func (c *collection[F]) report(what string, done float64) {
 	c.o.Progress(p)
 }
 
-// collect makes the runs.
+// collect makes the runs, or this rank's part of them, and takes those of all.
 func (c *collection[F]) collect(ctx context.Context) error {
 	m, n := c.x.Dims()
-	c.began = time.Now()
 	together := 1
 	if !c.o.Bootstrap {
 		together = max(1, min(columnsTogether/c.k, numbersTogether/(m+n)/c.k))
 	}
-	for first := 0; first < c.o.Runs; first += together {
-		last := min(first+together, c.o.Runs)
+	from, to := 0, c.o.Runs
+	if c.o.Ranks != nil {
+		from, to = comm.Part(c.o.Runs, c.o.Ranks.Size(), c.o.Ranks.Rank())
+	}
+	var own []*run
+	for first := from; first < to; first += together {
+		last := min(first+together, to)
 		c.report(fmt.Sprintf("run %d of %d", first+1, c.o.Runs), c.done)
-		if err := c.fit(ctx, first, last); err != nil {
-			return err
+		made, err := c.fit(ctx, first, last)
+		if err == nil && c.o.Ranks == nil {
+			err, made = c.take(made), nil
 		}
+		if err != nil {
+			return c.o.outcome(err)
+		}
+		own = append(own, made...)
 		const fits = 0.9 // of the whole, about
-		c.done = fits * float64(last) / float64(c.o.Runs)
+		c.done = fits * float64(last-from) / float64(to-from)
 	}
-	if c.best == nil {
-		return fmt.Errorf("%w: none of the runs could be made: %s", ErrInput, c.result.Failures[0])
+	if c.o.Ranks == nil {
+		return nil
 	}
-	return nil
+	if err := c.o.outcome(nil); err != nil {
+		return err
+	}
+	all, err := c.gather(own)
+	if err != nil {
+		return err
+	}
+	return c.o.outcome(c.take(all))
+}
+
+// gather gives rank 0 the runs of all ranks in order.
+func (c *collection[F]) gather(own []*run) ([]*run, error) {
+	r := c.o.Ranks
+	var all []*run
+	if r.Rank() == 0 {
+		all = make([]*run, c.o.Runs)
+	}
+	_, most := comm.Part(c.o.Runs, r.Size(), 0)
+	for i := range most {
+		var mine bytes.Buffer
+		if i < len(own) {
+			if err := gob.NewEncoder(&mine).Encode(own[i]); err != nil {
+				return nil, err
+			}
+			own[i] = nil
+		}
+		theirs, err := comm.GatherBytes(r, 0, mine.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		for rank, text := range theirs {
+			if len(text) == 0 {
+				continue
+			}
+			from, _ := comm.Part(c.o.Runs, r.Size(), rank)
+			of := new(run)
+			if err := gob.NewDecoder(bytes.NewReader(text)).Decode(of); err != nil {
+				return nil, fmt.Errorf("what rank %d says of its runs cannot be read: %w", rank, err)
+			}
+			all[from+i] = of
+		}
+	}
+	return all, nil
+}
+
+// run is what is kept of one run.
+type run struct {
+	Run int
+	// Failed says why it could not be made; nothing else is there then.
+	Failed string
+	// Info is what is known of it, without the trace, as JSON.
+	Info []byte
+	// Clusters are those of the samples that are compared.
+	Clusters []int
+	// Spectra are its components, scaled to unit length, and Usages their columns of W
+	// in units of X; dead ones are left out.
+	Spectra, Usages [][]float32
 }
 
 // fit makes the runs from first to last−1 on one X.
-func (c *collection[F]) fit(ctx context.Context, first, last int) error {
+func (c *collection[F]) fit(ctx context.Context, first, last int) ([]*run, error) {
 	x, o := c.x, c.o.Fit
 	if c.o.Bootstrap {
 		m, _ := c.x.Dims()
 		rows := bootstrapRows(m, o.Seed, first)
 		var err error
 		if o, err = forRows(o, rows); err != nil {
-			return err
+			return nil, err
 		}
 		x = takeRows(c.x, rows)
 	}
@@ -219,50 +344,47 @@ func (c *collection[F]) fit(ctx context.Context, first, last int) error {
 	}
 	models, err := nmf.FitEach(ctx, x, starts, &o)
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		if !c.o.Bootstrap {
-			return err // it is about what all runs share
+			return nil, err // it is about what all runs share
 		}
-		c.result.Failures = append(c.result.Failures, fmt.Sprintf("run %d: %v", first+1, err))
-		return nil
+		return []*run{{Run: first, Failed: err.Error()}}, nil
 	}
+	made := make([]*run, len(models))
 	for i, model := range models {
-		if err := c.take(ctx, first+i, model); err != nil {
-			return err
+		if made[i], err = c.keep(ctx, first+i, model); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return made, nil
 }
 
-// take keeps what is needed of a run.
-func (c *collection[F]) take(ctx context.Context, run int, model *nmf.Model[F]) error {
-	w := model.W
+// keep gives what is needed of a run.
+func (c *collection[F]) keep(ctx context.Context, of int, model *nmf.Model[F]) (*run, error) {
 	if c.o.Bootstrap {
-		var err error
 		model.RowNames = nil
-		if w, err = model.Transform(ctx, c.x, c.transformOptions()); err != nil {
-			return err
+		w, err := model.Transform(ctx, c.x, c.transformOptions())
+		if err != nil {
+			return nil, err
 		}
 		full := *model
 		full.W = w
 		model = &full
 	}
-	c.result.Runs++
-	c.infos = append(c.infos, model.Info.Runs[0])
-	if c.best == nil || model.Info.Loss < c.best.Info.Loss {
-		c.best = model
+	info := model.Info
+	info.Trace = nil
+	text, err := json.Marshal(info)
+	if err != nil {
+		return nil, err
 	}
+	r := &run{Run: of, Info: text, Clusters: make([]int, len(c.result.Matrix.Samples))}
 	clusters := Dominant(model)
-	compared := make([]int, len(c.result.Matrix.Samples))
 	for i, sample := range c.result.Matrix.Samples {
-		compared[i] = clusters[sample]
+		r.Clusters[i] = clusters[sample]
 	}
-	if err := c.result.Matrix.Add(compared); err != nil {
-		return err
-	}
-	wt := w.T()
+	wt := model.W.T()
 	for j, s := range model.Scales {
 		if s == 0 {
 			continue
@@ -271,9 +393,34 @@ func (c *collection[F]) take(ctx context.Context, run int, model *nmf.Model[F]) 
 		for i, v := range wt.Row(j) {
 			usage[i] = float32(float64(v) * s)
 		}
-		c.spectra = append(c.spectra, unit(model.H.Row(j)))
-		c.usages = append(c.usages, usage)
-		c.run = append(c.run, run)
+		r.Spectra = append(r.Spectra, unit(model.H.Row(j)))
+		r.Usages = append(r.Usages, usage)
+	}
+	return r, nil
+}
+
+// take puts runs, in their order, to those that are there.
+func (c *collection[F]) take(runs []*run) error {
+	for _, r := range runs {
+		if r.Failed != "" {
+			c.result.Failures = append(c.result.Failures, fmt.Sprintf("run %d: %s", r.Run+1, r.Failed))
+			continue
+		}
+		info := new(nmf.Info)
+		if err := json.Unmarshal(r.Info, info); err != nil {
+			return fmt.Errorf("what is known of run %d cannot be read: %w", r.Run+1, err)
+		}
+		c.result.Runs++
+		c.infos = append(c.infos, info.Runs[0])
+		if c.best == nil || info.Loss < c.best.Loss {
+			c.best = info
+		}
+		if err := c.result.Matrix.Add(r.Clusters); err != nil {
+			return err
+		}
+		for j, spectrum := range r.Spectra {
+			c.spectra, c.usages, c.run = append(c.spectra, spectrum), append(c.usages, r.Usages[j]), append(c.run, r.Run)
+		}
 	}
 	return nil
 }
@@ -360,7 +507,7 @@ func quantile(sorted []float64, q float64) float64 {
 
 // refit fits W to the components h (k x n, rows of sum 1) and makes the model.
 func (c *collection[F]) refit(ctx context.Context, h *matrix.Dense[float64]) error {
-	model := &nmf.Model[F]{W: c.best.W, H: matrix.NewDense[F](c.k, h.Cols), Scales: make([]float64, c.k), Info: c.best.Info,
+	model := &nmf.Model[F]{W: matrix.NewDense[F](0, c.k), H: matrix.NewDense[F](c.k, h.Cols), Scales: make([]float64, c.k), Info: *c.best,
 		ColumnNames: c.o.Fit.ColumnNames}
 	for j := range c.k {
 		model.Scales[j] = 1
@@ -394,7 +541,7 @@ func (c *collection[F]) refit(ctx context.Context, h *matrix.Dense[float64]) err
 		}
 		return 0
 	})
-	final := &nmf.Model[F]{W: matrix.NewDense[F](m, c.k), H: matrix.NewDense[F](c.k, h.Cols), Scales: make([]float64, c.k), Info: c.best.Info,
+	final := &nmf.Model[F]{W: matrix.NewDense[F](m, c.k), H: matrix.NewDense[F](c.k, h.Cols), Scales: make([]float64, c.k), Info: *c.best,
 		RowNames: c.o.Fit.RowNames, ColumnNames: c.o.Fit.ColumnNames}
 	for to, from := range c.order {
 		if sums[from] == 0 {
@@ -418,6 +565,7 @@ func (c *collection[F]) refit(ctx context.Context, h *matrix.Dense[float64]) err
 		info.Iterations += r.Iterations
 	}
 	info.Seconds = time.Since(c.began).Seconds()
+	info.Options = c.o.Fit // with what no text says
 	info.Options.Runs, info.Resolved.Runs = c.o.Runs, c.o.Runs
 	info.Options.Seed, info.Resolved.Seed = c.o.Fit.Seed, c.o.Fit.Seed
 	info.Status = nmf.Stalled

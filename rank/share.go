@@ -28,16 +28,21 @@ func (o *Options) outcome(err error) error {
 // shares says that several ranks share the sweep.
 func (s *sweep[F]) shares() bool { return s.o.Ranks != nil && s.o.Ranks.Size() > 1 }
 
+// facts are what ranks must not differ in.
+func (id identity) facts() []comm.Fact {
+	return []comm.Fact{
+		{Name: "the version of nmf", Value: id.Version}, {Name: "the kind of kernels (NMF_SIMD chooses one)", Value: id.SIMD},
+		{Name: "the sum (SHA-256) of X", Value: id.Data}, {Name: "the sum (SHA-256) of the options", Value: id.Options},
+	}
+}
+
 // open opens the state. Ranks that share the sweep must have the same X and
 // options.
 func (s *sweep[F]) open(id identity) (*state, error) {
 	if !s.shares() {
 		return openState(s.o.State, id)
 	}
-	err := comm.Agree(s.o.Ranks, []comm.Fact{
-		{Name: "the version of nmf", Value: id.Version}, {Name: "the kind of kernels (NMF_SIMD chooses one)", Value: id.SIMD},
-		{Name: "the sum (SHA-256) of X", Value: id.Data}, {Name: "the sum (SHA-256) of the options", Value: id.Options},
-	})
+	err := comm.Agree(s.o.Ranks, id.facts())
 	if err != nil {
 		return nil, err
 	}

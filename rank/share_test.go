@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -136,5 +137,84 @@ func TestDeal(t *testing.T) {
 	}
 	if slices.Max(load)-slices.Min(load) > 1 {
 		t.Errorf("loads of %v", load)
+	}
+}
+
+// consensusOver gives what rank 0 of some finds.
+func consensusOver(ctx context.Context, ranks int, x matrix.Matrix[float64], k int, o ConsensusOptions) (found *Recurrent[float64], err error) {
+	err = comm.Run(ranks, func(c comm.Comm) error {
+		own := o
+		own.Ranks = c
+		r, err := Consensus(ctx, x, k, &own)
+		if c.Rank() == 0 {
+			found = r
+		} else if r != nil {
+			return errors.New("another rank has a result")
+		}
+		return err
+	})
+	return found, err
+}
+
+// TestConsensusOverRanks: rank 0 finds what one process finds, bit for bit.
+func TestConsensusOverRanks(t *testing.T) {
+	x := counts(t)
+	for _, o := range []ConsensusOptions{
+		{Runs: 9, Threshold: 2, Fit: nmf.Options{MaxIter: 5}},
+		{Runs: 5, Threshold: 2, Bootstrap: true, Fit: nmf.Options{MaxIter: 5, Loss: "kl", Seed: 3}},
+		{Runs: 3, Threshold: 2, Fit: nmf.Options{MaxIter: 3, Loss: "negbinomial"}},
+	} {
+		all := func(r *Recurrent[float64]) string {
+			m := r.Model
+			m.Info.Seconds, m.Info.Options.Threads, m.Info.Resolved.Threads = 0, 0, 0
+			text, err := json.Marshal([]any{m.Info, m.W, m.H, m.Scales, r, r.W, r.H, r.Matrix})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		alone, err := Consensus(t.Context(), x, 3, &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ranks := range []int{1, 2, 4} {
+			got, err := consensusOver(t.Context(), ranks, x, 3, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all(got) != all(alone) {
+				t.Errorf("%d ranks of %+v find another consensus than one process", ranks, o)
+			}
+		}
+	}
+}
+
+// TestConsensusOverRanksFails: what fails on one rank fails on all.
+func TestConsensusOverRanksFails(t *testing.T) {
+	x := counts(t)
+	if _, err := consensusOver(t.Context(), 3, x, 3, ConsensusOptions{Runs: 6, Threshold: 1e-12, Fit: nmf.Options{MaxIter: 2}}); err == nil || !strings.Contains(err.Error(), "of 18 components 0 are near others") {
+		t.Errorf("too few components give %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := consensusOver(ctx, 3, x, 3, ConsensusOptions{Runs: 6}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled one gives %v", err)
+	}
+	for what, change := range map[string]func(o *ConsensusOptions){
+		"what a consensus is asked for of rank 0 is": func(o *ConsensusOptions) { o.Threshold = 1 },
+		"the sum (SHA-256) of the options":           func(o *ConsensusOptions) { o.Fit.Seed = 8 },
+		"rank 1: bad option: runs is 1":              func(o *ConsensusOptions) { o.Runs = 1 },
+	} {
+		err := comm.Run(2, func(c comm.Comm) error {
+			o := ConsensusOptions{Runs: 4, Threshold: 2, Fit: nmf.Options{MaxIter: 2}, Ranks: c}
+			if c.Rank() == 1 {
+				change(&o)
+			}
+			_, err := Consensus(t.Context(), x, 2, &o)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%v, not %q", err, what)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/partsof/nmf"
 	"github.com/partsof/nmf/internal/atomicfile"
 	"github.com/partsof/nmf/internal/fingerprint"
+	"github.com/partsof/nmf/internal/lines"
 	"github.com/partsof/nmf/matrix"
 )
 
@@ -177,14 +178,43 @@ func identify[F matrix.Float](x matrix.Matrix[F], o *Options) (identity, error) 
 	}
 	fit := fingerprint.New()
 	fit.Bytes(text)
-	fit.Mask(o.Fit.Mask)
+	err = hashMask(fit, &o.Fit)
 	fit.Floats(o.Fit.RowWeights)
 	fit.Floats(o.Fit.ColumnWeights)
-	err = fit.Matrix(o.Fit.Weights)
+	err = errors.Join(err, fit.Matrix(o.Fit.Weights))
 	for _, p := range []*nmf.Penalty{&o.Fit.PenaltyW, &o.Fit.PenaltyH} {
 		err = errors.Join(err, fit.Matrix(orNil(p.GraphWeights)), fit.Matrix(orNil(p.Held)))
 	}
 	return identity{Format: stateFormat, Version: nmf.Version(), SIMD: nmf.SIMD(), Data: data.String(), Options: fit.String()}, err
+}
+
+// hashMask adds the cells that are masked, whatever says which they are.
+func hashMask(h *fingerprint.Hash, fit *nmf.Options) error {
+	var of any = fit.MaskOf
+	if fit.Mask != nil {
+		of = lines.OfMask(fit.Mask)
+	}
+	if of == nil {
+		h.Numbers(0)
+		return nil
+	}
+	m, n := of.(nmf.Weights).Dims()
+	var all fingerprint.Sum
+	read := lines.NewReader[float64](of, false)
+	for first, step := 0, partRows(n); first < m; first += step {
+		mask, err := read.Nonzeros(first, min(step, m-first))
+		if err != nil {
+			return err
+		}
+		part, err := fingerprint.Rows(lines.OfMask(mask), first)
+		if err != nil {
+			return err
+		}
+		all.Join(part)
+	}
+	h.Numbers(1, m, n)
+	h.Bytes(all[:])
+	return nil
 }
 
 // orNil makes a nil pointer a nil matrix.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,5 +115,134 @@ func TestConsensusFromDisk(t *testing.T) {
 	bad := &matrix.Streamed[float64]{Rows: 9, Cols: 9, Read: func(int, []float64) error { return broken }}
 	if _, err := Sweep(context.Background(), bad, &Options{K: []int{2}}); !errors.Is(err, broken) {
 		t.Errorf("a broken disk gives %v", err)
+	}
+}
+
+// TestCellsFromDisk: with weights, a mask and missing cells that are read block by
+// block as X is, a sweep has the numbers that it has in memory and goes on from the
+// state of that, and a consensus has its model.
+func TestCellsFromDisk(t *testing.T) {
+	full, _ := truth(3, 0.1, 4)
+	m, n := full.Dims()
+	weights, hidden := matrix.NewDense[float64](m, n), matrix.NewDense[float64](m, n)
+	var rows, cols []int32
+	for i := range m {
+		for j := range n {
+			weights.Set(i, j, float64((3*i+5*j)%7)/4)
+			if (i+2*j)%13 == 0 {
+				hidden.Set(i, j, 2)
+				rows, cols = append(rows, int32(i)), append(cols, int32(j))
+			}
+		}
+	}
+	mask, err := matrix.NewMask(m, n, rows, cols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holed := full.Clone()
+	for p := range holed.Data {
+		if p%17 == 3 {
+			holed.Data[p] = math.NaN()
+		}
+	}
+	thin := full.Clone()
+	for p := range thin.Data {
+		if p%3 > 0 {
+			thin.Data[p] = 0
+		}
+	}
+	for name, c := range map[string]struct {
+		x matrix.Matrix[float64]
+		o func(o *nmf.Options, disk bool)
+	}{
+		"weights": {full, func(o *nmf.Options, disk bool) {
+			if o.Weights = weights; disk {
+				o.Weights = bothFromDisk(weights)
+			}
+		}},
+		"sparse weights": {full, func(o *nmf.Options, disk bool) {
+			if o.Weights = weights.Sparse(); disk {
+				o.Weights = matrix.StreamCSR(weights.Sparse(), matrix.BlockStep)
+			}
+		}},
+		"mask": {full, func(o *nmf.Options, disk bool) {
+			if o.Mask = mask; disk {
+				o.Mask, o.MaskOf = nil, bothFromDisk(hidden)
+			}
+		}},
+		"sparse mask":        {full, func(o *nmf.Options, _ bool) { o.Mask = mask }},
+		"missing":            {holed, func(o *nmf.Options, _ bool) { o.Missing = "nan" }},
+		"zeros are missing":  {thin, func(o *nmf.Options, _ bool) { o.Missing = "zero" }},
+		"sparse":             {thin.Sparse(), func(o *nmf.Options, _ bool) { o.Mask = mask }},
+		"what is not stored": {thin.Sparse(), func(o *nmf.Options, _ bool) { o.Missing = "unstored" }},
+	} {
+		var x matrix.Matrix[float64]
+		if s, ok := c.x.(*matrix.CSR[float64]); ok {
+			x = matrix.StreamCSR(s, matrix.BlockStep)
+		} else {
+			x = bothFromDisk(c.x.(*matrix.Dense[float64]))
+		}
+		o := &Options{K: []int{2, 3}, Runs: 3, Criteria: []string{"bic", "cophenetic", "silhouette"}, Fit: nmf.Options{MaxIter: 5, Seed: 2}, State: t.TempDir()}
+		c.o(&o.Fit, false)
+		want, err := Sweep(t.Context(), c.x, o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		part, err := Consensus(t.Context(), c.x, 2, &ConsensusOptions{Fit: o.Fit, Runs: 4, Threshold: 2})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c.o(&o.Fit, true)
+		for _, folder := range []string{"", o.State} {
+			o.State = folder
+			got, err := Sweep(t.Context(), x, o)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			a, _ := json.Marshal(want.K)
+			b, _ := json.Marshal(got.K)
+			if string(a) != string(b) {
+				t.Errorf("%s: other numbers than from memory:\n%s\n%s", name, a, b)
+			}
+		}
+		got, err := Consensus(t.Context(), x, 2, &ConsensusOptions{Fit: o.Fit, Runs: 4, Threshold: 2})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !slices.Equal(got.Model.W.Data, part.Model.W.Data) || !slices.Equal(got.Model.H.Data, part.Model.H.Data) || got.Model.Info.Loss != part.Model.Info.Loss {
+			t.Errorf("%s: the consensus is another model than from memory", name)
+		}
+		// What is read block by block beside an X in memory is put there.
+		o.State = ""
+		if got, err := Sweep(t.Context(), c.x, o); err != nil || got.K[0].BIC != want.K[0].BIC {
+			t.Errorf("%s: beside X in memory: %v", name, err)
+		}
+	}
+}
+
+// bothFromDisk is fromDisk with the columns, too.
+func bothFromDisk(x *matrix.Dense[float64]) *matrix.Streamed[float64] {
+	s := fromDisk[float64](x, nil)
+	s.ReadColumns = fromDisk[float64](x.T(), nil).Read
+	return s
+}
+
+// TestCellsOfAnotherShape: a mask and weights must have the shape of X.
+func TestCellsOfAnotherShape(t *testing.T) {
+	x, _ := truth(3, 0.1, 4)
+	small := matrix.NewDense[float64](3, 3)
+	mask, err := matrix.NewMask(3, 3, []int32{1}, []int32{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fit := range []nmf.Options{{Weights: small}, {MaskOf: small}, {Mask: mask}, {Weights: bothFromDisk(small)}} {
+		for _, of := range []matrix.Matrix[float64]{x, bothFromDisk(x)} {
+			if _, err := Sweep(t.Context(), of, &Options{K: []int{2}, Fit: fit}); !errors.Is(err, nmf.ErrShape) {
+				t.Errorf("a sweep gives %v", err)
+			}
+			if _, err := Consensus(t.Context(), of, 2, &ConsensusOptions{Fit: fit}); !errors.Is(err, nmf.ErrShape) {
+				t.Errorf("a consensus gives %v", err)
+			}
+		}
 	}
 }

@@ -4,35 +4,93 @@ import (
 	"fmt"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/lines"
 	"github.com/partsof/nmf/matrix"
 )
 
-// eachBlock reads an x that is not in memory, and calls fn for its stored values
-// in order.
-func eachBlock[F matrix.Float](x matrix.Matrix[F], fn func(values []F)) error {
-	const bytes = 4 << 20
-	if s, sparse := x.(*matrix.StreamedCSR[F]); sparse {
-		var block matrix.CSR[F]
-		for i := 0; i < s.Rows; i += s.ByRows.Step {
-			if err := s.ByRows.Read(i, &block); err != nil {
-				return err
-			}
-			fn(block.Val)
+// inMemory reports whether samples, blocks and cells of X can be drawn anew
+// again and again: whether it is not read block by block.
+func inMemory(x any) bool {
+	switch x.(type) {
+	case *matrix.Streamed[float32], *matrix.Streamed[float64], *matrix.StreamedCSR[float32], *matrix.StreamedCSR[float64]:
+		return false
+	}
+	return true
+}
+
+// partRows is how many rows of n cells are read at a time of a dense matrix that is
+// read block by block.
+func partRows(n int) int {
+	const cells = 1 << 20
+	return max(1, cells/max(1, n))
+}
+
+// eachPart reads an x that is read block by block, and calls do for its rows from
+// `first` on, some at a time, with options whose mask and weights are of those rows
+// and in memory.
+func eachPart[F matrix.Float](x matrix.Matrix[F], o *nmf.Options, do func(first int, part matrix.Matrix[F], of *nmf.Options) error) error {
+	m, n := x.Dims()
+	step := partRows(n)
+	switch x := x.(type) {
+	case *matrix.StreamedCSR[F]:
+		step = x.ByRows.Step
+	case *matrix.Streamed[F]:
+		if x.Read == nil {
+			return fmt.Errorf("%w: nothing can be read from a %T", nmf.ErrShape, x)
 		}
-		return nil
 	}
-	s, ok := x.(*matrix.Streamed[F])
-	if !ok || s.Read == nil {
-		return fmt.Errorf("%w: nothing can be read from a %T", nmf.ErrShape, x)
+	read := lines.NewReader[F](x, false)
+	masks, weights := lines.NewReader[F](o.MaskOf, false), lines.NewReader[float64](o.Weights, false)
+	if o.Mask != nil {
+		masks = lines.NewReader[F](lines.OfMask(o.Mask), false)
 	}
-	rows := min(s.Rows, max(1, bytes/max(1, s.Cols)))
-	block := make([]F, rows*s.Cols)
-	for i := 0; i < s.Rows; i += rows {
-		part := block[:min(rows, s.Rows-i)*s.Cols]
-		if err := s.Read(i, part); err != nil {
+	var parts lines.Space[F]
+	var weighted lines.Space[float64]
+	for first := 0; first < m; first += step {
+		rows := min(step, m-first)
+		part, err := read.Read(first, rows, &parts)
+		if err != nil {
 			return err
 		}
-		fn(part)
+		of := *o
+		of.Mask, of.MaskOf, of.Weights = nil, nil, nil
+		if masks != nil {
+			if of.Mask, err = masks.Nonzeros(first, rows); err != nil {
+				return err
+			}
+		}
+		if weights != nil {
+			w, err := weights.Read(first, rows, &weighted)
+			if err != nil {
+				return err
+			}
+			of.Weights = w.(nmf.Weights)
+		}
+		if err := do(first, part, &of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold puts a mask and weights into memory that are read block by block beside an X
+// in memory.
+func hold(fit *nmf.Options) error {
+	if fit.MaskOf != nil {
+		m, _ := fit.MaskOf.Dims()
+		mask, err := lines.NewReader[float64](fit.MaskOf, false).Nonzeros(0, m)
+		if err != nil {
+			return err
+		}
+		fit.Mask, fit.MaskOf = mask, nil
+	}
+	if fit.Weights != nil && !inMemory(fit.Weights) {
+		m, _ := fit.Weights.Dims()
+		w, err := lines.NewReader[float64](fit.Weights, false).Read(0, m, new(lines.Space[float64]))
+		if err != nil {
+			return err
+		}
+		fit.Weights = w.(nmf.Weights)
 	}
 	return nil
 }

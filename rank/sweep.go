@@ -87,25 +87,20 @@ func checked[F matrix.Float](x matrix.Matrix[F], o *Options) (Options, error) {
 	if err == nil && (m == 0 || n == 0) {
 		err = fmt.Errorf("%w: the matrix is %d x %d", nmf.ErrEmpty, m, n)
 	}
-	fit := &opt.Fit
-	switch {
-	case err != nil:
-	case fit.MaskOf != nil:
-		err = fmt.Errorf("%w: a sweep takes a Mask, and MaskOf is given", ErrInput)
-	case !inMemory(x) && (fit.Mask != nil || fit.Weights != nil || fit.Missing == "nan" || fit.Missing == "zero"):
-		err = fmt.Errorf("%w: X is read block by block, and a sweep with weighted or missing cells needs it in memory", ErrInput)
+	for name, of := range map[string]nmf.Weights{"mask": opt.Fit.MaskOf, "weights": opt.Fit.Weights} {
+		if err == nil && of != nil {
+			if r, c := of.Dims(); r != m || c != n {
+				err = fmt.Errorf("%w: the %s are %d x %d; they must be %d x %d", nmf.ErrShape, name, r, c, m, n)
+			}
+		}
+	}
+	if mask := opt.Fit.Mask; err == nil && mask != nil && (mask.Rows != m || mask.Cols != n) {
+		err = fmt.Errorf("%w: the mask is of a %d x %d matrix; it must be %d x %d", nmf.ErrShape, mask.Rows, mask.Cols, m, n)
+	}
+	if err == nil && inMemory(x) {
+		err = hold(&opt.Fit)
 	}
 	return opt, err
-}
-
-// inMemory reports whether samples, blocks and cells of X can be drawn anew
-// again and again: whether it is not read block by block.
-func inMemory[F matrix.Float](x matrix.Matrix[F]) bool {
-	switch x.(type) {
-	case *matrix.Dense[F], *matrix.CSR[F]:
-		return true
-	}
-	return false
 }
 
 func defaultLoss(loss string) string {

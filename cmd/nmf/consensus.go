@@ -51,6 +51,13 @@ func (c *consensusCmd) notes() string {
 }
 
 func (c *consensusCmd) Run(a *app) error {
+	c.Threads = a.threads(c.Threads)
+	if a.ranks != nil && c.Input == "-" {
+		return errStdinOverRanks("consensus")
+	}
+	if a.silent {
+		c.Spread, c.Report, c.Plot = "", "", ""
+	}
 	in, err := c.source("consensus", c.Input, "the matrix to factorize", c.Threads)
 	if err != nil {
 		return err
@@ -76,7 +83,7 @@ func (c *consensusCmd) Run(a *app) error {
 	if c.Output == "" {
 		c.Output = defaultModelPath(c.Input)
 	}
-	out, err := newModelOutput("consensus", c.Output)
+	out, err := a.modelOutput("consensus", c.Output)
 	if err != nil {
 		return err
 	}
@@ -136,11 +143,11 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	}
 	defer closing()
 	fit.RowNames, fit.ColumnNames = t.RowNames, t.ColumnNames
-	o := &rank.ConsensusOptions{Fit: *fit, Runs: c.Runs, Neighbours: c.Neighbours, Threshold: c.Threshold, Bootstrap: c.Bootstrap}
+	o := &rank.ConsensusOptions{Fit: *fit, Runs: c.Runs, Neighbours: c.Neighbours, Threshold: c.Threshold, Bootstrap: c.Bootstrap, Ranks: a.comm()}
 	if o.Quantiles, err = parseQuantiles(c.Quantiles); err != nil {
 		return err
 	}
-	p := newProgress(c.Quiet)
+	p := newProgress(c.Quiet || a.silent)
 	if p != nil {
 		o.Progress = p.sweep
 	}
@@ -155,6 +162,9 @@ func consensusFile[F matrix.Float](a *app, c *consensusCmd, in source, out model
 	}
 	if err != nil {
 		return inFile(in.name(), err)
+	}
+	if a.silent {
+		return nil
 	}
 	for _, f := range result.Failures {
 		a.warn(c.Quiet, "%s", f)

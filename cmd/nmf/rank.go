@@ -139,11 +139,7 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 		return err
 	}
 	fit := c.fitOptions(c.Threads)
-	w := fitting[F](slices.Max(ks), fit, &c.cellFlags, c.Cache, c.Quiet)
-	if c.anyFile() || c.RowWeights != "" || c.Missing != "" && c.Missing != "error" && c.Missing != "unstored" {
-		w.needs = "the criteria with weighted and missing cells"
-	}
-	t, done, err := openTable(a, in, w)
+	t, done, err := openTable(a, in, fitting[F](slices.Max(ks), fit, &c.cellFlags, c.Cache, c.Quiet))
 	if err != nil {
 		return err
 	}
@@ -156,7 +152,7 @@ func rankFile[F matrix.Float](a *app, c *rankCmd, in source) error {
 	if err := c.penaltyFlags.apply(a, fit, c.Quiet); err != nil {
 		return err
 	}
-	closing, err := c.cellFlags.into(a, fit, beside{transpose: c.Transpose, threads: fit.Threads, quiet: c.Quiet})
+	closing, err := c.cellFlags.into(a, fit, besideFit(t.X, c.Transpose, c.Cache, fit, c.Quiet))
 	if err != nil {
 		return err
 	}

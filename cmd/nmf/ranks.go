@@ -22,8 +22,9 @@ import (
 // mpirun has started.
 type overRanks interface{ overRanks() }
 
-func (*fitCmd) overRanks()  {}
-func (*rankCmd) overRanks() {}
+func (*fitCmd) overRanks()       {}
+func (*rankCmd) overRanks()      {}
+func (*consensusCmd) overRanks() {}
 
 // aside marks the commands that rank 0 does alone, since they are of no work.
 type aside interface{ aside() }
@@ -215,7 +216,7 @@ func (j *job) begin(a *app, args []string) error {
 		}
 	}
 	j.local = hosts[j.Host()]
-	j.processors = max(1, runtime.NumCPU()/sharing)
+	j.processors = max(1, runtime.GOMAXPROCS(0)/sharing) // which a container may bound
 	if online := onlineProcessors(); runtime.NumCPU() == 1 && online > j.local && (sharing == 1 && j.local > 1 || j.local == 1) {
 		a.warn(false, "mpirun has bound this rank to one of the %d processors of %s; to let ranks use several, say mpirun --bind-to none, or --map-by slot:PE=N for N each", online, j.Host())
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"runtime/debug"
 	"unsafe"
@@ -37,8 +36,6 @@ type work[F matrix.Float] struct {
 	memoryOf func(x matrix.Matrix[F]) (float64, error)
 	// columns says that it needs the columns of a dense matrix, too.
 	columns bool
-	// needs says what needs the matrix in memory; "" for nothing.
-	needs string
 	// tooMuch is the error where it takes more than there is.
 	tooMuch func(need, limit float64) error
 	cache   string
@@ -116,10 +113,6 @@ func openTable[F matrix.Float](a *app, in source, w work[F]) (t *data.Table[F], 
 		// What is wrong with it, reading it will tell.
 		t, err = readTable[F](a, in, w.quiet)
 		return t, func() {}, err
-	}
-	if w.needs != "" {
-		return nil, nil, fmt.Errorf("%w: %s takes %s, and %s about %s, more than the %s there are to use; %s need it in memory",
-			nmf.ErrMemory, in.name(), byteText(r.bytes), w.name, byteText(r.need), byteText(r.limit), w.needs)
 	}
 	if r.streamed > r.limit {
 		return nil, nil, inFile(in.name(), w.tooMuch(r.streamed, r.limit))

@@ -18,8 +18,8 @@
 // A block of a sparse matrix holds the number of stored cells of each of its
 // lines (uint32), all their indices (int32, rising within a line) and all their
 // values; a block of a dense one its lines, one after the other. Lines are rows
-// or columns. Checksums are of what is in the file, and are compared whenever a
-// block is read.
+// or columns. Checksums are of what is in the file, and are compared when a block is
+// read for the first time, and again after the file's size or date has changed.
 //
 // A file appears under its name when it is whole: it is written beside, synced
 // and renamed, so that a program that is killed, or two that make the same

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -362,6 +363,56 @@ func TestDamage(t *testing.T) {
 	}
 	if _, err := OpenReader[float64](bytes.NewReader(small(t, false)[0]), int64(len(small(t, false)[0]))); !errors.Is(err, ErrVersion) {
 		t.Errorf("another precision: %v", err)
+	}
+}
+
+// TestDamageLater: what is written to a file after its blocks were read is found,
+// though blocks that were found to be good are not looked at again.
+func TestDamageLater(t *testing.T) {
+	x := random[float32](700, 431, 1)
+	pointers := []int64{}
+	for _, p := range x.RowPtr {
+		pointers = append(pointers, int64(p))
+	}
+	dense := x.Dense()
+	for name, intake := range map[string]func(b *Builder[float32]) error{
+		"sparse": func(b *Builder[float32]) error { return b.Sparse(false, pointers)(x) },
+		"dense":  func(b *Builder[float32]) error { return b.Dense(false, dense.Cols)(dense.Data) },
+	} {
+		_, path := build(t, Options{}, func(b *Builder[float32]) error {
+			b.Header.Rows, b.Header.Columns = x.Rows, x.Cols
+			return intake(b)
+		})
+		f, err := Open[float32](path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		read := func() error { _, err := f.all(); return err }
+		for range 2 {
+			if err := read(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if known, _ := f.isChecked(0, 0); !known {
+			t.Errorf("%s: a block that was good is looked at again", name)
+		}
+		w, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The values of the first block.
+		if _, err := w.WriteAt([]byte{7}, f.sides[0][0].At+f.sides[0][0].Size-2); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.Close(), os.Chtimes(path, time.Time{}, time.Now().Add(time.Second))); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := read(); !errors.Is(err, ErrDamaged) {
+				t.Errorf("%s: the damaged file gives %v", name, err)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -29,9 +30,53 @@ type File[F matrix.Float] struct {
 	// spare has memory for blocks of which a part is wanted.
 	spare sync.Pool
 
-	// checked says of each block that its indices are known to be good.
+	// checked says of each block that it is known to be good in the file that `as`
+	// describes; file is nil where that cannot be told.
 	mu      sync.Mutex
 	checked [2][]bool
+	file    *os.File
+	as      fileState
+}
+
+// fileState tells whether a file is as it was.
+type fileState struct {
+	size     int64
+	modified time.Time
+}
+
+func stateOf(f *os.File) (fileState, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return fileState{}, err
+	}
+	return fileState{info.Size(), info.ModTime()}, nil
+}
+
+// isChecked reports whether a block is known to be good: it was when it was read
+// before, and nobody has written to the file since. now is for setChecked.
+func (f *File[F]) isChecked(side, block int) (known bool, now fileState) {
+	if f.file == nil {
+		return false, now
+	}
+	// A file that cannot be described is one of no size, and differs.
+	now, _ = stateOf(f.file)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now != f.as {
+		f.as = now
+		clear(f.checked[0])
+		clear(f.checked[1])
+	}
+	return f.checked[side][block], now
+}
+
+// setChecked says that a block is good in the file as it was then.
+func (f *File[F]) setChecked(side, block int, then fileState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if then == f.as {
+		f.checked[side][block] = true
+	}
 }
 
 // Open opens the block file at path. Errors wrap ErrDamaged, ErrVersion, or say
@@ -45,7 +90,8 @@ func Open[F matrix.Float](path string) (*File[F], error) {
 	if err == nil {
 		var b *File[F]
 		if b, err = OpenReader[F](f, info.Size()); err == nil {
-			b.closer = f
+			b.closer, b.file = f, f
+			b.as = fileState{info.Size(), info.ModTime()}
 			return b, nil
 		}
 	}
@@ -201,7 +247,7 @@ func (f *File[F]) checkEntry(e entry, raw int64) error {
 
 // unpacked reads a piece of so many bytes, if it is compressed: nil where it is
 // not.
-func (f *File[F]) unpacked(e entry, raw int64) ([]byte, error) {
+func (f *File[F]) unpacked(e entry, raw int64, checked bool) ([]byte, error) {
 	if e.Size == raw {
 		return nil, nil
 	}
@@ -209,7 +255,7 @@ func (f *File[F]) unpacked(e entry, raw int64) ([]byte, error) {
 	if err := f.readAt(packed, e.At); err != nil {
 		return nil, err
 	}
-	if crc32.Checksum(packed, castagnoli) != e.CRC {
+	if !checked && crc32.Checksum(packed, castagnoli) != e.CRC {
 		return nil, damaged("the checksum of a block is wrong")
 	}
 	out, err := f.decoder.DecodeAll(packed, make([]byte, 0, raw))
@@ -219,13 +265,14 @@ func (f *File[F]) unpacked(e entry, raw int64) ([]byte, error) {
 	return out, nil
 }
 
-// read fills pieces of memory with a piece of the file, one after the other.
-func (f *File[F]) read(e entry, pieces ...[]byte) error {
+// read fills pieces of memory with a piece of the file, one after the other, whose
+// checksum is compared unless it is known to be good.
+func (f *File[F]) read(e entry, checked bool, pieces ...[]byte) error {
 	raw := int64(0)
 	for _, b := range pieces {
 		raw += int64(len(b))
 	}
-	out, err := f.unpacked(e, raw)
+	out, err := f.unpacked(e, raw, checked)
 	if err != nil {
 		return err
 	}
@@ -238,10 +285,12 @@ func (f *File[F]) read(e entry, pieces ...[]byte) error {
 		if err := f.readAt(b, at); err != nil {
 			return err
 		}
-		crc = crc32.Update(crc, castagnoli, b)
+		if !checked {
+			crc = crc32.Update(crc, castagnoli, b)
+		}
 		at += int64(len(b))
 	}
-	if out == nil && crc != e.CRC {
+	if out == nil && !checked && crc != e.CRC {
 		return damaged("the checksum of a block is wrong")
 	}
 	return nil
@@ -257,7 +306,7 @@ func (f *File[F]) Names() (rows, columns []string, err error) {
 			continue
 		}
 		text := make([]byte, n.at.Cells)
-		if err := f.read(n.at.entry, text); err != nil {
+		if err := f.read(n.at.entry, false, text); err != nil {
 			return nil, nil, err
 		}
 		*n.to = []string{}
@@ -307,7 +356,8 @@ func (f *File[F]) blocks(columns bool) matrix.Blocks[F] {
 		counts := make([]uint32, n)
 		dst.Rows, dst.Cols = n, length
 		dst.ColIdx, dst.Val, dst.RowPtr = resized(dst.ColIdx, cells), resized(dst.Val, cells), resized(dst.RowPtr, n+1)
-		if err := f.read(e, bytesOf(counts), bytesOf(dst.ColIdx), bytesOf(dst.Val)); err != nil {
+		known, now := f.isChecked(side, block)
+		if err := f.read(e, known, bytesOf(counts), bytesOf(dst.ColIdx), bytesOf(dst.Val)); err != nil {
 			return err
 		}
 		turnBytes(bytesOf(counts), 4)
@@ -319,9 +369,6 @@ func (f *File[F]) blocks(columns bool) matrix.Blocks[F] {
 				return damaged("the lines of a block have more cells than it")
 			}
 		}
-		f.mu.Lock()
-		known := f.checked[side][block]
-		f.mu.Unlock()
 		if known {
 			return nil
 		}
@@ -330,9 +377,7 @@ func (f *File[F]) blocks(columns bool) matrix.Blocks[F] {
 		if err := dst.Check(); err != nil {
 			return damaged("%v", err)
 		}
-		f.mu.Lock()
-		f.checked[side][block] = true
-		f.mu.Unlock()
+		f.setChecked(side, block, now)
 		return nil
 	}
 	return b
@@ -349,7 +394,8 @@ func resized[T any](s []T, n int) []T {
 
 // lines reads lines of a dense matrix, from any on.
 func (f *File[F]) lines(columns bool) func(first int, dst []F) error {
-	about, entries := f.ByRows, f.sides[index(columns)]
+	side := index(columns)
+	about, entries := f.ByRows, f.sides[side]
 	if columns {
 		about = f.ByColumns
 	}
@@ -360,8 +406,9 @@ func (f *File[F]) lines(columns bool) func(first int, dst []F) error {
 		n := min(about.Step, lines-begin)
 		from, to := max(begin, first), min(begin+n, first+len(dst)/length)
 		part := dst[(from-first)*length : (to-first)*length]
+		known, now := f.isChecked(side, b)
 		if to-from == n {
-			if err := f.read(entries[b], bytesOf(part)); err != nil {
+			if err := f.read(entries[b], known, bytesOf(part)); err != nil {
 				return err
 			}
 		} else {
@@ -371,11 +418,12 @@ func (f *File[F]) lines(columns bool) func(first int, dst []F) error {
 			}
 			defer f.spare.Put(spare)
 			*spare = resized(*spare, n*length)
-			if err := f.read(entries[b], bytesOf(*spare)); err != nil {
+			if err := f.read(entries[b], known, bytesOf(*spare)); err != nil {
 				return err
 			}
 			copy(part, (*spare)[(from-begin)*length:])
 		}
+		f.setChecked(side, b, now)
 		turnBytes(bytesOf(part), sizeOf[F]())
 		return nil
 	}

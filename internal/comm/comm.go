@@ -146,7 +146,7 @@ func checkCounts(op string, size int, counts []int, total int) error {
 
 // number is what vectors are made of.
 type number interface {
-	float32 | float64 | int32 | int64
+	byte | float32 | float64 | int32 | int64
 }
 
 // Bytes is the memory of a vector, as the operations take it.

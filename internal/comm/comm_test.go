@@ -143,3 +143,28 @@ func TestFailureEndsAll(t *testing.T) {
 		}
 	}
 }
+
+// TestGatherBytes: root gets what each rank says, and the others nothing.
+func TestGatherBytes(t *testing.T) {
+	for root := range 3 {
+		err := Run(3, func(c Comm) error {
+			got, err := GatherBytes(c, root, []byte(strings.Repeat("x", 5*c.Rank())))
+			if err != nil {
+				return err
+			}
+			for r, text := range got {
+				want := 5 * r
+				if c.Rank() != root {
+					want = 0
+				}
+				if len(text) != want || strings.Trim(string(text), "x") != "" {
+					return fmt.Errorf("rank %d has %q of rank %d", c.Rank(), text, r)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

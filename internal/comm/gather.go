@@ -20,24 +20,45 @@ func Each[T number](c Comm, mine T) ([]T, error) {
 
 // EachBytes gives what each rank says, of any length, in rank order.
 func EachBytes(c Comm, mine []byte) ([][]byte, error) {
-	lengths, err := Each(c, int64(len(mine)))
+	counts, total, err := lengths(c, mine)
 	if err != nil {
 		return nil, err
 	}
-	counts, total := make([]int, len(lengths)), 0
-	for i, n := range lengths {
-		counts[i] = int(n)
-		total += int(n)
-	}
 	all := make([]byte, total)
-	if err := c.AllGather(mine, all, counts); err != nil {
+	return divided(all, counts), c.AllGather(mine, all, counts)
+}
+
+// GatherBytes gives root what each rank says, of any length, in rank order; the
+// others get parts of nothing.
+func GatherBytes(c Comm, root int, mine []byte) ([][]byte, error) {
+	counts, total, err := lengths(c, mine)
+	if err != nil {
 		return nil, err
 	}
+	if c.Rank() != root {
+		return make([][]byte, len(counts)), Gather(c, root, mine, nil, counts)
+	}
+	all := make([]byte, total)
+	return divided(all, counts), Gather(c, root, mine, all, counts)
+}
+
+// lengths are those of what the ranks say, and their sum.
+func lengths(c Comm, mine []byte) (counts []int, total int, err error) {
+	each, err := Each(c, int64(len(mine)))
+	for _, n := range each {
+		counts = append(counts, int(n))
+		total += int(n)
+	}
+	return counts, total, err
+}
+
+// divided gives the parts of a vector.
+func divided(all []byte, counts []int) [][]byte {
 	parts := make([][]byte, len(counts))
 	for i, n := range counts {
 		parts[i], all = all[:n:n], all[n:]
 	}
-	return parts, nil
+	return parts
 }
 
 // BroadcastBytes gives what root says, of any length, to all ranks.
