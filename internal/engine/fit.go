@@ -425,6 +425,11 @@ func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width i
 		}
 	}
 	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
+	for i := range f.workers {
+		if f.panels != nil {
+			f.workers[i].column = solver.NewTile(f.x.ops, maxK)
+		}
+	}
 	f.beta = make([]F, f.stack.w.Ld)
 }
 
@@ -480,12 +485,8 @@ func (f *fitter[F]) iterate() bool {
 		clear(s.s.G)
 		s.rows.reset()
 		s.problemW = f.problem(f.cfg.PenaltyW, s.g, f.stack.w, s)
-		beta := F(s.momentum.beta())
 		for j := range s.k {
-			f.beta[s.off+j] = beta
-		}
-		for i := range s.beta {
-			s.beta[i] = beta
+			f.beta[s.off+j] = F(s.momentum.beta())
 		}
 	}
 	ok := f.bothProducts()
@@ -505,6 +506,9 @@ func (f *fitter[F]) iterate() bool {
 	if f.panels != nil {
 		for _, s := range f.slots {
 			s.pending = stepped
+			for i := range s.beta {
+				s.beta[i] = F(s.momentum.beta())
+			}
 		}
 	}
 	for i, s := range f.slots {
@@ -712,11 +716,10 @@ func (d *Data[F]) columnRows(ws *worker[F], q, w *Tall[F], a, b int) []F {
 	if q != nil {
 		return q.rows(a, b)
 	}
-	grow(&ws.c, max(cap(ws.c), (b-a)*w.Ld))
-	c := ws.c[:(b-a)*w.Ld]
-	clear(c)
-	d.operand.(*sparseOperand[F]).columns(a, b, w, c)
-	return c
+	grow(&ws.c, (b-a)*w.Ld)
+	clear(ws.c)
+	d.operand.(*sparseOperand[F]).columns(a, b, w, ws.c)
+	return ws.c
 }
 
 // columnsTogether is the number of columns that a worker gathers Xᵀ·W of together:

@@ -535,18 +535,9 @@ func (t *Tall[F]) cloneBy(workers int) *Tall[F] {
 		c.Data = pages.Make[F](len(t.Data))
 	}
 	c.Data = c.Data[:len(t.Data)]
-	copyBy(workers, c.Data, t.Data)
+	EachStrip(t.Rows, workers, func(a, b int) { copy(c.rows(a, b), t.rows(a, b)) })
+	copy(c.Data[t.Rows*t.Ld:], t.Data[t.Rows*t.Ld:])
 	return &c
-}
-
-// copyBy is copy by a number of workers.
-func copyBy[F kernel.Float](workers int, to, from []F) {
-	const part = 1 << 16
-	p := &pool{ctx: background, workers: workers}
-	p.run((len(from)+part-1)/part, func(_, i int) {
-		a, b := i*part, min((i+1)*part, len(from))
-		copy(to[a:b], from[a:b])
-	})
 }
 
 // Dense is a copy of t without its padding.

@@ -83,12 +83,11 @@ func tiles[F kernel.Float](rows int) int {
 // worker is the scratch of one goroutine.
 type worker[F kernel.Float] struct {
 	tile *solver.Tile[F]
-	// c is the cross product of a tile of rows, rows stacked as the factors.
+	// c is the cross product of a tile of rows, rows stacked as the factors; where H
+	// stands in tiles also rows of H.
 	c []F
-	// column is a tile of H that is updated where it stands, scratch rows of H, or
-	// their cross products.
-	column  *solver.Tile[F]
-	scratch []F
+	// column is a tile of such an H, updated where it stands.
+	column *solver.Tile[F]
 	// unused takes sums that are not wanted.
 	unused []float64
 }
@@ -97,7 +96,7 @@ func newWorkers[F kernel.Float](ops *kernel.Ops[F], n, maxK, width int) []worker
 	rows, ld := kernel.TileRows[F](), kernel.Pad[F](width)
 	ws := make([]worker[F], n)
 	for i := range ws {
-		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), column: solver.NewTile(ops, maxK), c: make([]F, rows*ld), unused: make([]float64, maxK)}
+		ws[i] = worker[F]{tile: solver.NewTile(ops, maxK), c: make([]F, rows*ld), unused: make([]float64, maxK)}
 	}
 	return ws
 }

@@ -240,14 +240,6 @@ func (s *stack[F]) settle(off, k int) {
 	}
 }
 
-// backW is back without H.
-func (s *stack[F]) backW(off, k int) {
-	s.w.copyColumnsBy(s.workers, off, s.wOut, off, k)
-	if s.wPlain != nil {
-		s.wPlain.copyColumnsBy(s.workers, off, s.w, off, k)
-	}
-}
-
 // giveUp gives the only pair, in its own memory: the stack has none then.
 func (s *stack[F]) giveUp() (w, h *Tall[F]) {
 	w, h = s.w, s.h
@@ -267,7 +259,17 @@ func (s *stack[F]) flip() {
 
 // back undoes flip for the pair in k columns from off.
 func (s *stack[F]) back(off, k int) {
-	s.w.copyColumnsBy(s.workers, off, s.wOut, off, k)
+	s.backW(off, k)
 	s.h.copyColumnsBy(s.workers, off, s.hOut, off, k)
-	s.settle(off, k)
+	if s.hAhead != nil {
+		s.hAhead.copyColumnsBy(s.workers, off, s.h, off, k)
+	}
+}
+
+// backW is back for W alone.
+func (s *stack[F]) backW(off, k int) {
+	s.w.copyColumnsBy(s.workers, off, s.wOut, off, k)
+	if s.wPlain != nil {
+		s.wPlain.copyColumnsBy(s.workers, off, s.w, off, k)
+	}
 }

@@ -123,7 +123,9 @@ func (f *fitter[F]) lookAhead() bool {
 	grow(&t.sum, size)
 	clear(t.sum)
 	ok := f.pool.near(count, func(wi, c int) {
-		rows := f.workers[wi].rows(panelCols*t.ld + kernel.Width[F]())
+		ws := &f.workers[wi]
+		grow(&ws.c, panelCols*t.ld+kernel.Width[F]())
+		rows := ws.c
 		a, b := c*panelCols, min((c+1)*panelCols, n)
 		for i := a; i < b; i += f.tile {
 			f.catchUpTile(i / f.tile)
@@ -210,7 +212,8 @@ func (f *fitter[F]) updateTiles() bool {
 	}
 	return f.pool.near(len(t.ones), func(wi, c int) {
 		ws := &f.workers[wi]
-		q := ws.rows(width * f.tile)
+		grow(&ws.c, width*f.tile)
+		q := ws.c
 		for a := c * panelCols; a < min((c+1)*panelCols, n); a += f.tile {
 			i := a / f.tile
 			clear(q)
@@ -226,12 +229,6 @@ func (f *fitter[F]) updateTiles() bool {
 			}
 		}
 	})
-}
-
-// rows gives scratch of n numbers.
-func (ws *worker[F]) rows(n int) []F {
-	grow(&ws.scratch, n)
-	return ws.scratch
 }
 
 // reshapeTiles makes t a zero factor of the shape whose rows stand in tiles.
