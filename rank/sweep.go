@@ -87,10 +87,13 @@ func checked[F matrix.Float](x matrix.Matrix[F], o *Options) (Options, error) {
 	if err == nil && (m == 0 || n == 0) {
 		err = fmt.Errorf("%w: the matrix is %d x %d", nmf.ErrEmpty, m, n)
 	}
-	for name, of := range map[string]nmf.Weights{"mask": opt.Fit.MaskOf, "weights": opt.Fit.Weights} {
-		if err == nil && of != nil {
-			if r, c := of.Dims(); r != m || c != n {
-				err = fmt.Errorf("%w: the %s are %d x %d; they must be %d x %d", nmf.ErrShape, name, r, c, m, n)
+	for _, given := range []struct {
+		name string
+		of   nmf.Weights
+	}{{"mask", opt.Fit.MaskOf}, {"weights", opt.Fit.Weights}} {
+		if err == nil && given.of != nil {
+			if r, c := given.of.Dims(); r != m || c != n {
+				err = fmt.Errorf("%w: the %s are %d x %d; they must be %d x %d", nmf.ErrShape, given.name, r, c, m, n)
 			}
 		}
 	}
