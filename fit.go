@@ -100,7 +100,7 @@ func fit[F matrix.Float](ctx context.Context, over *ranks[F], own share[F], x ma
 		if err := own.joinIterations(compression); err != nil {
 			return nil, err
 		}
-		starter = startAt(runs)
+		starter, cfg.Improved = startAt(runs), true
 	}
 	cfg.BestOnly = true
 	sketched := runs

@@ -193,7 +193,7 @@ func (p *pass[F]) products(ctx context.Context) func() {
 // iterations gives the seconds of n iterations: the differences in the trace
 // of a fit with one sweep, which is not stopped by any tolerance.
 func (p *pass[F]) iterations(ctx context.Context, n int) []float64 {
-	cfg := engine.Config{Solver: "hals", InnerSweeps: 1, Extrapolate: true, MaxIter: n + 1, Tol: -1, LossTol: -1, RowTol: 1, Workers: p.threads, Start: time.Now()}
+	cfg := engine.Config{Solver: "hals", InnerSweeps: 1, Extrapolate: true, MaxIter: n + 1, Tol: -1, LossTol: -1, RowTol: 1, Improved: true, Workers: p.threads, Start: time.Now()}
 	runs, err := engine.Minimize(ctx, p.x, []int{p.w.K}, func(int) (w, h *engine.Tall[F]) { return p.w.Clone(), p.h.Clone() }, cfg)
 	if err != nil || runs[0] == nil {
 		return nil

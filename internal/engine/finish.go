@@ -14,6 +14,7 @@ func (f *fitter[F]) finish(s *slot[F], status Status) bool {
 		if n := len(r.Trace); n > 0 {
 			r.RelativeError = r.Trace[n-1].RelativeError
 		}
+		f.handOver(s)
 		return true
 	}
 	if !f.cfg.asks() {

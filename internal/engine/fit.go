@@ -57,6 +57,9 @@ type Config struct {
 	// Unfinished leaves out the final half-step: a run ends with its accepted
 	// pair, whose residual of W is not known.
 	Unfinished bool
+	// Improved says that the starts are such already that some of the rows of X
+	// would not improve them, so that a run begins with all rows.
+	Improved bool
 	// BestOnly drops the factors and the trace of a run as soon as another has a
 	// lower loss.
 	BestOnly bool
@@ -266,6 +269,8 @@ type fitter[F kernel.Float] struct {
 	// crossBlock is C of a whole block, where its tiles are too few to occupy
 	// the workers.
 	crossBlock []F
+	// first are the rows that runs begin with.
+	first *firstRows[F]
 	// cross is C of all rows, where all of W must be known at once.
 	cross *Tall[F]
 	// gramParts lists the tasks of the Gram matrices of all slots.
@@ -312,11 +317,25 @@ func (f *fitter[F]) refill() bool {
 		s.w, s.h = nil, nil
 		width += s.k
 	}
+	fresh := -1
 	for len(f.waiting) > 0 && (f.x.grid != nil || f.ctx.Err() == nil) && f.room(len(slots)+len(coming), width) {
+		if fresh < 0 && f.resumed[f.waiting[0]] == nil {
+			fresh = len(coming)
+		}
 		pair, s := f.begin(f.waiting[0])
 		pairs, coming = append(pairs, pair), append(coming, s)
 		width += s.k
 		f.waiting = f.waiting[1:]
+	}
+	if fresh >= 0 && !f.startWithSome(pairs[fresh:], coming[fresh:]) {
+		for i, s := range coming[:fresh] {
+			s.w, s.h = pairs[i].w, pairs[i].h
+		}
+		for _, s := range coming[fresh:] {
+			f.runs[s.index] = nil
+		}
+		f.slots, f.ended = slots, append(f.ended, coming[:fresh]...)
+		return false
 	}
 	if !f.fillHoles(holes, slots, coming, pairs, width) {
 		f.repack(slots, coming, pairs, width)

@@ -51,7 +51,8 @@ func SideBySide[F kernel.Float](s Size, k, runs int) int {
 // one rank, `side` of them side by side, X included: their stack, the pairs
 // that are kept (of all runs, or of the best alone), one pair more with its
 // cross product for the final half-step, the Gram matrices, the sums of the
-// tiles, the scratch of every worker, and what an H in tiles needs.
+// tiles, the scratch of every worker, what an H in tiles needs, and the rows that
+// runs begin with.
 func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool) float64 {
 	element := 64 / kernel.Width[F]()
 	width := kernel.Pad[F](side * k)
@@ -84,7 +85,7 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 	// A tile has four times 256 bytes a component; pivoting has G, a factor of it, and
 	// four vectors for each of up to 64 rows, in float64.
 	scratch := float64(workers) * (perWorker + number*(2*float64(k)*float64(k)+4*64*float64(k)))
-	return s.Bytes(element) + cells*float64(element) + sums + scratch
+	return s.Bytes(element) + cells*float64(element) + sums + scratch + firstBytes(s, k, side, kernel.Pad[F](k), element)
 }
 
 // CellsMemory estimates the most bytes that Alternate holds at a time for runs

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"github.com/partsof/nmf/internal/kernel"
+	"github.com/partsof/nmf/matrix"
+)
+
+const (
+	// firstLeast is the least number of rows that a run of Minimize begins with,
+	// firstOf that number in components, firstCells the number of cells in them for
+	// each entry of H. They are firstNear apart at least, or all rows are begun
+	// with at once, firstApart at most, unless they had more than firstMost cells.
+	firstLeast, firstOf, firstCells = 512, 4, 2
+	firstNear, firstApart           = 4, 32
+	firstMost                       = 4 << 20
+	// firstFrom is the number of cells of X from which a run does.
+	firstFrom = 1 << 20
+	// firstIterations and firstLossTol end the iterations on them.
+	firstIterations = 20
+	firstLossTol    = 1e-2
+	// firstAsked is the number of other rows at most that are asked whether what was
+	// learned is better.
+	firstAsked = 256
+)
+
+// firstStep is how far apart the rows are that a run of k components begins with,
+// 0 where it begins with all.
+func firstStep(rows, cols, k int, stored float64) int {
+	if stored < firstFrom {
+		return 0
+	}
+	most := min(rows/max(firstLeast, firstOf*k), int(stored/(firstCells*float64(k)*float64(cols))))
+	step := max(min(most, firstApart), int(stored/firstMost))
+	if step < firstNear || step > most {
+		return 0
+	}
+	return step
+}
+
+// firstBytes estimates what the rows take that runs of k components begin with, and
+// each of the runs for its own copy of H.
+func firstBytes(s Size, k, side, padded, element int) float64 {
+	step := firstStep(s.Rows, s.Cols, k, float64(s.Stored))
+	if step == 0 {
+		return 0
+	}
+	const index = 4
+	bytes := float64(side*padded*element) * float64(s.Cols)
+	learned := float64(s.Stored) / float64(step)
+	asks := min(learned, 2*firstAsked*float64(s.Stored)/float64(s.Rows))
+	switch {
+	case s.Sparse:
+		bytes += 2 * (learned + asks) * float64(element+index)
+	case s.Streamed:
+		bytes += (learned + asks) * float64(element)
+	}
+	return bytes
+}
+
+// firstRows are rows of X that are apart, and others, between them.
+type firstRows[F kernel.Float] struct {
+	step          int
+	learned, asks *Data[F]
+	// The rows of asks begin at row step/2, askStep apart.
+	askStep int
+}
+
+// firstOfAll gives the rows that are step apart, and others; false where they could
+// not be read.
+func (d *Data[F]) firstOfAll(p *pool, step int) (*firstRows[F], bool) {
+	n := (d.Rows + step - 1) / step
+	r := &firstRows[F]{step: step, askStep: step * max(1, n/firstAsked)}
+	learned, ok := d.someRows(p, 0, step)
+	if !ok {
+		return nil, false
+	}
+	asks, ok := d.someRows(p, step/2, r.askStep)
+	if !ok {
+		return nil, false
+	}
+	r.learned, r.asks = NewData(learned, p.workers), NewData(asks, p.workers)
+	return r, true
+}
+
+// someRows gives the rows from `first` on that are step apart: of a dense X in memory
+// a view, else a copy. It reports false where they could not be read.
+func (d *Data[F]) someRows(p *pool, first, step int) (matrix.Matrix[F], bool) {
+	n := (d.Rows - first + step - 1) / step
+	switch o := d.operand.(type) {
+	case *denseOperand[F]:
+		return &matrix.Dense[F]{Rows: n, Cols: d.Cols, Stride: step * o.x.Stride, Data: o.x.Data[first*o.x.Stride:]}, true
+	case *streamOperand[F]:
+		part := matrix.NewDense[F](n, d.Cols)
+		for i := range n {
+			if p.ctx.Err() != nil {
+				return nil, false
+			}
+			if err := o.x.Read(first+i*step, part.Row(i)); err != nil {
+				o.blocks.err = err
+				return nil, false
+			}
+		}
+		return part, true
+	case *sparseOperand[F]:
+		part := newSomeCSR[F](n, d.Cols)
+		for i := range n {
+			at := first + i*step
+			part.RowPtr[i+1] = part.RowPtr[i] + o.x.RowPtr[at+1] - o.x.RowPtr[at]
+		}
+		part.ColIdx, part.Val = make([]int32, part.RowPtr[n]), make([]F, part.RowPtr[n])
+		return part, p.run(n, func(_, i int) {
+			cols, vals := o.x.Row(first + i*step)
+			copy(part.ColIdx[part.RowPtr[i]:], cols)
+			copy(part.Val[part.RowPtr[i]:], vals)
+		})
+	case *sparseStream[F]:
+		part := newSomeCSR[F](n, d.Cols)
+		row, _ := d.cells()
+		room := int(row * float64(n))
+		part.ColIdx, part.Val = make([]int32, 0, room), make([]F, 0, room)
+		i := 0
+		for r0 := 0; r0 < d.Rows; r0 += d.block {
+			if !d.hold(p, r0, min(r0+d.block, d.Rows)) {
+				return nil, false
+			}
+			for ; i < n && first+i*step < min(r0+d.block, d.Rows); i++ {
+				cols, vals := o.rows.held.Row(first + i*step - o.rows.base)
+				part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
+				part.RowPtr[i+1] = len(part.Val)
+			}
+		}
+		return part, true
+	}
+	panic("engine: this X has no rows")
+}
+
+func newSomeCSR[F kernel.Float](rows, cols int) *matrix.CSR[F] {
+	return &matrix.CSR[F]{Rows: rows, Cols: cols, RowPtr: make([]int, rows+1)}
+}
+
+// startsWithSome is how far apart the rows are that a run of k components begins
+// with, 0 where it begins with all: what is asked of the factors would weigh more
+// there, and of a compressed X there are no rows.
+func (f *fitter[F]) startsWithSome(k int) int {
+	if f.cfg.Improved || f.cfg.asks() || f.cfg.Solver == "mu" || f.x.grid != nil {
+		return 0
+	}
+	if _, compressed := f.x.operand.(*compressedOperand[F]); compressed {
+		return 0
+	}
+	row, _ := f.x.cells()
+	return firstStep(f.x.Rows, f.x.Cols, k, row*float64(f.x.Rows))
+}
+
+// startWithSome improves the pairs of runs that are to begin by iterations on a part
+// of the rows, which say nearly as much of H as all of them: H is what these have
+// made of it where other rows are fitted better with it than with the one given, and
+// a row of W then begins as their mean. It reports false when cancelled.
+func (f *fitter[F]) startWithSome(pairs []stacked[F], slots []*slot[F]) bool {
+	steps := make([]int, len(slots))
+	for i, s := range slots {
+		steps[i] = f.startsWithSome(s.k)
+	}
+	for from := 0; from < len(slots); {
+		to := from + 1
+		for to < len(slots) && steps[to] == steps[from] {
+			to++
+		}
+		if steps[from] > 0 && !f.learnBySome(pairs[from:to], slots[from:to], steps[from]) {
+			return false
+		}
+		from = to
+	}
+	if len(f.waiting) == 0 {
+		f.first = nil
+	}
+	return true
+}
+
+// learnBySome is startWithSome for runs that begin with the same rows.
+func (f *fitter[F]) learnBySome(pairs []stacked[F], slots []*slot[F], step int) bool {
+	if f.first == nil || f.first.step != step {
+		var ok bool
+		if f.first, ok = f.x.firstOfAll(f.pool, step); !ok {
+			f.first = nil
+			return false
+		}
+	}
+	x := f.first
+	if x.learned.SumSq == 0 {
+		return true
+	}
+	cfg := f.cfg
+	cfg.MaxIter, cfg.Tol, cfg.LossTol, cfg.TargetError = firstIterations, -1, firstLossTol, 0
+	cfg.Improved, cfg.Unfinished, cfg.BestOnly, cfg.OnIteration = true, true, false, nil
+	ranks := make([]int, len(slots))
+	cfg.Seeds = make([]uint64, len(slots))
+	for i, s := range slots {
+		ranks[i], cfg.Seeds[i] = s.k, f.cfg.seed(s.index)
+	}
+	start := func(i int) (w, h *Tall[F]) {
+		return rowsOf(pairs[i].w, 0, step, x.learned.Rows), pairs[i].h.cloneBy(f.pool.workers)
+	}
+	ok, left := true, len(slots)
+	err := MinimizeEach(f.pool.ctx, x.learned, ranks, start, cfg, func(i int, r *Run[F]) {
+		left--
+		ok = ok && f.takeLearned(pairs[i], r)
+	})
+	return ok && err == nil && left == 0
+}
+
+// takeLearned puts what a run on some of the rows has learned into its pair, where it
+// is better. It reports false when cancelled.
+func (f *fitter[F]) takeLearned(pair stacked[F], r *Run[F]) bool {
+	x := f.first
+	lossOf := func(h *Tall[F]) (float64, bool) {
+		w := rowsOf(pair.w, x.step/2, x.askStep, x.asks.Rows)
+		if _, ok := x.asks.project(f.pool, w, h, nil, nil, f.cfg.RowTol, false); !ok {
+			return 0, false
+		}
+		return x.asks.residualLoss(f.pool, w, h, 0, h.K)
+	}
+	before, ok := lossOf(pair.h)
+	if !ok {
+		return false
+	}
+	after, ok := lossOf(r.H)
+	if !ok || !(after < before) {
+		return ok
+	}
+	copyTall(pair.h, r.H)
+	mean := make([]float64, r.W.K)
+	for i := range r.W.Rows {
+		for j, v := range r.W.Row(i) {
+			mean[j] += float64(v)
+		}
+	}
+	row := make([]F, len(mean))
+	for j, v := range mean {
+		row[j] = F(v / float64(r.W.Rows))
+	}
+	EachStrip(pair.w.Rows, f.pool.workers, func(i0, i1 int) {
+		for i := i0; i < i1; i++ {
+			if i%x.step == 0 {
+				copy(pair.w.Row(i), r.W.Row(i/x.step))
+			} else {
+				copy(pair.w.Row(i), row)
+			}
+		}
+	})
+	return true
+}
+
+// rowsOf copies n rows of t from `first` on that are step apart.
+func rowsOf[F kernel.Float](t *Tall[F], first, step, n int) *Tall[F] {
+	c := NewTall[F](n, t.K)
+	for i := range n {
+		copy(c.Row(i), t.Row(first+i*step))
+	}
+	return c
+}
