@@ -20,7 +20,7 @@ func TestFirstStep(t *testing.T) {
 	}{
 		{2000, 5000, 5, 1e7, 0},               // 512 rows are no quarter of all
 		{2048, 5000, 5, 2048 * 5000, 4},       // as few as can be
-		{5000, 5000, 100, 25e6, 6},            // 800 rows for 100 components
+		{5000, 5000, 200, 25e6, 6},            // 800 rows for 200 components
 		{20000, 5000, 40, 1e8, 32},            // as far apart as rows are
 		{20000, 50, 4, 1e6, 0},                // X is small
 		{20000, 50000, 50, 2.8e6, 0},          // fewer cells than entries of H
