@@ -204,10 +204,14 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 // that workers have equally much to do.
 const fewTiles = 32
 
-// height is the number of rows in a tile, a part of TileRows.
+// height is the number of rows in a tile, a part of TileRows. What ends by tile
+// ends over ranks where it does in one process.
 func (h *halfStep[F]) height() int {
-	t := kernel.TileRows[F]()
-	if tiles[F](h.side.rows) < fewTiles && !h.side.masked(h.cells.steps.Loss) {
+	t, rows := kernel.TileRows[F](), h.side.rows
+	if h.side == h.cells.left {
+		rows = h.cells.allRows()
+	}
+	if tiles[F](rows) < fewTiles && !h.side.masked(h.cells.steps.Loss) {
 		return t / 2
 	}
 	return t
