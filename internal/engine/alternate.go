@@ -337,13 +337,8 @@ func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, apart: s.run.Iterations >= soonFilled, cells: s.c, side: s.c.right, unmeasured: update != nil || s.c.grid != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
-	res, ok := half.run(s.pool, s.scratch)
-	if ok && s.c.grid != nil && update == nil {
-		// The sums over all rows, which closed forms of the loss have, are no rank's.
-		res.loss, ok = s.lossOf(w, h)
-	}
-	return res, ok
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, apart: s.run.Iterations >= soonFilled, cells: s.c, side: s.c.right, unmeasured: update != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+	return half.run(s.pool, s.scratch)
 }
 
 // lossOf is the loss of a pair.
