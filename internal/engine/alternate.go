@@ -221,10 +221,11 @@ func (a *alternation[F]) fit(p *pool, i int, report func(int, Iteration)) {
 func (s *pair[F]) begin() bool {
 	for _, f := range []struct {
 		t     *Tall[F]
+		side  Side
 		asked *penalty.Factor
-	}{{s.w, s.cfg.PenaltyW}, {s.h, s.cfg.PenaltyH}} {
+	}{{s.w, OfRows, s.cfg.PenaltyW}, {s.h, OfColumns, s.cfg.PenaltyH}} {
 		if s.positive && (f.asked == nil || !f.asked.Simplex) {
-			s.fillZeros(f.t)
+			s.fillZeros(f.t, f.side)
 		}
 		restoreTall(f.asked, f.t)
 	}
@@ -282,13 +283,10 @@ func (s *pair[F]) forget() {
 	s.wPlain, s.hPlain = nil, nil
 }
 
-// fillZeros is fillZeros for a factor of the pair, whose rows of W may be on
-// other ranks too.
-func (s *pair[F]) fillZeros(t *Tall[F]) {
+// fillZeros is fillZeros for a factor of which other ranks may have rows, too.
+func (s *pair[F]) fillZeros(t *Tall[F], side Side) {
 	sum := []float64{t.sum(s.pool.workers), float64(t.Rows * t.K)}
-	if t == s.w {
-		s.c.grid.sum(OfRows, sum)
-	}
+	s.c.grid.sum(side, sum)
 	t.lift(s.pool.workers, sum[0]/sum[1])
 }
 
@@ -339,13 +337,8 @@ func (s *pair[F]) left(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch
 }
 
 func (s *pair[F]) right(w, h, to *Tall[F], update func(*halfStep[F], *tileScratch[F]), scaled bool) (halfResult, bool) {
-	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, apart: s.run.Iterations >= soonFilled, cells: s.c, side: s.c.right, unmeasured: update != nil || s.c.grid != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
-	res, ok := half.run(s.pool, s.scratch)
-	if ok && s.c.grid != nil && update == nil {
-		// The sums over all rows, which closed forms of the loss have, are no rank's.
-		res.loss, ok = s.lossOf(w, h)
-	}
-	return res, ok
+	half := &halfStep[F]{scaled: scaled, filled: s.filling != nil && update != nil, apart: s.run.Iterations >= soonFilled, cells: s.c, side: s.c.right, unmeasured: update != nil, fixed: w, from: h, to: to, asked: s.cfg.PenaltyH, update: update}
+	return half.run(s.pool, s.scratch)
 }
 
 // lossOf is the loss of a pair.
@@ -563,7 +556,7 @@ func (s *pair[F]) finish(status Status, w *Tall[F]) {
 		s.tol /= 2
 		copyTall(s.w, last)
 		if s.cfg.Solver == "mu" {
-			s.fillZeros(s.w)
+			s.fillZeros(s.w, OfRows)
 		}
 		s.forget()
 		s.total = math.Inf(1)

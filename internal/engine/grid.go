@@ -34,6 +34,11 @@ type Grid struct {
 	// The rank q of row updates the local rows rowShares[q] to rowShares[q+1] of
 	// W, the rank q of column the local rows of Hᵀ by columnShares.
 	rowShares, columnShares []int
+	*link
+}
+
+// link is what a Grid has in common with those of some of its rows.
+type link struct {
 	// room is what vectors travel in: a *travelRoom.
 	room any
 	// lost is why a collective failed: the group is then of no use any more.
@@ -55,7 +60,7 @@ const (
 // divided evenly.
 func NewGrid(c comm.Comm, pr, pc int, rows []int, cols int) (*Grid, error) {
 	i, j := c.Rank()/pc, c.Rank()%pc
-	g := &Grid{Rows: rows[len(rows)-1], Cols: cols, FirstRow: rows[i*pc], all: c}
+	g := &Grid{Rows: rows[len(rows)-1], Cols: cols, FirstRow: rows[i*pc], all: c, link: new(link)}
 	for _, r := range rows[i*pc : (i+1)*pc+1] {
 		g.rowShares = append(g.rowShares, r-g.FirstRow)
 	}
@@ -104,6 +109,37 @@ func (g *Grid) ownColumns(cols int) (from, to int) {
 		return 0, cols
 	}
 	return g.columnShares[g.column.Rank()], g.columnShares[g.column.Rank()+1]
+}
+
+// stride is every step-th row of X, from row `first` on of those of a rank.
+type stride struct{ first, step int }
+
+// stride gives the rows i of the whole X that are b modulo step, as this rank has
+// them.
+func (g *Grid) stride(b, step int) stride {
+	if g == nil {
+		return stride{b, step}
+	}
+	return stride{((b-g.FirstRow)%step + step) % step, step}
+}
+
+// before is the number of its rows before a row.
+func (s stride) before(row int) int { return (row - s.first + s.step - 1) / s.step }
+
+// row is its q-th row.
+func (s stride) row(q int) int { return s.first + q*s.step }
+
+// every is the grid of the matrix of every step-th row of X, from its first on. A
+// rank has those of its own rows; g has one column.
+func (g *Grid) every(step int) *Grid {
+	if g == nil {
+		return nil
+	}
+	part, of := *g, stride{0, step}
+	rows, _ := g.Parts()
+	part.Rows, part.FirstRow = of.before(g.Rows), of.before(g.FirstRow)
+	part.rowShares = []int{0, of.before(g.FirstRow+rows) - part.FirstRow}
+	return &part
 }
 
 // divided reports whether rows of X are divided among ranks.

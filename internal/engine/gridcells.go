@@ -55,6 +55,22 @@ func (g *Grid) sumResult(res halfResult) halfResult {
 // half-step's sums are all of it.
 type terms[F kernel.Float] struct{ num, den, curve *Tall[F] }
 
+// overRoom is what half-steps over ranks work in, one after the other.
+type overRoom[F kernel.Float] struct {
+	num, den, curve, trial Tall[F]
+	// own are the tiles of the rank's share.
+	own []*tileScratch[F]
+}
+
+// ofSize makes t a factor of so many rows and columns. One that is keeps what it
+// holds.
+func (t *Tall[F]) ofSize(rows, k int) *Tall[F] {
+	if t.Rows != rows || t.K != k {
+		t.reshape(rows, k)
+	}
+	return t
+}
+
 // runOver is the half-step for H over ranks. The updates of a rank's share of H
 // are the same as in one process, tile by tile; wherever one of them evaluates
 // its terms anew it waits until all have come so far, and that evaluation is one
@@ -68,14 +84,17 @@ func (h *halfStep[F]) runOver(p *pool, scratch []*tileScratch[F]) (halfResult, b
 	sums.reset(n, k)
 	e := h.evaluator(p, scratch)
 	loss := e.evaluate(h.from, !h.unmeasured, h.metric != nil)
-	own := make([]*tileScratch[F], n)
+	room := &scratch[0].over
+	for len(room.own) < n {
+		room.own = append(room.own, newTileScratch[F](k))
+	}
+	own := room.own[:n]
 	next := make([]func() (curved, waits bool), n)
 	waits, curved := make([]bool, n), make([]bool, n)
 	p.run(n, func(_, i int) {
-		ws := newTileScratch[F](k)
+		ws := own[i]
 		ws.first = from + i*t
 		ws.rows = min(ws.first+t, to) - ws.first
-		own[i] = ws
 		h.cells.ops.Pack(ws.rows, k, h.from.Data[ws.first*h.from.Ld:], h.from.Ld, ws.w)
 		repeatLast(ws.w, ws.rows, k)
 		e.take(ws, h.metric != nil)
@@ -90,7 +109,7 @@ func (h *halfStep[F]) runOver(p *pool, scratch []*tileScratch[F]) (halfResult, b
 			})
 			defer stop()
 		}
-		trial := NewTall[F](h.from.Rows, k)
+		trial := room.trial.ofSize(h.from.Rows, k)
 		for {
 			p.run(n, func(_, i int) { curved[i], waits[i] = next[i]() })
 			asked := make([]float64, 2)
@@ -136,12 +155,13 @@ type evaluator[F kernel.Float] struct {
 func (h *halfStep[F]) evaluator(p *pool, scratch []*tileScratch[F]) *evaluator[F] {
 	rows, k := h.from.Rows, h.from.K
 	e := &evaluator[F]{h: h, pool: p, scratch: scratch, losses: make([]float64, tiles[F](rows))}
-	e.num = NewTall[F](rows, k)
+	room := &scratch[0].over
+	e.num = room.num.ofSize(rows, k)
 	if h.sums == nil {
-		e.den = NewTall[F](rows, k)
+		e.den = room.den.ofSize(rows, k)
 	}
 	if h.metric != nil {
-		e.curve = NewTall[F](rows, k)
+		e.curve = room.curve.ofSize(rows, k)
 	}
 	return e
 }

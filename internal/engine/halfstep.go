@@ -22,8 +22,10 @@ type halfStep[F kernel.Float] struct {
 	// point is asked at from, nil where nothing is asked.
 	point *penalty.Point[F]
 	// sums holds what a cell that is not listed adds to the gradient, summed
-	// over all columns of the side; gram the same for a quadratic loss.
+	// over all columns of the side; gram the same for a quadratic loss. here are the
+	// sums over the columns of this rank alone, whose part of the loss is measured.
 	sums []F
+	here []F
 	gram []F
 	// metric is the model of scaled Newton steps, nil for other updates; with
 	// it an evaluation fills curve too.
@@ -76,7 +78,9 @@ type tileScratch[F kernel.Float] struct {
 	// the scratch of the first worker; minus is -1.
 	sums    tileSums
 	squares Tall[F]
-	minus   [1]F
+	// over is the room of half-steps over ranks, in the scratch of the first worker.
+	over  overRoom[F]
+	minus [1]F
 	// whole says that x and weights hold the whole panel.
 	whole bool
 	loss  loss.Scratch[F]
@@ -163,12 +167,16 @@ func (h *halfStep[F]) columnSums(workers int) []F {
 			sums[j] += w * float64(v)
 		}
 	})
-	h.sumFixed(sums)
-	out := make([]F, t.Ld)
-	for j, v := range sums {
-		out[j] = F(v)
+	padded := func() []F {
+		out := make([]F, t.Ld)
+		for j, v := range sums {
+			out[j] = F(v)
+		}
+		return out
 	}
-	return out
+	h.here = padded()
+	h.sumFixed(sums)
+	return padded()
 }
 
 // halfResult is what is known of the pair that a half-step began with: its
@@ -204,10 +212,14 @@ func (h *halfStep[F]) run(p *pool, scratch []*tileScratch[F]) (halfResult, bool)
 // that workers have equally much to do.
 const fewTiles = 32
 
-// height is the number of rows in a tile, a part of TileRows.
+// height is the number of rows in a tile, a part of TileRows. What ends by tile
+// ends over ranks where it does in one process.
 func (h *halfStep[F]) height() int {
-	t := kernel.TileRows[F]()
-	if tiles[F](h.side.rows) < fewTiles && !h.side.masked(h.cells.steps.Loss) {
+	t, rows := kernel.TileRows[F](), h.side.rows
+	if h.side == h.cells.left {
+		rows = h.cells.allRows()
+	}
+	if tiles[F](rows) < fewTiles && !h.side.masked(h.cells.steps.Loss) {
 		return t / 2
 	}
 	return t
@@ -462,7 +474,7 @@ func (h *halfStep[F]) evaluateLine(rs *rowSolver[F], l line[F], w, num, den []F,
 		total := 0.0
 		for j, s := range h.sums {
 			den[j] += own * s
-			total += float64(own) * float64(s) * float64(w[j])
+			total += float64(own) * float64(h.here[j]) * float64(w[j])
 		}
 		if h.side.rest {
 			// What the listed cells have in the sums is not theirs where they

@@ -28,11 +28,11 @@ const (
 
 // learnsOnline reports whether a run begins with passes over parts of X: KL,
 // the zeros of a sparse X in closed form, short rows and many of them, nothing
-// asked of the factors, in one process.
+// asked of the factors. Over ranks it goes by the whole X.
 func (s *pair[F]) learnsOnline() bool {
-	l := s.c.left
-	return s.c.grid == nil && s.scaled && s.c.steps.RestBySums() && l.rest && !l.byCell && !s.cfg.asks() &&
-		l.rows >= onlineRows && l.nnz() < shortRow*s.w.K*l.rows
+	l, rows := s.c.left, s.c.allRows()
+	return s.scaled && s.c.steps.RestBySums() && l.rest && !l.byCell && !s.cfg.asks() &&
+		rows >= onlineRows && s.c.grid.total(float64(l.nnz())) < float64(shortRow*s.w.K*rows)
 }
 
 // learnOnline improves a start by stochastic multiplicative updates: for each
@@ -44,14 +44,14 @@ func (s *pair[F]) learnOnline() (w, h *Tall[F], ok bool) {
 	o := s.newOnline()
 	for range onlinePasses {
 		for b := range onlineBlocks {
-			if !o.part(s.pool, b) {
+			if s.cancelled(s.ctx) || !o.part(s.pool, b) {
 				return nil, nil, false
 			}
 		}
 	}
 	w, h = o.result(s.pool)
-	s.fillZeros(w)
-	s.fillZeros(h)
+	s.fillZeros(w, OfRows)
+	s.fillZeros(h, OfColumns)
 	// What is not needed any more becomes room for factors.
 	s.spareH = append(s.spareH, o.n)
 	size := len(w.Data)
@@ -69,7 +69,7 @@ type online[F kernel.Float] struct {
 	ops  *kernel.Ops[F]
 	tiny F
 	x    *matrix.CSR[F]
-	// cells are those of each part, feature by feature.
+	// cells are those of each part, feature by feature; over ranks those of this one.
 	cells   []partCells[F]
 	w, h, n *Tall[F]
 	// values has the values of all of them, where X is in memory.
@@ -89,6 +89,16 @@ type online[F kernel.Float] struct {
 	// streamed is nil but for an X that is read block by block: x and its cells
 	// are then there for the part that is learned from alone.
 	streamed *streamedParts[F]
+	// ranks is nil in one process.
+	ranks *onlineRanks[F]
+}
+
+// rows are the rows of part b that are here.
+func (o *online[F]) rows(b int) stride {
+	if o.ranks == nil {
+		return stride{b, onlineBlocks}
+	}
+	return o.ranks.grid.stride(b, onlineBlocks)
 }
 
 // partCells are the cells of a part, feature by feature, of the features that it
@@ -150,14 +160,15 @@ func (o *online[F]) divide(p *pool) {
 	o.values = vals
 	at := 0
 	for b := range o.cells {
-		to := at + cellsOf(o.x, b, onlineBlocks)
+		to := at + cellsOf(o.x, o.rows(b).first, onlineBlocks)
 		o.cells[b].rows, o.cells[b].vals = rows[at:to], vals[at:to]
 		at = to
 	}
 	next := make([][]int32, p.workers)
 	p.run(len(o.cells), func(wi, b int) {
 		grow(&next[wi], o.x.Cols)
-		o.cells[b].fill(o.x, b, onlineBlocks, b, next[wi])
+		first := o.rows(b).first
+		o.cells[b].fill(o.x, first, onlineBlocks, first, next[wi])
 	})
 }
 
@@ -173,27 +184,35 @@ func (s *pair[F]) newOnline() *online[F] {
 	for i := range o.decays {
 		o.decays[i] = F(math.Pow(onlineDecay, float64(i)))
 	}
-	total := s.c.Mean * float64(s.c.Rows) * float64(cols)
+	total := s.c.Mean * float64(s.c.allRows()) * float64(cols)
 	if s.c.left.window != nil {
 		o.streamed = &streamedParts[F]{left: s.c.left}
 	} else {
+		o.ranks = newOnlineRanks[F](s.c.grid, cols, k)
 		o.divide(s.pool)
+		o.ranks.count(o.cells)
 	}
+	sums := make([]float64, cols)
 	right.blocks(func(a, b int) bool {
 		return s.pool.run((b-a+onlineFeatures-1)/onlineFeatures, func(_, task int) {
 			for f := a + task*onlineFeatures; f < min(a+(task+1)*onlineFeatures, b); f++ {
 				_, vals := right.list.Row(right.at(f))
-				_, ofFeature, _, _ := o.ops.Scan(vals)
-				o.share[f] = F(ofFeature / total)
+				_, sums[f], _, _ = o.ops.Scan(vals)
 			}
 		})
 	})
+	s.c.grid.sum(OfRows, sums)
+	for f, v := range sums {
+		o.share[f] = F(v / total)
+	}
 	// The start counts as a tenth of a part.
-	for j, v := range o.w.sumRows(s.pool.workers, k, func(sums []float64, i int) {
+	sums = o.w.sumRows(s.pool.workers, k, func(sums []float64, i int) {
 		for j, v := range o.w.Row(i) {
 			sums[j] += float64(v)
 		}
-	}) {
+	})
+	s.c.grid.sum(OfRows, sums)
+	for j, v := range sums {
 		o.denom[j] = 0.1 / onlineBlocks * v
 	}
 	made := make([][]float64, o.tasks())
@@ -226,7 +245,8 @@ func (o *online[F]) add(made [][]float64) {
 // part learns from the rows of part b: b, b + onlineBlocks, ….
 func (o *online[F]) part(p *pool, b int) bool {
 	k, ld, t := o.w.K, o.w.Ld, kernel.TileRows[F]()
-	rows := (o.w.Rows - b + onlineBlocks - 1) / onlineBlocks
+	part := o.rows(b)
+	rows := part.before(o.w.Rows)
 	if o.streamed != nil && !o.load(p, b) {
 		return false
 	}
@@ -243,7 +263,7 @@ func (o *online[F]) part(p *pool, b int) bool {
 		defer func() { o.rooms[wi] = room }()
 		total := make([]float64, k)
 		for at := tile * t; at < min((tile+1)*t, rows); at++ {
-			i := b + at*onlineBlocks
+			i := part.row(at)
 			line := i
 			if o.streamed != nil {
 				line = at
@@ -273,14 +293,22 @@ func (o *online[F]) part(p *pool, b int) bool {
 	if !ok {
 		return false
 	}
-	for j := range k {
-		o.denom[j] *= onlineDecay
-		o.sum[j] *= onlineDecay
-		for _, m := range made {
-			o.denom[j] += m[j]
+	total := make([]float64, k)
+	for _, m := range made {
+		for j, v := range m {
+			total[j] += v
 		}
 	}
+	o.ranks.sum(total)
+	for j, v := range total {
+		o.denom[j] = onlineDecay*o.denom[j] + v
+		o.sum[j] *= onlineDecay
+	}
 	o.parts++
+	o.rates()
+	if o.ranks != nil {
+		return o.learnOver(p, b)
+	}
 	return o.learn(p, b)
 }
 
@@ -288,7 +316,6 @@ func (o *online[F]) part(p *pool, b int) bool {
 // the sums before.
 func (o *online[F]) learn(p *pool, b int) bool {
 	ld := o.w.Ld
-	o.rates()
 	cells := &o.cells[b]
 	made := make([][]float64, (len(cells.features)+onlineFeatures-1)/onlineFeatures)
 	ok := p.run(len(made), func(wi, task int) {
@@ -340,11 +367,13 @@ func (o *online[F]) absorb(f int, c, row, total []F) {
 // result gives the pair.
 func (o *online[F]) result(p *pool) (w, h *Tall[F]) {
 	o.rates()
+	from, to := o.ranks.own(o.h.Rows)
 	p.run(o.tasks(), func(_, task int) {
 		none, total := make([]F, o.h.Ld), make([]F, o.h.Ld)
-		for f := task * onlineFeatures; f < min((task+1)*onlineFeatures, o.h.Rows); f++ {
+		for f := max(from, task*onlineFeatures); f < min((task+1)*onlineFeatures, to); f++ {
 			o.absorb(f, none, o.h.rows(f, f+1), total)
 		}
 	})
+	o.ranks.share(o.h)
 	return o.w, o.h
 }

@@ -32,15 +32,15 @@ const (
 
 // learnsFromSome reports whether a run begins with some of the rows, which say
 // nearly as much of H as all of them: cells in panels, none missing or weighted,
-// nothing asked of the factors.
+// nothing asked of the factors. Over ranks it goes by the whole X.
 func (s *pair[F]) learnsFromSome() bool {
 	l := s.c.left
-	return s.c.grid == nil && s.scaled && l.list == nil && !l.byCell && !s.cfg.asks() && l.rows >= someFrom && s.someStep() > 1
+	return s.scaled && l.list == nil && !l.byCell && !s.cfg.asks() && s.c.allRows() >= someFrom && s.someStep() > 1
 }
 
 // someStep is how far apart the rows are that a run begins with.
 func (s *pair[F]) someStep() int {
-	return min(someApart, s.w.Rows/max(someLeast, someOf*s.w.K))
+	return min(someApart, s.c.allRows()/max(someLeast, someOf*s.w.K))
 }
 
 // learnFromSome improves a start by iterations on a part of the rows, a
@@ -62,9 +62,9 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	by := func(update func(*halfStep[F], *tileScratch[F]), scaled bool) {
 		part.update, part.searching, part.scaled = update, update, scaled
 	}
-	some := NewTall[F](part.c.Rows, s.w.K)
-	for i := range some.Rows {
-		copy(some.Row(i), s.w.Row(i*step))
+	some, rows := NewTall[F](part.c.Rows, s.w.K), s.c.grid.stride(0, step)
+	for q := range some.Rows {
+		copy(some.Row(q), s.w.Row(rows.row(q)))
 	}
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
@@ -86,11 +86,11 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 		return nil, nil, false
 	}
 	h = q.run.H
-	if w, ok = s.likeSome(q.run.W, h, step); !ok {
+	if w, ok = s.likeSome(cells, q.run.W, h, step); !ok {
 		return nil, nil, false
 	}
-	s.fillZeros(w)
-	s.fillZeros(h)
+	s.fillZeros(w, OfRows)
+	s.fillZeros(h, OfColumns)
 	half := &halfStep[F]{scaled: true, cells: s.c, side: s.c.left, unmeasured: true, fixed: h, from: w, to: w, update: scaledNewton[F](someSteps, false)}
 	_, ok = half.run(s.pool, s.scratch)
 	return w, h, ok
@@ -98,21 +98,27 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 
 // likeSome gives every row of X the w of that row of some whose fit is nearest to
 // it, times the factor that fits it best; some are the rows of X that are step
-// apart. But for what only x has to do with, the β-divergence of x from λy is a
+// apart, and cells theirs. But for what only x has to do with, the β-divergence of x from λy is a
 // function of p = Σ x·y^(β−1) (for KL Σ x·ln y), a product of matrices, and of
 // sums s of y^β (for β = 0 of ln y), and so is the best λ.
-func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
+func (s *pair[F]) likeSome(cells *Cells[F], some, h *Tall[F], step int) (*Tall[F], bool) {
 	l, ops, k, tile := s.c.left, s.c.ops, s.w.K, kernel.TileRows[F]()
 	beta := 1.0
 	if s.c.steps.Kind == loss.Beta {
 		beta = s.c.steps.Beta
 	}
-	// chosen has the w of some of some, turned round: a column for each.
-	n := min(some.Rows, someLike*k)
-	chosen := func(q int) []F { return some.Row(q * some.Rows / n) }
-	turned := NewTall[F](k, n)
+	// chosen has the w of some of some, of all ranks, turned has them turned round: a
+	// column for each.
+	n := min(cells.allRows(), someLike*k)
+	chosen, turned := NewTall[F](n, k), NewTall[F](k, n)
 	for q := range n {
-		for j, v := range chosen(q) {
+		if i, ok := cells.grid.holds(q*cells.allRows()/n, some.Rows); ok {
+			copy(chosen.Row(q), some.Row(i))
+		}
+	}
+	sumTall(cells.grid, OfRows, chosen)
+	for q := range n {
+		for j, v := range chosen.Row(q) {
 			turned.Row(j)[q] = v
 		}
 	}
@@ -153,7 +159,7 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			sums[q] += v
 		}
 	}
-	w, near := NewTall[F](s.w.Rows, k), newLikeness(ops, beta, float64(l.others), sums)
+	w, near, rows := NewTall[F](s.w.Rows, k), newLikeness(ops, beta, float64(l.others), sums), s.c.grid.stride(0, step)
 	scratch, rooms := make([]*Tall[F], s.pool.workers), make([][]F, s.pool.workers)
 	for wi := range scratch {
 		scratch[wi], rooms[wi] = NewTall[F](tile, n), make([]F, n)
@@ -166,8 +172,8 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 			ops.MulAdd(b-a, y.Ld, l.others, x.Data[l.at(a)*x.Stride:], x.Stride, 1, y.Data, y.Ld, products.Data, y.Ld)
 		}
 		for i := a; i < b; i++ {
-			if i%step == 0 {
-				copy(w.Row(i), some.Row(i/step))
+			if q := rows.before(i); rows.row(q) == i {
+				copy(w.Row(i), some.Row(q))
 				continue
 			}
 			var x []F
@@ -183,7 +189,7 @@ func (s *pair[F]) likeSome(some, h *Tall[F], step int) (*Tall[F], bool) {
 				_, total, _, _ = ops.Scan(x)
 			}
 			best, factor := near.nearest(total, products.Row(i-a), room)
-			for j, v := range chosen(best) {
+			for j, v := range chosen.Row(best) {
 				w.Row(i)[j] = F(factor * float64(v))
 			}
 		}
@@ -251,19 +257,19 @@ func (l *likeness[F]) nearest(total float64, p, f []F) (best int, factor float64
 	return best, float64(p[best]) / l.s[best]
 }
 
-// some is the cells of every step-th row; none are listed or weighted. It reports
-// false where reading failed.
+// some is the cells of every step-th row of the whole X, those that this rank has;
+// none are listed or weighted. It reports false where reading failed.
 func (c *Cells[F]) some(p *pool, step int) (*Cells[F], bool) {
-	d, left, right := *c, *c.left, *c.right
-	d.Rows = (c.Rows + step - 1) / step
+	d, left, right, rows := *c, *c.left, *c.right, c.grid.stride(0, step)
+	d.Rows, d.grid = rows.before(c.Rows), c.grid.every(step)
 	d.left, d.right = &left, &right
 	left.rows, right.others, right.allOther = d.Rows, d.Rows, float64(d.Rows)
 	left.once, right.once = new(sync.Once), new(sync.Once)
 	left.window, right.window, right.turned = nil, nil, true
-	each := func(do func(i, at int)) bool {
+	each := func(do func(q, at int)) bool {
 		return c.left.blocks(func(from, to int) bool {
-			for i := (from + step - 1) / step; i*step < to; i++ {
-				do(i, c.left.at(i*step))
+			for q := rows.before(from); q < rows.before(to); q++ {
+				do(q, c.left.at(rows.row(q)))
 			}
 			return true
 		})
@@ -271,7 +277,7 @@ func (c *Cells[F]) some(p *pool, step int) (*Cells[F], bool) {
 	if x := c.left.dense; x != nil {
 		part := matrix.NewDense[F](d.Rows, c.Cols)
 		left.dense, right.dense = part, part
-		return &d, each(func(i, at int) { copy(part.Row(i), x.Row(at)) })
+		return &d, each(func(q, at int) { copy(part.Row(q), x.Row(at)) })
 	}
 	part := &matrix.CSR[F]{Rows: d.Rows, Cols: c.Cols, RowPtr: make([]int, 1, d.Rows+1)}
 	if !each(func(_, at int) {
