@@ -3,6 +3,7 @@ package nmf_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/partsof/nmf"
@@ -46,6 +47,44 @@ func firstRowsSameBits[F matrix.Float](t *testing.T) {
 				if got := fit(t, ways[0], 4, &alone).Info.Loss; got != r.Loss {
 					t.Errorf("%s: run %d has the loss %v beside others, %v alone", name, i, r.Loss, got)
 				}
+			}
+		}
+	}
+}
+
+// TestFirstRowsOverRanks: the way of one process to rounding, and the same bits every
+// time.
+func TestFirstRowsOverRanks(t *testing.T) {
+	t.Run("f32", func(t *testing.T) { firstRowsOverRanks[float32](t, 1e-4, 1e-2) })
+	t.Run("f64", func(t *testing.T) { firstRowsOverRanks[float64](t, 1e-8, 1e-4) })
+}
+
+func firstRowsOverRanks[F matrix.Float](t *testing.T, tol, far float64) {
+	const m, k = 3300, 4
+	x := lowRank[F](m, 1000, 5, 0.2, 1)
+	s := sparsePart(x.Clone())
+	for _, c := range []struct {
+		grid [2]int
+		x    matrix.Matrix[F]
+	}{{[2]int{2, 1}, x}, {[2]int{3, 1}, s}, {[2]int{2, 1}, streamed(x, nil)}, {[2]int{2, 2}, x}, {[2]int{1, 2}, s}, {[2]int{2, 2}, s}} {
+		for _, o := range []nmf.Options{{Runs: 2}, {Solver: "bpp"}} {
+			o.Init, o.Compression, o.MaxIter, o.Tol, o.LossTol = "random", "off", 5, -1, -1
+			what := fmt.Sprintf("%T, %v, %d runs", c.x, c.grid, o.Runs)
+			want := fit(t, c.x, k, &o)
+			o.Grid = c.grid
+			for i := range 2 {
+				models, err := overRanks(c.grid[0]*c.grid[1], c.x, k, o, nil, nil)
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				whole(t, models, m, nil)
+				if i == 0 {
+					sameWay(t, what, models[0], want, tol, far)
+					want = models[0]
+				} else if bits(models[0]) != bits(want) {
+					t.Errorf("%s: other bits the second time", what)
+				}
+				o.Threads = 3
 			}
 		}
 	}

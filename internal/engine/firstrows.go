@@ -57,45 +57,45 @@ func firstBytes(s Size, k, side, padded, element int) float64 {
 	return bytes
 }
 
-// firstRows are rows of X that are apart, and others, between them.
+// firstRows are rows of X that are apart, and others, between them: of the whole X,
+// of which this rank has its own.
 type firstRows[F kernel.Float] struct {
-	step          int
-	learned, asks *Data[F]
-	// The rows of asks begin at row step/2, askStep apart.
-	askStep int
+	learn, ask     stride
+	learned, asked *Data[F]
 }
 
 // firstOfAll gives the rows that are step apart, and others; false where they could
 // not be read.
 func (d *Data[F]) firstOfAll(p *pool, step int) (*firstRows[F], bool) {
-	n := (d.Rows + step - 1) / step
-	r := &firstRows[F]{step: step, askStep: step * max(1, n/firstAsked)}
-	learned, ok := d.someRows(p, 0, step)
-	if !ok {
+	apart := step * max(1, d.AllRows()/step/firstAsked)
+	r := &firstRows[F]{learn: d.grid.stride(0, step), ask: d.grid.stride(step/2, apart)}
+	learned, ok := d.someRows(p, r.learn)
+	asked, also := d.someRows(p, r.ask)
+	if !d.grid.agree(ok && also) {
 		return nil, false
 	}
-	asks, ok := d.someRows(p, step/2, r.askStep)
-	if !ok {
-		return nil, false
+	r.learned, r.asked = NewData(learned, p.workers), NewData(asked, p.workers)
+	if d.grid != nil {
+		r.learned.Over(d.grid.every(0, step))
+		r.asked.Over(d.grid.every(step/2, apart))
 	}
-	r.learned, r.asks = NewData(learned, p.workers), NewData(asks, p.workers)
 	return r, true
 }
 
-// someRows gives the rows from `first` on that are step apart: of a dense X in memory
-// a view, else a copy. It reports false where they could not be read.
-func (d *Data[F]) someRows(p *pool, first, step int) (matrix.Matrix[F], bool) {
-	n := (d.Rows - first + step - 1) / step
+// someRows gives some of the rows that are here: of a dense X in memory a view, else a
+// copy. It reports false where they could not be read.
+func (d *Data[F]) someRows(p *pool, of stride) (matrix.Matrix[F], bool) {
+	n := of.before(d.Rows)
 	switch o := d.operand.(type) {
 	case *denseOperand[F]:
-		return &matrix.Dense[F]{Rows: n, Cols: d.Cols, Stride: step * o.x.Stride, Data: o.x.Data[first*o.x.Stride:]}, true
+		return &matrix.Dense[F]{Rows: n, Cols: d.Cols, Stride: of.step * o.x.Stride, Data: o.x.Data[min(of.first*o.x.Stride, len(o.x.Data)):]}, true
 	case *streamOperand[F]:
 		part := matrix.NewDense[F](n, d.Cols)
 		for i := range n {
 			if p.ctx.Err() != nil {
 				return nil, false
 			}
-			if err := o.x.Read(first+i*step, part.Row(i)); err != nil {
+			if err := o.x.Read(of.row(i), part.Row(i)); err != nil {
 				o.blocks.err = err
 				return nil, false
 			}
@@ -104,12 +104,12 @@ func (d *Data[F]) someRows(p *pool, first, step int) (matrix.Matrix[F], bool) {
 	case *sparseOperand[F]:
 		part := newSomeCSR[F](n, d.Cols)
 		for i := range n {
-			at := first + i*step
+			at := of.row(i)
 			part.RowPtr[i+1] = part.RowPtr[i] + o.x.RowPtr[at+1] - o.x.RowPtr[at]
 		}
 		part.ColIdx, part.Val = make([]int32, part.RowPtr[n]), make([]F, part.RowPtr[n])
 		return part, p.run(n, func(_, i int) {
-			cols, vals := o.x.Row(first + i*step)
+			cols, vals := o.x.Row(of.row(i))
 			copy(part.ColIdx[part.RowPtr[i]:], cols)
 			copy(part.Val[part.RowPtr[i]:], vals)
 		})
@@ -118,13 +118,13 @@ func (d *Data[F]) someRows(p *pool, first, step int) (matrix.Matrix[F], bool) {
 		row, _ := d.cells()
 		room := int(row * float64(n))
 		part.ColIdx, part.Val = make([]int32, 0, room), make([]F, 0, room)
-		i := 0
 		for r0 := 0; r0 < d.Rows; r0 += d.block {
-			if !d.hold(p, r0, min(r0+d.block, d.Rows)) {
+			r1 := min(r0+d.block, d.Rows)
+			if !d.hold(p, r0, r1) {
 				return nil, false
 			}
-			for ; i < n && first+i*step < min(r0+d.block, d.Rows); i++ {
-				cols, vals := o.rows.held.Row(first + i*step - o.rows.base)
+			for i := of.before(r0); i < of.before(r1); i++ {
+				cols, vals := o.rows.held.Row(of.row(i) - o.rows.base)
 				part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
 				part.RowPtr[i+1] = len(part.Val)
 			}
@@ -142,14 +142,15 @@ func newSomeCSR[F kernel.Float](rows, cols int) *matrix.CSR[F] {
 // with, 0 where it begins with all: what is asked of the factors would weigh more
 // there, and of a compressed X there are no rows.
 func (f *fitter[F]) startsWithSome(k int) int {
-	if f.cfg.Improved || f.cfg.asks() || f.cfg.Solver == "mu" || f.x.grid != nil {
+	if f.cfg.Improved || f.cfg.asks() || f.cfg.Solver == "mu" {
 		return 0
 	}
 	if _, compressed := f.x.operand.(*compressedOperand[F]); compressed {
 		return 0
 	}
-	row, _ := f.x.cells()
-	return firstStep(f.x.Rows, f.x.Cols, k, row*float64(f.x.Rows))
+	rows := f.x.AllRows()
+	row, _ := f.x.meanCells()
+	return firstStep(rows, f.x.AllCols(), k, row*float64(rows))
 }
 
 // startWithSome improves the pairs of runs that are to begin by iterations on a part
@@ -179,7 +180,7 @@ func (f *fitter[F]) startWithSome(pairs []stacked[F], slots []*slot[F]) bool {
 
 // learnBySome is startWithSome for runs that begin with the same rows.
 func (f *fitter[F]) learnBySome(pairs []stacked[F], slots []*slot[F], step int) bool {
-	if f.first == nil || f.first.step != step {
+	if f.first == nil || f.first.learn.step != step {
 		var ok bool
 		if f.first, ok = f.x.firstOfAll(f.pool, step); !ok {
 			f.first = nil
@@ -193,13 +194,15 @@ func (f *fitter[F]) learnBySome(pairs []stacked[F], slots []*slot[F], step int) 
 	cfg := f.cfg
 	cfg.MaxIter, cfg.Tol, cfg.LossTol, cfg.TargetError = firstIterations, -1, firstLossTol, 0
 	cfg.Improved, cfg.Unfinished, cfg.BestOnly, cfg.OnIteration = true, true, false, nil
+	// Ranks have other tiles there than one process.
+	cfg.apart = true
 	ranks := make([]int, len(slots))
 	cfg.Seeds = make([]uint64, len(slots))
 	for i, s := range slots {
 		ranks[i], cfg.Seeds[i] = s.k, f.cfg.seed(s.index)
 	}
 	start := func(i int) (w, h *Tall[F]) {
-		return rowsOf(pairs[i].w, 0, step, x.learned.Rows), pairs[i].h.cloneBy(f.pool.workers)
+		return rowsOf(pairs[i].w, x.learn, x.learned.Rows), pairs[i].h.cloneBy(f.pool.workers)
 	}
 	ok, left := true, len(slots)
 	err := MinimizeEach(f.pool.ctx, x.learned, ranks, start, cfg, func(i int, r *Run[F]) {
@@ -214,11 +217,12 @@ func (f *fitter[F]) learnBySome(pairs []stacked[F], slots []*slot[F], step int) 
 func (f *fitter[F]) takeLearned(pair stacked[F], r *Run[F]) bool {
 	x := f.first
 	lossOf := func(h *Tall[F]) (float64, bool) {
-		w := rowsOf(pair.w, x.step/2, x.askStep, x.asks.Rows)
-		if _, ok := x.asks.project(f.pool, w, h, nil, nil, f.cfg.RowTol, false); !ok {
+		w := rowsOf(pair.w, x.ask, x.asked.Rows)
+		if _, ok := x.asked.project(f.pool, w, h, nil, nil, f.cfg.RowTol, false); !ok {
 			return 0, false
 		}
-		return x.asks.residualLoss(f.pool, w, h, 0, h.K)
+		loss, ok := x.asked.residualLoss(f.pool, w, h, 0, h.K)
+		return x.asked.grid.all64(loss, ok)
 	}
 	before, ok := lossOf(pair.h)
 	if !ok {
@@ -229,33 +233,36 @@ func (f *fitter[F]) takeLearned(pair stacked[F], r *Run[F]) bool {
 		return ok
 	}
 	copyTall(pair.h, r.H)
-	mean := make([]float64, r.W.K)
-	for i := range r.W.Rows {
+	sums := make([]float64, r.W.K+1)
+	from, to := x.learned.OwnRows()
+	for i := from; i < to; i++ {
 		for j, v := range r.W.Row(i) {
-			mean[j] += float64(v)
+			sums[j] += float64(v)
 		}
 	}
-	row := make([]F, len(mean))
-	for j, v := range mean {
-		row[j] = F(v / float64(r.W.Rows))
+	sums[r.W.K] = float64(to - from)
+	f.x.grid.sumAll(sums)
+	mean := make([]F, r.W.K)
+	for j := range mean {
+		mean[j] = F(sums[j] / sums[r.W.K])
 	}
 	EachStrip(pair.w.Rows, f.pool.workers, func(i0, i1 int) {
 		for i := i0; i < i1; i++ {
-			if i%x.step == 0 {
-				copy(pair.w.Row(i), r.W.Row(i/x.step))
+			if q := x.learn.before(i); x.learn.row(q) == i {
+				copy(pair.w.Row(i), r.W.Row(q))
 			} else {
-				copy(pair.w.Row(i), row)
+				copy(pair.w.Row(i), mean)
 			}
 		}
 	})
 	return true
 }
 
-// rowsOf copies n rows of t from `first` on that are step apart.
-func rowsOf[F kernel.Float](t *Tall[F], first, step, n int) *Tall[F] {
+// rowsOf copies n of the rows of t.
+func rowsOf[F kernel.Float](t *Tall[F], of stride, n int) *Tall[F] {
 	c := NewTall[F](n, t.K)
 	for i := range n {
-		copy(c.Row(i), t.Row(first+i*step))
+		copy(c.Row(i), t.Row(of.row(i)))
 	}
 	return c
 }

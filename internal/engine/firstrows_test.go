@@ -70,14 +70,14 @@ func TestFirstRows(t *testing.T) {
 			if !ok {
 				t.Fatal(name)
 			}
-			if r.asks.Rows > 2*firstAsked || r.learned.Rows != (1301+step-1)/step {
-				t.Errorf("%s: %d and %d rows", name, r.learned.Rows, r.asks.Rows)
+			if r.asked.Rows > 2*firstAsked || r.learned.Rows != (1301+step-1)/step {
+				t.Errorf("%s: %d and %d rows", name, r.learned.Rows, r.asked.Rows)
 			}
 			got, want := make([]float64, 7), make([]float64, 7)
-			check := func(of *Data[float32], first, step int) {
+			check := func(of *Data[float32], rows stride) {
 				for i := range of.Rows {
 					of.row(i, got)
-					for j, v := range x.Row(first + i*step) {
+					for j, v := range x.Row(rows.row(i)) {
 						want[j] = float64(v)
 					}
 					for j := range want {
@@ -87,8 +87,8 @@ func TestFirstRows(t *testing.T) {
 					}
 				}
 			}
-			check(r.learned, 0, step)
-			check(r.asks, step/2, r.askStep)
+			check(r.learned, r.learn)
+			check(r.asked, r.ask)
 		}
 	}
 }

@@ -60,6 +60,8 @@ type Config struct {
 	// Improved says that the starts are such already that some of the rows of X
 	// would not improve them, so that a run begins with all rows.
 	Improved bool
+	// apart makes no row of W depend on which others stand in its tile.
+	apart bool
 	// BestOnly drops the factors and the trace of a run as soon as another has a
 	// lower loss.
 	BestOnly bool
@@ -701,7 +703,7 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 	case s.problemW == nil:
 		tile.Gradient(s.g)
 		tile.Residual(sums.pg, sums.cc)
-		f.solver.Update(s.g, tile, s.sweepsRow)
+		f.updateApart(s, tile)
 	case f.cfg.PenaltyW.Whole():
 		ws.measure(s.problemW, s.g, a, true, sums)
 		tile.StoreCross(f.cross.Data[a*f.cross.Ld+s.off:], f.cross.Ld)
@@ -710,6 +712,18 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 		s.problemW.Update(f.solver, tile, a, s.sweepsRow)
 	}
 	tile.Store(st.wOut.Data[at:], st.wOut.Ld)
+}
+
+// updateApart updates a tile of W, where rows are to be apart without ending when the
+// tile as a whole moves little.
+func (f *fitter[F]) updateApart(s *slot[F], tile *solver.Tile[F]) {
+	if f.cfg.Solver != "hals" || !f.cfg.apart {
+		f.solver.Update(s.g, tile, s.sweepsRow)
+		return
+	}
+	for range s.sweepsRow {
+		f.solver.Update(s.g, tile, 1)
+	}
 }
 
 // extrapolateRows makes the rows a to b of the W that a pass makes from its

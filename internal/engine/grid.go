@@ -124,21 +124,23 @@ func (g *Grid) stride(b, step int) stride {
 }
 
 // before is the number of its rows before a row.
-func (s stride) before(row int) int { return (row - s.first + s.step - 1) / s.step }
+func (s stride) before(row int) int { return max(0, row-s.first+s.step-1) / s.step }
 
 // row is its q-th row.
 func (s stride) row(q int) int { return s.first + q*s.step }
 
-// every is the grid of the matrix of every step-th row of X, from its first on. A
-// rank has those of its own rows; g has one column.
-func (g *Grid) every(step int) *Grid {
+// every is the grid of the matrix of the rows of X that are b modulo step, from its
+// row b on. A rank has those of its own rows, and updates those that it updates.
+func (g *Grid) every(b, step int) *Grid {
 	if g == nil {
 		return nil
 	}
-	part, of := *g, stride{0, step}
-	rows, _ := g.Parts()
+	part, of := *g, stride{b, step}
 	part.Rows, part.FirstRow = of.before(g.Rows), of.before(g.FirstRow)
-	part.rowShares = []int{0, of.before(g.FirstRow+rows) - part.FirstRow}
+	part.rowShares = make([]int, len(g.rowShares))
+	for q, share := range g.rowShares {
+		part.rowShares[q] = of.before(g.FirstRow+share) - part.FirstRow
+	}
 	return &part
 }
 

@@ -261,7 +261,7 @@ func (l *likeness[F]) nearest(total float64, p, f []F) (best int, factor float64
 // none are listed or weighted. It reports false where reading failed.
 func (c *Cells[F]) some(p *pool, step int) (*Cells[F], bool) {
 	d, left, right, rows := *c, *c.left, *c.right, c.grid.stride(0, step)
-	d.Rows, d.grid = rows.before(c.Rows), c.grid.every(step)
+	d.Rows, d.grid = rows.before(c.Rows), c.grid.every(0, step)
 	d.left, d.right = &left, &right
 	left.rows, right.others, right.allOther = d.Rows, d.Rows, float64(d.Rows)
 	left.once, right.once = new(sync.Once), new(sync.Once)
