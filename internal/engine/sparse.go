@@ -60,7 +60,7 @@ func (d *sparseOperand[F]) cells() (row, column float64) {
 func (d *sparseOperand[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (float64, bool) {
 	total := 0.0
 	ok := residualCells(p, d.x, w, h, off, k, &total)
-	return withGrams(total, w, h, off, k), ok
+	return withGrams(total, w, h, off, k, p.workers), ok
 }
 
 // residualCells adds Σ x·(x − 2·wh) over the stored cells to total, in parts of
@@ -90,32 +90,12 @@ func residualCells[F kernel.Float](p *pool, x *matrix.CSR[F], w, h *Tall[F], off
 }
 
 // withGrams is the loss, given the sum over the stored cells.
-func withGrams[F kernel.Float](total float64, w, h *Tall[F], off, k int) float64 {
-	gw, gh := gram64(w, off, k), gram64(h, off, k)
+func withGrams[F kernel.Float](total float64, w, h *Tall[F], off, k, workers int) float64 {
+	gw, gh := w.view(off, k).Gram(workers), h.view(off, k).Gram(workers)
 	for i, v := range gw {
 		total += v * gh[i]
 	}
 	return max(0, total/2)
-}
-
-// gram64 is the k x k Gram matrix of k columns of t from off, in float64.
-func gram64[F kernel.Float](t *Tall[F], off, k int) []float64 {
-	g := make([]float64, k*k)
-	row := make([]float64, k)
-	for i := range t.Rows {
-		for j, v := range t.Data[i*t.Ld+off : i*t.Ld+off+k] {
-			row[j] = float64(v)
-		}
-		for a, va := range row {
-			if va == 0 {
-				continue
-			}
-			for b, vb := range row {
-				g[a*k+b] += va * vb
-			}
-		}
-	}
-	return g
 }
 
 const (

@@ -177,5 +177,5 @@ func (d *sparseStream[F]) residualLoss(p *pool, w, h *Tall[F], off, k int) (floa
 			return 0, false
 		}
 	}
-	return withGrams(total, w, h, off, k), true
+	return withGrams(total, w, h, off, k, p.workers), true
 }
