@@ -106,7 +106,8 @@ type Options struct {
 	// little. 0, the default, chooses from the counts of operations.
 	InnerSweeps int `json:"inner_sweeps"`
 	// NoExtrapolation switches off the momentum (Ang & Gillis 2019) of "hals"
-	// and "bpp".
+	// and "bpp", and the beginning of a large X with some of its rows: what is left are
+	// the textbook's half-steps from the start.
 	NoExtrapolation bool `json:"no_extrapolation,omitempty"`
 	// Compression iterates first on a randomized low-rank sketch of a dense X
 	// (Tepper & Sapiro 2016; Erichson et al. 2018) and then on X itself, so

@@ -28,7 +28,7 @@ type solveFlags struct {
 	LossTol         float64 `group:"Fit" type:"number" default:"1e-6" placeholder:"X" help:"Stop when an iteration lowers the loss by less than this part of it; 0 for never."`
 	TargetError     float64 `group:"Fit" type:"number" default:"0" placeholder:"X" help:"Stop when the relative error |X-WH|/|X| is at most this; 0 for never."`
 	InnerSweeps     int     `group:"Fit" type:"count" default:"0" placeholder:"N" help:"Repetitions of hals and mu on the same products; 0 chooses."`
-	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp."`
+	NoExtrapolation bool    `group:"Fit" help:"No momentum in hals and bpp, and no beginning with some of the rows."`
 	Compression     string  `group:"Fit" type:"choice" default:"auto" placeholder:"NAME" help:"Start large dense data on a low-rank sketch."`
 	Precision       string  `group:"Fit" type:"choice" default:"f32" placeholder:"NAME" help:"Numbers of 32 or 64 bits."`
 	InitW           string  `group:"Fit" placeholder:"FILE" help:"Matrix (samples x up to K) that W starts at."`

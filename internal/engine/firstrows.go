@@ -140,9 +140,10 @@ func newSomeCSR[F kernel.Float](rows, cols int) *matrix.CSR[F] {
 
 // startsWithSome is how far apart the rows are that a run of k components begins
 // with, 0 where it begins with all: what is asked of the factors would weigh more
-// there, and of a compressed X there are no rows.
+// there, of a compressed X there are no rows, and who wants no momentum wants the
+// half-steps of the textbook.
 func (f *fitter[F]) startsWithSome(k int) int {
-	if f.cfg.Improved || f.cfg.asks() || f.cfg.Solver == "mu" {
+	if f.cfg.Improved || !f.cfg.Extrapolate || f.cfg.asks() {
 		return 0
 	}
 	if _, compressed := f.x.operand.(*compressedOperand[F]); compressed {

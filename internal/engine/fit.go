@@ -223,6 +223,35 @@ type slot[F kernel.Float] struct {
 	revivals             []int
 	rowTiles, columnTile tileSums
 	sweepsRow, sweepsCol int
+	// gentle says that the pass does one sweep and has no momentum.
+	gentle bool
+}
+
+// gentleMost bounds the number of passes at the beginning of a run on an X of few rows
+// that are gentle, of which there are three for two components: a run is led then into
+// the basin of the minimum that it ends in, and large steps from a random start lead
+// to a worse one more often.
+const gentleMost = 12
+
+// beginsGently reports whether the coming pass of a run is gentle.
+func (f *fitter[F]) beginsGently(s *slot[F]) bool {
+	return f.cfg.Solver == "hals" && f.cfg.InnerSweeps == 0 && !f.cfg.asks() && f.x.AllRows() <= fewRows && s.run.Iterations < min(gentleMost, (3*s.k+1)/2)
+}
+
+// momentumNow is the momentum of the pass.
+func (s *slot[F]) momentumNow() float64 {
+	if s.gentle {
+		return 0
+	}
+	return s.momentum.beta()
+}
+
+// sweeps is how many of so many sweeps the pass does.
+func (s *slot[F]) sweeps(usual int) int {
+	if s.gentle {
+		return 1
+	}
+	return usual
 }
 
 func (f *fitter[F]) newSlot(i, k int) *slot[F] {
@@ -506,8 +535,9 @@ func (f *fitter[F]) iterate() bool {
 		clear(s.s.G)
 		s.rows.reset()
 		s.problemW = f.problem(f.cfg.PenaltyW, s.g, f.stack.w, s)
+		s.gentle = f.beginsGently(s)
 		for j := range s.k {
-			f.beta[s.off+j] = F(s.momentum.beta())
+			f.beta[s.off+j] = F(s.momentumNow())
 		}
 	}
 	ok := f.bothProducts()
@@ -528,7 +558,7 @@ func (f *fitter[F]) iterate() bool {
 		for _, s := range f.slots {
 			s.pending = stepped
 			for i := range s.beta {
-				s.beta[i] = F(s.momentum.beta())
+				s.beta[i] = F(s.momentumNow())
 			}
 		}
 	}
@@ -718,7 +748,7 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 // tile as a whole moves little.
 func (f *fitter[F]) updateApart(s *slot[F], tile *solver.Tile[F]) {
 	if f.cfg.Solver != "hals" || !f.cfg.apart {
-		f.solver.Update(s.g, tile, s.sweepsRow)
+		f.solver.Update(s.g, tile, s.sweeps(s.sweepsRow))
 		return
 	}
 	for range s.sweepsRow {
@@ -860,7 +890,7 @@ func (f *fitter[F]) updateColumnTile(ws *worker[F], s *slot[F], a, b, i int, c [
 	tile.Load(b-a, s.k, st.ahead().Data[at:], st.h.Ld, c, ldc)
 	switch {
 	case s.problemH == nil:
-		f.solver.Update(s.s, tile, s.sweepsCol)
+		f.solver.Update(s.s, tile, s.sweeps(s.sweepsCol))
 		tile.Gradient(s.s)
 		s.columnTile.dot[i] = tile.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
 	case !f.cfg.PenaltyH.Whole():

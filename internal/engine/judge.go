@@ -34,7 +34,7 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 		switch {
 		case reached:
 			return f.finish(s, Converged)
-		case s.momentum.beta() > 0:
+		case s.momentumNow() > 0:
 			s.momentum.reject()
 			return f.limit(s)
 		default:
@@ -42,7 +42,9 @@ func (f *fitter[F]) judge(s *slot[F]) bool {
 			return f.finish(s, Stalled)
 		}
 	}
-	s.momentum.accept()
+	if !s.gentle {
+		s.momentum.accept()
+	}
 	s.loss, s.columns = loss, columns
 	for j := range s.normW {
 		s.normW[j] = s.s.Diag(j)

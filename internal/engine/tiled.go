@@ -223,7 +223,7 @@ func (f *fitter[F]) updateTiles() bool {
 			for _, s := range f.slots {
 				from, to := s.off*f.tile, (s.off+s.k)*f.tile
 				ws.column.Use(min(f.tile, n-a), s.k, h[from:to], q[from:to])
-				f.solver.Update(s.s, ws.column, s.sweepsCol)
+				f.solver.Update(s.s, ws.column, s.sweeps(s.sweepsCol))
 				ws.column.Gradient(s.s)
 				s.columnTile.dot[i] = ws.column.Residual(s.columnTile.each[i].pg, s.columnTile.each[i].cc)
 			}
