@@ -196,7 +196,8 @@ func (b *Builder[F]) linesOf(columns bool) (lines, length int) {
 }
 
 // step is the number of lines in a block: as many as make sparseBlock bytes on
-// average, or half as many, and so on, where cells are crowded.
+// average, or half as many, and so on, until where cells are crowded there are not
+// more: what a fit takes that reads the blocks can then be told before they are made.
 func (b *Builder[F]) step(lines int, counts []int) int {
 	bytes := 4 + sizeOf[F]()
 	total, groups := 0, len(counts)
@@ -214,7 +215,7 @@ func (b *Builder[F]) step(lines int, counts []int) int {
 			}
 			most = max(most, sum)
 		}
-		if most*bytes <= 2*aim {
+		if most*bytes <= aim {
 			break
 		}
 	}
