@@ -113,10 +113,17 @@ func (f *fitter[F]) revive(s *slot[F], j int) bool {
 func (f *fitter[F]) positiveResidual(s *slot[F], i int) []float64 {
 	r := make([]float64, f.x.Cols)
 	f.x.row(i, r)
-	w, h := f.stack.w, f.stack.h
+	h, w := f.stack.h, columns(f.stack.w, i, s.off, s.k)
+	// Where many components are to be revived, few have a part in W.
+	var there []int
+	for l, v := range w {
+		if v != 0 {
+			there = append(there, l)
+		}
+	}
 	for j := range r {
-		for l, v := range columns(w, i, s.off, s.k) {
-			r[j] -= float64(h.Data[h.at(j, s.off+l)]) * float64(v)
+		for _, l := range there {
+			r[j] -= float64(h.Data[h.at(j, s.off+l)]) * float64(w[l])
 		}
 		r[j] = max(0, r[j])
 	}
