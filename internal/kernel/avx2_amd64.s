@@ -921,9 +921,9 @@ TEXT ·scatterRows2F32AVX2(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -1382,9 +1382,9 @@ TEXT ·scatterRows4F32AVX2(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -1913,9 +1913,9 @@ TEXT ·scatterRows6F32AVX2(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -7337,9 +7337,9 @@ TEXT ·scatterRows2F64AVX2(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -7794,9 +7794,9 @@ TEXT ·scatterRows4F64AVX2(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -8321,9 +8321,9 @@ TEXT ·scatterRows6F64AVX2(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 

@@ -6145,9 +6145,9 @@ TEXT ·scatterRows1F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -6544,9 +6544,9 @@ TEXT ·scatterRows2F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -6978,9 +6978,9 @@ TEXT ·scatterRows3F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -7447,9 +7447,9 @@ TEXT ·scatterRows4F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -7951,9 +7951,9 @@ TEXT ·scatterRows5F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -8490,9 +8490,9 @@ TEXT ·scatterRows6F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -9064,9 +9064,9 @@ TEXT ·scatterRows7F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -9673,9 +9673,9 @@ TEXT ·scatterRows8F32AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*4)
 
@@ -21664,9 +21664,9 @@ TEXT ·scatterRows1F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -22063,9 +22063,9 @@ TEXT ·scatterRows2F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -22497,9 +22497,9 @@ TEXT ·scatterRows3F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -22966,9 +22966,9 @@ TEXT ·scatterRows4F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -23470,9 +23470,9 @@ TEXT ·scatterRows5F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -24009,9 +24009,9 @@ TEXT ·scatterRows6F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -24583,9 +24583,9 @@ TEXT ·scatterRows7F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 
@@ -25192,9 +25192,9 @@ TEXT ·scatterRows8F64AVX512(SB), NOSPLIT, $0-96
 	JMP  test
 
 row:
-	CMPQ       AX, $+8
+	CMPQ       AX, $+4
 	JLE        near
-	MOVQ       64(CX), R15
+	MOVQ       32(CX), R15
 	PREFETCHT0 (DI)(R15*4)
 	PREFETCHT0 (R8)(R15*8)
 

@@ -125,7 +125,7 @@ func (g *gen) transposeRows() {
 // scatterAhead is how many rows ahead scatterRows fetches the first line of the cells.
 // More lines of a row are fetched for nothing where it is short, and the processor
 // comes upon them itself where it is long.
-const scatterAhead = 8
+const scatterAhead = 4
 
 // scatterRows adds weights times a row of b to rows of c for each row of stored cells. An
 // index that is not first plus a row of c ends the function, which returns the number
