@@ -66,8 +66,7 @@ type operand[F kernel.Float] interface {
 	residualLoss(p *pool, w, h *Tall[F], off, k int) (float64, bool)
 }
 
-// NewData prepares x, which must be valid in itself, and scans its values. A
-// sparse x is transposed once.
+// NewData prepares x, which must be valid in itself, and scans its values.
 func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 	d := &Data[F]{ops: kernel.For[F]()}
 	d.Rows, d.Cols = x.Dims()
@@ -80,7 +79,7 @@ func NewData[F kernel.Float](x matrix.Matrix[F], threads int) *Data[F] {
 		d.block = max(1, min(denseBlock[F](x.Cols), d.Rows))
 		d.operand = newStreamOperand(x, d.ops, d.block)
 	case *matrix.CSR[F]:
-		d.operand = &sparseOperand[F]{x, transpose(p, d.ops, x), d.ops}
+		d.operand = &sparseOperand[F]{x: x, ops: d.ops, stripes: newStripes(p, x)}
 		d.block = d.Rows
 	case *matrix.StreamedCSR[F]:
 		d.apart = newSparseStream(x, d.ops)

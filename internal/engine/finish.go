@@ -239,7 +239,10 @@ func (f *fitter[F]) projectTogether(group []*slot[F]) ([]*projection[F], bool) {
 	}
 	each := 1
 	if byTile {
-		each = columnTiles[F](n, p.workers)
+		if !d.beforeRight(p, w, 0, d.Rows) {
+			return nil, false
+		}
+		each = d.columnTiles(n, p.workers)
 	}
 	ok := p.run((n+each-1)/each, func(wi, task int) {
 		t := ws[wi].tile

@@ -791,8 +791,11 @@ func (d *Data[F]) columnRows(ws *worker[F], q, w *Tall[F], a, b int) []F {
 const columnsTogether = 512
 
 // columnTiles is the number of tiles of columns, of which there are n, in a task that
-// gathers. No result depends on it.
-func columnTiles[F kernel.Float](n, workers int) int {
+// makes its part of Xᵀ·W of a sparse X in memory. No result depends on it.
+func (d *Data[F]) columnTiles(n, workers int) int {
+	if stripe := d.operand.(*sparseOperand[F]).together(); stripe > 0 {
+		return stripe / kernel.TileRows[F]()
+	}
 	return max(1, min(columnsTogether/kernel.TileRows[F](), n/(4*workers)))
 }
 
@@ -846,7 +849,10 @@ func (f *fitter[F]) updateColumns() bool {
 		q, last := st.q, f.x.grid == nil && f.cfg.PenaltyH.None()
 		each := 1
 		if f.columnsByTile() {
-			q, each = nil, columnTiles[F](n, f.pool.workers)
+			if !f.x.beforeRight(f.pool, st.made(), 0, f.x.Rows) {
+				return false
+			}
+			q, each = nil, f.x.columnTiles(n, f.pool.workers)
 		}
 		ok = f.pool.run((n+each-1)/each, func(wi, group int) {
 			ws := &f.workers[wi]

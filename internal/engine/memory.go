@@ -18,7 +18,7 @@ type Size struct {
 }
 
 // Bytes is what X takes as the passes need it: a sparse X and its transposed
-// copy, of a streamed X two blocks.
+// copy, which a fit that is soon done may not make, of a streamed X two blocks.
 func (s Size) Bytes(element int) float64 {
 	const index, pointer = 4, 8
 	switch {
@@ -78,7 +78,8 @@ func Memory[F kernel.Float](s Size, k, side, kept, workers int, extrapolate bool
 	}
 	if s.Sparse && !s.Streamed {
 		// In iterations, and again for the final half-step.
-		perWorker += 2 * float64(min(columnsTogether, s.Cols)*width*element)
+		columns := max(min(columnsTogether, s.Cols), stripeOf(s.Rows, s.Cols, s.Stored, workers))
+		perWorker += 2 * float64(columns*width*element)
 	}
 	const number = 8
 	sums := float64(side+1) * float64(tiles[F](s.Rows)+tiles[F](s.Cols)) * float64(2*k*number)

@@ -122,8 +122,13 @@ func addGram[F kernel.Float](ops *kernel.Ops[F], g *solver.Gram[F], t *Tall[F], 
 func (d *Data[F]) columnChunk(p *pool, cols int) int {
 	const strip = 8
 	most := 128
-	switch d.operand.(type) {
-	case *sparseOperand[F], *sparseStream[F]:
+	switch x := d.operand.(type) {
+	case *sparseOperand[F]:
+		if stripe := x.together(); stripe > 0 {
+			return stripe
+		}
+		most = columnsTogether
+	case *sparseStream[F]:
 		most = columnsTogether
 	}
 	each := cols / (4 * p.workers)

@@ -1,27 +1,46 @@
 package engine
 
 import (
+	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/pages"
 	"github.com/partsof/nmf/matrix"
 )
 
-// sparseOperand is a sparse X with its transposed copy: the product Xᵀ·W
-// gathers the rows of W that a column of X stores, where a scatter from the
-// rows of X would need an n x k accumulator for every worker and a reduction
-// over them.
+// sparseOperand is a sparse X. The product Xᵀ·W gathers the rows of W that a column of
+// X stores, from a transposed copy that is made when it is first needed; a scatter from
+// the rows of X would need an n x k accumulator for every worker and a reduction over
+// them. Where X has enough cells the first products are made in stripes, without it.
 type sparseOperand[F kernel.Float] struct {
-	x, turned *matrix.CSR[F]
-	ops       *kernel.Ops[F]
+	x   *matrix.CSR[F]
+	ops *kernel.Ops[F]
+	// stripes is nil where X has too few cells for them.
+	stripes *stripes
+	// lines counts those of the products that were begun, turned is the copy, nil before
+	// it is made.
+	lines  atomic.Int64
+	turn   sync.Once
+	turned atomic.Pointer[matrix.CSR[F]]
 }
 
-func (d *sparseOperand[F]) hold(*pool, int, int) bool                  { return true }
-func (d *sparseOperand[F]) failure() error                             { return nil }
-func (d *sparseOperand[F]) close()                                     {}
-func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool            { return true }
-func (d *sparseOperand[F]) beforeRight(*pool, *Tall[F], int, int) bool { return true }
+func (d *sparseOperand[F]) hold(*pool, int, int) bool       { return true }
+func (d *sparseOperand[F]) failure() error                  { return nil }
+func (d *sparseOperand[F]) close()                          {}
+func (d *sparseOperand[F]) beforeLeft(*pool, *Tall[F]) bool { return true }
+
+// beforeRight makes the transposed copy, as soon as it is worth it.
+func (d *sparseOperand[F]) beforeRight(p *pool, w *Tall[F], _, _ int) bool {
+	if d.lines.Add(int64(w.Ld/kernel.Width[F]())) > stripeLines || d.stripes == nil {
+		d.turn.Do(func() {
+			d.turned.Store(transpose(&pool{ctx: context.Background(), workers: p.workers}, d.ops, d.x))
+		})
+	}
+	return true
+}
 
 func (d *sparseOperand[F]) left(r0, r1, col, width int, h *Tall[F], c []F, ldc int) {
 	gatherLines(d.ops, d.x, r0, r1, width, h.Data[col:], h.Ld, c, ldc)
@@ -32,9 +51,22 @@ func (d *sparseOperand[F]) right(_, _, j0, j1 int, w, q *Tall[F]) {
 	d.columns(j0, j1, w, q.rows(j0, j1))
 }
 
+// together is the number of columns that right and columns are to be called for at a
+// time, 0 where any will do.
+func (d *sparseOperand[F]) together() int {
+	if d.turned.Load() == nil {
+		return d.stripes.columns
+	}
+	return 0
+}
+
 // columns adds (Xᵀ·w)[j0:j1] to c, whose rows lie as far apart as those of w.
 func (d *sparseOperand[F]) columns(j0, j1 int, w *Tall[F], c []F) {
-	gatherLines(d.ops, d.turned, j0, j1, w.Ld, w.Data, w.Ld, c, w.Ld)
+	if turned := d.turned.Load(); turned != nil {
+		gatherLines(d.ops, turned, j0, j1, w.Ld, w.Data, w.Ld, c, w.Ld)
+		return
+	}
+	scatterStripes(d.ops, d.x, d.stripes, j0, j1, w, c)
 }
 
 func (d *sparseOperand[F]) stored(i int) []F {

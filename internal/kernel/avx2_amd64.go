@@ -29,6 +29,11 @@ func dots2F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, 
 //go:noescape
 func gatherRows2F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
+// scatterRows2F32AVX2 adds 2 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows2F32AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+
 // gather4F32AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
@@ -49,6 +54,11 @@ func dots4F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, 
 //go:noescape
 func gatherRows4F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
+// scatterRows4F32AVX2 adds 4 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows4F32AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+
 // gather6F32AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
@@ -68,6 +78,11 @@ func dots6F32AVX2(n int, idx *int32, b *float32, ldb int, rows int, w *float32, 
 //
 //go:noescape
 func gatherRows6F32AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// scatterRows6F32AVX2 adds 6 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows6F32AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
 
 // transposeRowsF32AVX2 writes cells to the next places of their columns.
 //
@@ -299,6 +314,11 @@ func dots2F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, 
 //go:noescape
 func gatherRows2F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
+// scatterRows2F64AVX2 adds 2 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows2F64AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+
 // gather4F64AVX2 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
@@ -319,6 +339,11 @@ func dots4F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, 
 //go:noescape
 func gatherRows4F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
+// scatterRows4F64AVX2 adds 4 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows4F64AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+
 // gather6F64AVX2 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
@@ -338,6 +363,11 @@ func dots6F64AVX2(n int, idx *int32, b *float64, ldb int, rows int, w *float64, 
 //
 //go:noescape
 func gatherRows6F64AVX2(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// scatterRows6F64AVX2 adds 6 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows6F64AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
 
 // transposeRowsF64AVX2 writes cells to the next places of their columns.
 //

@@ -902,6 +902,70 @@ test:
 	VZEROUPPER
 	RET
 
+// func scatterRows2F32AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, FMA3, MMX+
+TEXT ·scatterRows2F32AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Y4
+	VMOVUPS      (R11)(R15*1), Y2
+	VFMADD231PS  Y0, Y4, Y2
+	VMOVUPS      Y2, (R11)(R15*1)
+	VMOVUPS      32(R11)(R15*1), Y3
+	VFMADD231PS  Y1, Y4, Y3
+	VMOVUPS      Y3, 32(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
+	VZEROUPPER
+	RET
+
 // func gather4F32AVX2(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 // Requires: AVX, FMA3
 TEXT ·gather4F32AVX2(SB), NOSPLIT, $0-64
@@ -1296,6 +1360,78 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows4F32AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, FMA3, MMX+
+TEXT ·scatterRows4F32AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	VMOVUPS 64(R9), Y2
+	VMOVUPS 96(R9), Y3
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Y8
+	VMOVUPS      (R11)(R15*1), Y4
+	VFMADD231PS  Y0, Y8, Y4
+	VMOVUPS      Y4, (R11)(R15*1)
+	VMOVUPS      32(R11)(R15*1), Y5
+	VFMADD231PS  Y1, Y8, Y5
+	VMOVUPS      Y5, 32(R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Y6
+	VFMADD231PS  Y2, Y8, Y6
+	VMOVUPS      Y6, 64(R11)(R15*1)
+	VMOVUPS      96(R11)(R15*1), Y7
+	VFMADD231PS  Y3, Y8, Y7
+	VMOVUPS      Y7, 96(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -1755,6 +1891,86 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows6F32AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, FMA3, MMX+
+TEXT ·scatterRows6F32AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	VMOVUPS 64(R9), Y2
+	VMOVUPS 96(R9), Y3
+	VMOVUPS 128(R9), Y4
+	VMOVUPS 160(R9), Y5
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Y12
+	VMOVUPS      (R11)(R15*1), Y6
+	VFMADD231PS  Y0, Y12, Y6
+	VMOVUPS      Y6, (R11)(R15*1)
+	VMOVUPS      32(R11)(R15*1), Y7
+	VFMADD231PS  Y1, Y12, Y7
+	VMOVUPS      Y7, 32(R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Y8
+	VFMADD231PS  Y2, Y12, Y8
+	VMOVUPS      Y8, 64(R11)(R15*1)
+	VMOVUPS      96(R11)(R15*1), Y9
+	VFMADD231PS  Y3, Y12, Y9
+	VMOVUPS      Y9, 96(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Y10
+	VFMADD231PS  Y4, Y12, Y10
+	VMOVUPS      Y10, 128(R11)(R15*1)
+	VMOVUPS      160(R11)(R15*1), Y11
+	VFMADD231PS  Y5, Y12, Y11
+	VMOVUPS      Y11, 160(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -7102,6 +7318,70 @@ test:
 	VZEROUPPER
 	RET
 
+// func scatterRows2F64AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, FMA3, MMX+
+TEXT ·scatterRows2F64AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Y0
+	VMOVUPD 32(R9), Y1
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Y4
+	VMOVUPD      (R11)(R15*1), Y2
+	VFMADD231PD  Y0, Y4, Y2
+	VMOVUPD      Y2, (R11)(R15*1)
+	VMOVUPD      32(R11)(R15*1), Y3
+	VFMADD231PD  Y1, Y4, Y3
+	VMOVUPD      Y3, 32(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
+	VZEROUPPER
+	RET
+
 // func gather4F64AVX2(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 // Requires: AVX, FMA3
 TEXT ·gather4F64AVX2(SB), NOSPLIT, $0-64
@@ -7492,6 +7772,78 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows4F64AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, FMA3, MMX+
+TEXT ·scatterRows4F64AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Y0
+	VMOVUPD 32(R9), Y1
+	VMOVUPD 64(R9), Y2
+	VMOVUPD 96(R9), Y3
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Y8
+	VMOVUPD      (R11)(R15*1), Y4
+	VFMADD231PD  Y0, Y8, Y4
+	VMOVUPD      Y4, (R11)(R15*1)
+	VMOVUPD      32(R11)(R15*1), Y5
+	VFMADD231PD  Y1, Y8, Y5
+	VMOVUPD      Y5, 32(R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Y6
+	VFMADD231PD  Y2, Y8, Y6
+	VMOVUPD      Y6, 64(R11)(R15*1)
+	VMOVUPD      96(R11)(R15*1), Y7
+	VFMADD231PD  Y3, Y8, Y7
+	VMOVUPD      Y7, 96(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -7947,6 +8299,86 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows6F64AVX2(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, FMA3, MMX+
+TEXT ·scatterRows6F64AVX2(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Y0
+	VMOVUPD 32(R9), Y1
+	VMOVUPD 64(R9), Y2
+	VMOVUPD 96(R9), Y3
+	VMOVUPD 128(R9), Y4
+	VMOVUPD 160(R9), Y5
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Y12
+	VMOVUPD      (R11)(R15*1), Y6
+	VFMADD231PD  Y0, Y12, Y6
+	VMOVUPD      Y6, (R11)(R15*1)
+	VMOVUPD      32(R11)(R15*1), Y7
+	VFMADD231PD  Y1, Y12, Y7
+	VMOVUPD      Y7, 32(R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Y8
+	VFMADD231PD  Y2, Y12, Y8
+	VMOVUPD      Y8, 64(R11)(R15*1)
+	VMOVUPD      96(R11)(R15*1), Y9
+	VFMADD231PD  Y3, Y12, Y9
+	VMOVUPD      Y9, 96(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Y10
+	VFMADD231PD  Y4, Y12, Y10
+	VMOVUPD      Y10, 128(R11)(R15*1)
+	VMOVUPD      160(R11)(R15*1), Y11
+	VFMADD231PD  Y5, Y12, Y11
+	VMOVUPD      Y11, 160(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 

@@ -49,6 +49,11 @@ func dots1F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //go:noescape
 func gatherRows1F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
+// scatterRows1F32AVX512 adds 1 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows1F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+
 // gather2F32AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
@@ -68,6 +73,11 @@ func dots2F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //
 //go:noescape
 func gatherRows2F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// scatterRows2F32AVX512 adds 2 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows2F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
 
 // gather3F32AVX512 adds weighted rows of b to 3 vectors of c.
 //
@@ -89,6 +99,11 @@ func dots3F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //go:noescape
 func gatherRows3F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
+// scatterRows3F32AVX512 adds 3 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows3F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+
 // gather4F32AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
@@ -108,6 +123,11 @@ func dots4F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //
 //go:noescape
 func gatherRows4F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// scatterRows4F32AVX512 adds 4 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows4F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
 
 // gather5F32AVX512 adds weighted rows of b to 5 vectors of c.
 //
@@ -129,6 +149,11 @@ func dots5F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //go:noescape
 func gatherRows5F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
+// scatterRows5F32AVX512 adds 5 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows5F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+
 // gather6F32AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
@@ -148,6 +173,11 @@ func dots6F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //
 //go:noescape
 func gatherRows6F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// scatterRows6F32AVX512 adds 6 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows6F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
 
 // gather7F32AVX512 adds weighted rows of b to 7 vectors of c.
 //
@@ -169,6 +199,11 @@ func dots7F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //go:noescape
 func gatherRows7F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
 
+// scatterRows7F32AVX512 adds 7 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows7F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+
 // gather8F32AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
@@ -188,6 +223,11 @@ func dots8F32AVX512(n int, idx *int32, b *float32, ldb int, rows int, w *float32
 //
 //go:noescape
 func gatherRows8F32AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int)
+
+// scatterRows8F32AVX512 adds 8 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows8F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
 
 // transposeRowsF32AVX512 writes cells to the next places of their columns.
 //
@@ -479,6 +519,11 @@ func dots1F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //go:noescape
 func gatherRows1F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
+// scatterRows1F64AVX512 adds 1 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows1F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+
 // gather2F64AVX512 adds weighted rows of b to 2 vectors of c.
 //
 //go:noescape
@@ -498,6 +543,11 @@ func dots2F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //
 //go:noescape
 func gatherRows2F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// scatterRows2F64AVX512 adds 2 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows2F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
 
 // gather3F64AVX512 adds weighted rows of b to 3 vectors of c.
 //
@@ -519,6 +569,11 @@ func dots3F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //go:noescape
 func gatherRows3F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
+// scatterRows3F64AVX512 adds 3 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows3F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+
 // gather4F64AVX512 adds weighted rows of b to 4 vectors of c.
 //
 //go:noescape
@@ -538,6 +593,11 @@ func dots4F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //
 //go:noescape
 func gatherRows4F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// scatterRows4F64AVX512 adds 4 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows4F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
 
 // gather5F64AVX512 adds weighted rows of b to 5 vectors of c.
 //
@@ -559,6 +619,11 @@ func dots5F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //go:noescape
 func gatherRows5F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
+// scatterRows5F64AVX512 adds 5 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows5F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+
 // gather6F64AVX512 adds weighted rows of b to 6 vectors of c.
 //
 //go:noescape
@@ -578,6 +643,11 @@ func dots6F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //
 //go:noescape
 func gatherRows6F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// scatterRows6F64AVX512 adds 6 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows6F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
 
 // gather7F64AVX512 adds weighted rows of b to 7 vectors of c.
 //
@@ -599,6 +669,11 @@ func dots7F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //go:noescape
 func gatherRows7F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
 
+// scatterRows7F64AVX512 adds 7 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows7F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+
 // gather8F64AVX512 adds weighted rows of b to 8 vectors of c.
 //
 //go:noescape
@@ -618,6 +693,11 @@ func dots8F64AVX512(n int, idx *int32, b *float64, ldb int, rows int, w *float64
 //
 //go:noescape
 func gatherRows8F64AVX512(rows int, at *int, end *int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int)
+
+// scatterRows8F64AVX512 adds 8 vectors of weighted rows of b to rows of c.
+//
+//go:noescape
+func scatterRows8F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
 
 // transposeRowsF64AVX512 writes cells to the next places of their columns.
 //

@@ -6126,6 +6126,66 @@ test:
 	VZEROUPPER
 	RET
 
+// func scatterRows1F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows1F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z2
+	VMOVUPS      (R11)(R15*1), Z1
+	VFMADD231PS  Z0, Z2, Z1
+	VMOVUPS      Z1, (R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
+	VZEROUPPER
+	RET
+
 // func gather2F32AVX512(n int, idx *int32, val *float32, b *float32, ldb int, rows int, c *float32) int
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gather2F32AVX512(SB), NOSPLIT, $0-64
@@ -6462,6 +6522,70 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows2F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows2F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z4
+	VMOVUPS      (R11)(R15*1), Z2
+	VFMADD231PS  Z0, Z4, Z2
+	VMOVUPS      Z2, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z3
+	VFMADD231PS  Z1, Z4, Z3
+	VMOVUPS      Z3, 64(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -6832,6 +6956,74 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows3F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows3F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z6
+	VMOVUPS      (R11)(R15*1), Z3
+	VFMADD231PS  Z0, Z6, Z3
+	VMOVUPS      Z3, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z4
+	VFMADD231PS  Z1, Z6, Z4
+	VMOVUPS      Z4, 64(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Z5
+	VFMADD231PS  Z2, Z6, Z5
+	VMOVUPS      Z5, 128(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -7233,6 +7425,78 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows4F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows4F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z8
+	VMOVUPS      (R11)(R15*1), Z4
+	VFMADD231PS  Z0, Z8, Z4
+	VMOVUPS      Z4, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z5
+	VFMADD231PS  Z1, Z8, Z5
+	VMOVUPS      Z5, 64(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Z6
+	VFMADD231PS  Z2, Z8, Z6
+	VMOVUPS      Z6, 128(R11)(R15*1)
+	VMOVUPS      192(R11)(R15*1), Z7
+	VFMADD231PS  Z3, Z8, Z7
+	VMOVUPS      Z7, 192(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -7665,6 +7929,82 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows5F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows5F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z10
+	VMOVUPS      (R11)(R15*1), Z5
+	VFMADD231PS  Z0, Z10, Z5
+	VMOVUPS      Z5, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z6
+	VFMADD231PS  Z1, Z10, Z6
+	VMOVUPS      Z6, 64(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Z7
+	VFMADD231PS  Z2, Z10, Z7
+	VMOVUPS      Z7, 128(R11)(R15*1)
+	VMOVUPS      192(R11)(R15*1), Z8
+	VFMADD231PS  Z3, Z10, Z8
+	VMOVUPS      Z8, 192(R11)(R15*1)
+	VMOVUPS      256(R11)(R15*1), Z9
+	VFMADD231PS  Z4, Z10, Z9
+	VMOVUPS      Z9, 256(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -8128,6 +8468,86 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows6F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows6F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z12
+	VMOVUPS      (R11)(R15*1), Z6
+	VFMADD231PS  Z0, Z12, Z6
+	VMOVUPS      Z6, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z7
+	VFMADD231PS  Z1, Z12, Z7
+	VMOVUPS      Z7, 64(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Z8
+	VFMADD231PS  Z2, Z12, Z8
+	VMOVUPS      Z8, 128(R11)(R15*1)
+	VMOVUPS      192(R11)(R15*1), Z9
+	VFMADD231PS  Z3, Z12, Z9
+	VMOVUPS      Z9, 192(R11)(R15*1)
+	VMOVUPS      256(R11)(R15*1), Z10
+	VFMADD231PS  Z4, Z12, Z10
+	VMOVUPS      Z10, 256(R11)(R15*1)
+	VMOVUPS      320(R11)(R15*1), Z11
+	VFMADD231PS  Z5, Z12, Z11
+	VMOVUPS      Z11, 320(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -8622,6 +9042,90 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows7F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows7F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z14
+	VMOVUPS      (R11)(R15*1), Z7
+	VFMADD231PS  Z0, Z14, Z7
+	VMOVUPS      Z7, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z8
+	VFMADD231PS  Z1, Z14, Z8
+	VMOVUPS      Z8, 64(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Z9
+	VFMADD231PS  Z2, Z14, Z9
+	VMOVUPS      Z9, 128(R11)(R15*1)
+	VMOVUPS      192(R11)(R15*1), Z10
+	VFMADD231PS  Z3, Z14, Z10
+	VMOVUPS      Z10, 192(R11)(R15*1)
+	VMOVUPS      256(R11)(R15*1), Z11
+	VFMADD231PS  Z4, Z14, Z11
+	VMOVUPS      Z11, 256(R11)(R15*1)
+	VMOVUPS      320(R11)(R15*1), Z12
+	VFMADD231PS  Z5, Z14, Z12
+	VMOVUPS      Z12, 320(R11)(R15*1)
+	VMOVUPS      384(R11)(R15*1), Z13
+	VFMADD231PS  Z6, Z14, Z13
+	VMOVUPS      Z13, 384(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -9147,6 +9651,94 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows8F32AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float32, b *float32, ldb int, c *float32, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows8F32AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x02, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x02, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*4)
+
+near:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	VMOVUPS 448(R9), Z7
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSS (R8)(R13*4), Z16
+	VMOVUPS      (R11)(R15*1), Z8
+	VFMADD231PS  Z0, Z16, Z8
+	VMOVUPS      Z8, (R11)(R15*1)
+	VMOVUPS      64(R11)(R15*1), Z9
+	VFMADD231PS  Z1, Z16, Z9
+	VMOVUPS      Z9, 64(R11)(R15*1)
+	VMOVUPS      128(R11)(R15*1), Z10
+	VFMADD231PS  Z2, Z16, Z10
+	VMOVUPS      Z10, 128(R11)(R15*1)
+	VMOVUPS      192(R11)(R15*1), Z11
+	VFMADD231PS  Z3, Z16, Z11
+	VMOVUPS      Z11, 192(R11)(R15*1)
+	VMOVUPS      256(R11)(R15*1), Z12
+	VFMADD231PS  Z4, Z16, Z12
+	VMOVUPS      Z12, 256(R11)(R15*1)
+	VMOVUPS      320(R11)(R15*1), Z13
+	VFMADD231PS  Z5, Z16, Z13
+	VMOVUPS      Z13, 320(R11)(R15*1)
+	VMOVUPS      384(R11)(R15*1), Z14
+	VFMADD231PS  Z6, Z16, Z14
+	VMOVUPS      Z14, 384(R11)(R15*1)
+	VMOVUPS      448(R11)(R15*1), Z15
+	VFMADD231PS  Z7, Z16, Z15
+	VMOVUPS      Z15, 448(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -21053,6 +21645,66 @@ test:
 	VZEROUPPER
 	RET
 
+// func scatterRows1F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows1F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z2
+	VMOVUPD      (R11)(R15*1), Z1
+	VFMADD231PD  Z0, Z2, Z1
+	VMOVUPD      Z1, (R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
+	VZEROUPPER
+	RET
+
 // func gather2F64AVX512(n int, idx *int32, val *float64, b *float64, ldb int, rows int, c *float64) int
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gather2F64AVX512(SB), NOSPLIT, $0-64
@@ -21389,6 +22041,70 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows2F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows2F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z4
+	VMOVUPD      (R11)(R15*1), Z2
+	VFMADD231PD  Z0, Z4, Z2
+	VMOVUPD      Z2, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z3
+	VFMADD231PD  Z1, Z4, Z3
+	VMOVUPD      Z3, 64(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -21759,6 +22475,74 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows3F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows3F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	VMOVUPD 128(R9), Z2
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z6
+	VMOVUPD      (R11)(R15*1), Z3
+	VFMADD231PD  Z0, Z6, Z3
+	VMOVUPD      Z3, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z4
+	VFMADD231PD  Z1, Z6, Z4
+	VMOVUPD      Z4, 64(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Z5
+	VFMADD231PD  Z2, Z6, Z5
+	VMOVUPD      Z5, 128(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -22160,6 +22944,78 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows4F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows4F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	VMOVUPD 128(R9), Z2
+	VMOVUPD 192(R9), Z3
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z8
+	VMOVUPD      (R11)(R15*1), Z4
+	VFMADD231PD  Z0, Z8, Z4
+	VMOVUPD      Z4, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z5
+	VFMADD231PD  Z1, Z8, Z5
+	VMOVUPD      Z5, 64(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Z6
+	VFMADD231PD  Z2, Z8, Z6
+	VMOVUPD      Z6, 128(R11)(R15*1)
+	VMOVUPD      192(R11)(R15*1), Z7
+	VFMADD231PD  Z3, Z8, Z7
+	VMOVUPD      Z7, 192(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -22592,6 +23448,82 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows5F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows5F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	VMOVUPD 128(R9), Z2
+	VMOVUPD 192(R9), Z3
+	VMOVUPD 256(R9), Z4
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z10
+	VMOVUPD      (R11)(R15*1), Z5
+	VFMADD231PD  Z0, Z10, Z5
+	VMOVUPD      Z5, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z6
+	VFMADD231PD  Z1, Z10, Z6
+	VMOVUPD      Z6, 64(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Z7
+	VFMADD231PD  Z2, Z10, Z7
+	VMOVUPD      Z7, 128(R11)(R15*1)
+	VMOVUPD      192(R11)(R15*1), Z8
+	VFMADD231PD  Z3, Z10, Z8
+	VMOVUPD      Z8, 192(R11)(R15*1)
+	VMOVUPD      256(R11)(R15*1), Z9
+	VFMADD231PD  Z4, Z10, Z9
+	VMOVUPD      Z9, 256(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -23055,6 +23987,86 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows6F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows6F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	VMOVUPD 128(R9), Z2
+	VMOVUPD 192(R9), Z3
+	VMOVUPD 256(R9), Z4
+	VMOVUPD 320(R9), Z5
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z12
+	VMOVUPD      (R11)(R15*1), Z6
+	VFMADD231PD  Z0, Z12, Z6
+	VMOVUPD      Z6, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z7
+	VFMADD231PD  Z1, Z12, Z7
+	VMOVUPD      Z7, 64(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Z8
+	VFMADD231PD  Z2, Z12, Z8
+	VMOVUPD      Z8, 128(R11)(R15*1)
+	VMOVUPD      192(R11)(R15*1), Z9
+	VFMADD231PD  Z3, Z12, Z9
+	VMOVUPD      Z9, 192(R11)(R15*1)
+	VMOVUPD      256(R11)(R15*1), Z10
+	VFMADD231PD  Z4, Z12, Z10
+	VMOVUPD      Z10, 256(R11)(R15*1)
+	VMOVUPD      320(R11)(R15*1), Z11
+	VFMADD231PD  Z5, Z12, Z11
+	VMOVUPD      Z11, 320(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -23549,6 +24561,90 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows7F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows7F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	VMOVUPD 128(R9), Z2
+	VMOVUPD 192(R9), Z3
+	VMOVUPD 256(R9), Z4
+	VMOVUPD 320(R9), Z5
+	VMOVUPD 384(R9), Z6
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z14
+	VMOVUPD      (R11)(R15*1), Z7
+	VFMADD231PD  Z0, Z14, Z7
+	VMOVUPD      Z7, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z8
+	VFMADD231PD  Z1, Z14, Z8
+	VMOVUPD      Z8, 64(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Z9
+	VFMADD231PD  Z2, Z14, Z9
+	VMOVUPD      Z9, 128(R11)(R15*1)
+	VMOVUPD      192(R11)(R15*1), Z10
+	VFMADD231PD  Z3, Z14, Z10
+	VMOVUPD      Z10, 192(R11)(R15*1)
+	VMOVUPD      256(R11)(R15*1), Z11
+	VFMADD231PD  Z4, Z14, Z11
+	VMOVUPD      Z11, 256(R11)(R15*1)
+	VMOVUPD      320(R11)(R15*1), Z12
+	VFMADD231PD  Z5, Z14, Z12
+	VMOVUPD      Z12, 320(R11)(R15*1)
+	VMOVUPD      384(R11)(R15*1), Z13
+	VFMADD231PD  Z6, Z14, Z13
+	VMOVUPD      Z13, 384(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 
@@ -24074,6 +25170,94 @@ next:
 test:
 	TESTQ AX, AX
 	JNE   row
+	VZEROUPPER
+	RET
+
+// func scatterRows8F64AVX512(rows int, at *int, end *int, first int, limit int, idx *int32, val *float64, b *float64, ldb int, c *float64, ldc int) int
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scatterRows8F64AVX512(SB), NOSPLIT, $0-96
+	MOVQ rows+0(FP), AX
+	MOVQ at+8(FP), CX
+	MOVQ end+16(FP), DX
+	MOVQ first+24(FP), BX
+	MOVQ limit+32(FP), SI
+	MOVQ idx+40(FP), DI
+	MOVQ val+48(FP), R8
+	MOVQ b+56(FP), R9
+	MOVQ ldb+64(FP), R10
+	SHLQ $0x03, R10
+	MOVQ c+72(FP), R11
+	MOVQ ldc+80(FP), R12
+	SHLQ $0x03, R12
+	JMP  test
+
+row:
+	CMPQ       AX, $+4
+	JLE        near
+	MOVQ       32(CX), R15
+	PREFETCHT0 (DI)(R15*4)
+	PREFETCHT0 (R8)(R15*8)
+
+near:
+	VMOVUPD (R9), Z0
+	VMOVUPD 64(R9), Z1
+	VMOVUPD 128(R9), Z2
+	VMOVUPD 192(R9), Z3
+	VMOVUPD 256(R9), Z4
+	VMOVUPD 320(R9), Z5
+	VMOVUPD 384(R9), Z6
+	VMOVUPD 448(R9), Z7
+	MOVQ    (CX), R13
+	MOVQ    (DX), R14
+	JMP     more
+
+cell:
+	MOVLQSX      (DI)(R13*4), R15
+	SUBQ         BX, R15
+	CMPQ         R15, SI
+	JAE          done
+	IMULQ        R12, R15
+	VBROADCASTSD (R8)(R13*8), Z16
+	VMOVUPD      (R11)(R15*1), Z8
+	VFMADD231PD  Z0, Z16, Z8
+	VMOVUPD      Z8, (R11)(R15*1)
+	VMOVUPD      64(R11)(R15*1), Z9
+	VFMADD231PD  Z1, Z16, Z9
+	VMOVUPD      Z9, 64(R11)(R15*1)
+	VMOVUPD      128(R11)(R15*1), Z10
+	VFMADD231PD  Z2, Z16, Z10
+	VMOVUPD      Z10, 128(R11)(R15*1)
+	VMOVUPD      192(R11)(R15*1), Z11
+	VFMADD231PD  Z3, Z16, Z11
+	VMOVUPD      Z11, 192(R11)(R15*1)
+	VMOVUPD      256(R11)(R15*1), Z12
+	VFMADD231PD  Z4, Z16, Z12
+	VMOVUPD      Z12, 256(R11)(R15*1)
+	VMOVUPD      320(R11)(R15*1), Z13
+	VFMADD231PD  Z5, Z16, Z13
+	VMOVUPD      Z13, 320(R11)(R15*1)
+	VMOVUPD      384(R11)(R15*1), Z14
+	VFMADD231PD  Z6, Z16, Z14
+	VMOVUPD      Z14, 384(R11)(R15*1)
+	VMOVUPD      448(R11)(R15*1), Z15
+	VFMADD231PD  Z7, Z16, Z15
+	VMOVUPD      Z15, 448(R11)(R15*1)
+	INCQ         R13
+
+more:
+	CMPQ R13, R14
+	JLT  cell
+	ADDQ $+8, CX
+	ADDQ $+8, DX
+	ADDQ R10, R9
+	DECQ AX
+
+test:
+	TESTQ AX, AX
+	JNE   row
+
+done:
+	MOVQ AX, ret+88(FP)
 	VZEROUPPER
 	RET
 

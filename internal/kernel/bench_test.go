@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 )
@@ -116,6 +117,27 @@ func gathers[F Float](b *testing.B, o *Ops[F]) {
 					o.Gather(k, idx[i:i+cells], val[i:i+cells], h, k, c)
 				}
 			})
+		})
+	}
+}
+
+// BenchmarkRows adds up the same cells, 140 in each of 2000 rows, by row with GatherRows
+// and by column with ScatterRows.
+func BenchmarkRows(b *testing.B) { benchTiers(b, rowKernels[float32], rowKernels[float64]) }
+
+func rowKernels[F Float](b *testing.B, o *Ops[F]) {
+	for _, k := range []int{16, 32, 64} {
+		const rows, columns = 2000, 2048
+		r := rand.New(rand.NewPCG(1, 2))
+		s := newRowsCase[F](r, slices.Repeat([]int{140}, rows), columns, k, 0)
+		c := make([]F, columns*k)
+		flops := 2 * float64(k) * float64(len(s.idx)-3)
+		b.Run(fmt.Sprintf("GatherRows/k=%d", k), func(b *testing.B) {
+			rate[F](b, o.Tier, flops, func() { s.gather(o, c, k, 0, k, columns) })
+		})
+		b.Run(fmt.Sprintf("ScatterRows/k=%d", k), func(b *testing.B) {
+			at := s.begin()
+			rate[F](b, o.Tier, flops, func() { o.ScatterRows(k, at, s.ptr[1:], 0, s.idx, s.val, s.b, k, c, k) })
 		})
 	}
 }

@@ -64,6 +64,32 @@ func checkGatherRows[F Float](n int, at, end []int, limit int, idx []int32, val,
 	checkLimit(limit, checkRows(n, b, ldb))
 }
 
+// checkScatterRows gives the number of rows of c.
+func checkScatterRows[F Float](n int, at, end []int, idx []int32, val, b []F, ldb int, c []F, ldc int) (rows int) {
+	checkStored(at, end, idx, val)
+	within("b", len(at), ldb, n, len(b))
+	rows = checkRows(n, c, ldc)
+	if rows > 1 && ldc < n {
+		panic(fmt.Sprintf("kernel: rows of %d columns overlap, being %d apart", n, ldc))
+	}
+	return rows
+}
+
+// checkScattered panics at the first index that is not first plus one of so many rows.
+func checkScattered(at, end []int, first int, idx []int32, rows int) {
+	for i, last := range end {
+		for t := at[i]; t < last; t++ {
+			if uint(int(idx[t])-first) >= uint(rows) {
+				panicScattered(idx[t], t, first, rows)
+			}
+		}
+	}
+}
+
+func panicScattered(index int32, t, first, rows int) {
+	panic(fmt.Sprintf("kernel: index %d at position %d is not a row of %d to %d", index, t, first, first+rows-1))
+}
+
 // checkTransposeRows panics where TransposeRows would leave a slice, but for places.
 func checkTransposeRows[F Float](at, end []int, limit int, idx []int32, val []F, next []int) {
 	checkStored(at, end, idx, val)

@@ -75,6 +75,14 @@ type Ops[F Float] struct {
 	// number of rows of b; a negative index is above any limit.
 	GatherRows func(n int, at, end []int, limit int, idx []int32, val, b []F, ldb int, c []F, ldc int)
 
+	// ScatterRows goes through rows of stored cells, those of row i from at[i] to
+	// end[i], and adds val[t] * b[i*ldb : +n] to c[(idx[t]-first)*ldc : +n], one cell
+	// after the other: what GatherRows adds up for a row of the transposed cells, to
+	// the bit. n is a multiple of Width; the result for a vector of columns does not
+	// depend on n. An index that is not first plus a row of c panics; c is then
+	// undefined.
+	ScatterRows func(n int, at, end []int, first int, idx []int32, val, b []F, ldb int, c []F, ldc int)
+
 	// TransposeRows takes cells as GatherRows does, and writes each to the next place
 	// of its column, next[idx[t]], which moves on by one: number+i to toIdx, i being
 	// the row, and val[t] to toVal. limit is at most len(next). A place that is not in

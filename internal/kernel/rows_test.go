@@ -103,6 +103,64 @@ func (s *rowsCase[F]) check(t testing.TB, o *Ops[F], r *rand.Rand) {
 		}
 	}
 	s.checkTranspose(t, o, r)
+	s.checkScatter(t, o, r)
+}
+
+// checkScatter compares with GatherRows over the transposed cells, to the bit, in
+// stripes of columns and for a part of the columns of b.
+func (s *rowsCase[F]) checkScatter(t testing.TB, o *Ops[F], r *rand.Rand) {
+	t.Helper()
+	turned := &rowsCase[F]{ptr: make([]int, s.columns+1), columns: s.rows(), n: s.n, ldb: s.ldb, b: random[F](r, (s.rows()-1)*s.ldb+s.n)}
+	for _, j := range s.idx[3:] {
+		turned.ptr[j+1]++
+	}
+	for j := range s.columns {
+		turned.ptr[j+1] += turned.ptr[j]
+	}
+	turned.idx, turned.val = make([]int32, len(s.idx)-3), make([]F, len(s.idx)-3)
+	o.TransposeRows(s.begin(), s.ptr[1:], s.columns, s.idx, s.val, 0, turned.begin(), turned.idx, turned.val)
+
+	ldc := max(1, s.n+s.gap)
+	arena := newArena[F](t, s.columns*ldc)
+	before := arena.take((s.columns-1)*ldc+s.n, s.gap)
+	for j := range s.columns {
+		copy(before[j*ldc:j*ldc+s.n], random[F](r, s.n))
+	}
+	before = slices.Clone(before)
+	want := slices.Clone(before)
+	turned.gather(o, want, ldc, 0, s.n, s.rows())
+	for range 4 {
+		got := arena.take(len(want), s.gap)
+		copy(got, before)
+		n0, n1 := 0, s.n
+		if w := Width[F](); s.n > 0 {
+			n0 = r.IntN(s.n/w) * w
+			n1 = n0 + (1+r.IntN((s.n-n0)/w))*w
+		}
+		a := r.IntN(s.columns)
+		cut := slices.Clone(s.ptr[1:])
+		for i := range cut {
+			below, _ := slices.BinarySearch(s.idx[s.ptr[i]:s.ptr[i+1]], int32(a))
+			cut[i] = s.ptr[i] + below
+		}
+		scatter := func(at, end []int, j0, j1 int) {
+			if j1 > j0 {
+				o.ScatterRows(n1-n0, at, end, j0, s.idx, s.val, turned.b[n0:], s.ldb, got[j0*ldc+n0:(j1-1)*ldc+n1], ldc)
+			}
+		}
+		scatter(cut, s.ptr[1:], a, s.columns)
+		scatter(s.begin(), cut, 0, a)
+		arena.check("ScatterRows")
+		for p, v := range got {
+			x := before[p]
+			if c := p % ldc; c >= n0 && c < n1 {
+				x = want[p]
+			}
+			if bitsOf(v) != bitsOf(x) {
+				t.Fatalf("n %d, columns %d to %d, cut at %d: ScatterRows has %v at row %d, column %d, GatherRows %v", s.n, n0, n1, a, v, p/ldc, p%ldc, x)
+			}
+		}
+	}
 }
 
 func (s *rowsCase[F]) checkTranspose(t testing.TB, o *Ops[F], r *rand.Rand) {
@@ -201,7 +259,18 @@ func testRowsBounds[F Float](t *testing.T, o *Ops[F]) {
 			if at[0] != place {
 				t.Fatalf("GatherRows ends at %d where cell %d has the index %d", at[0], place, bad)
 			}
-			at[0] = 0
+			for _, first := range []int{0, 3} {
+				for p := range idx {
+					idx[p] = int32(first)
+				}
+				idx[place] = int32(uint32(first) + uint32(bad))
+				mustPanic(t, "ScatterRows: index", func() {
+					o.ScatterRows(w, []int{0}, []int{5}, first, idx, make([]F, 5), make([]F, w), w, factor, w)
+				})
+				arena.check("ScatterRows with a bad index")
+			}
+			clear(idx)
+			idx[place], at[0] = bad, 0
 			o.TransposeRows(at, []int{5}, rows, idx, make([]F, 5), 0, make([]int, rows), make([]int32, 5), make([]F, 5))
 			if at[0] != place {
 				t.Fatalf("TransposeRows ends at %d where cell %d has the index %d", at[0], place, bad)
@@ -212,18 +281,31 @@ func testRowsBounds[F Float](t *testing.T, o *Ops[F]) {
 	gather := func(n int, at, end []int, limit int, idx []int32, val []F, ldb int, c []F, ldc int) func() {
 		return func() { o.GatherRows(n, at, end, limit, idx, val, b, ldb, c, ldc) }
 	}
+	scatter := func(n int, at, end []int, idx []int32, val, b []F, ldb int, c []F, ldc int) func() {
+		return func() { o.ScatterRows(n, at, end, 0, idx, val, b, ldb, c, ldc) }
+	}
 	for what, try := range map[string]func(){
-		"limit":            gather(w, []int{0}, []int{1}, 3, one, x, w, c, w),
-		"negative limit":   gather(w, []int{0}, []int{1}, -1, one, x, w, c, w),
-		"ends":             gather(w, []int{0}, []int{1, 1}, 2, one, x, w, c, w),
-		"falling pointer":  gather(w, []int{1}, []int{0}, 2, one, x, w, c, w),
-		"negative pointer": gather(w, []int{-1}, []int{0}, 2, one, x, w, c, w),
-		"no values":        gather(w, []int{0}, []int{1}, 2, one, nil, w, c, w),
-		"no indices":       gather(w, []int{0}, []int{1}, 2, nil, x, w, c, w),
-		"short c":          gather(w, []int{0, 1}, []int{1, 1}, 2, one, x, w, c[1:], w),
-		"overlap":          gather(w, []int{0, 1}, []int{1, 1}, 2, one, x, w, c, w-1),
-		"part of a vector": gather(w-1, []int{0}, []int{1}, 2, one, x, w, c, w),
-		"no stride":        gather(w, []int{0}, []int{1}, 2, one, x, 0, c, w),
+		"scattered ends":             scatter(w, []int{0}, []int{1, 1}, one, x, b, w, c, w),
+		"scattered falling pointer":  scatter(w, []int{1}, []int{0}, one, x, b, w, c, w),
+		"scattered negative pointer": scatter(w, []int{-1}, []int{0}, one, x, b, w, c, w),
+		"scattered without values":   scatter(w, []int{0}, []int{1}, one, nil, b, w, c, w),
+		"scattered without indices":  scatter(w, []int{0}, []int{1}, nil, x, b, w, c, w),
+		"scattered from short b":     scatter(w, []int{0, 1}, []int{1, 1}, one, x, b[1:], w, c, w),
+		"scattered to no c":          scatter(w, []int{0}, []int{1}, one, x, b, w, nil, w),
+		"scattered overlap":          scatter(w, []int{0}, []int{1}, one, x, b, w, c, w-1),
+		"scattered part of a vector": scatter(w-1, []int{0}, []int{1}, one, x, b, w, c, w),
+		"scattered without stride":   scatter(w, []int{0}, []int{1}, one, x, b, w, c, 0),
+		"limit":                      gather(w, []int{0}, []int{1}, 3, one, x, w, c, w),
+		"negative limit":             gather(w, []int{0}, []int{1}, -1, one, x, w, c, w),
+		"ends":                       gather(w, []int{0}, []int{1, 1}, 2, one, x, w, c, w),
+		"falling pointer":            gather(w, []int{1}, []int{0}, 2, one, x, w, c, w),
+		"negative pointer":           gather(w, []int{-1}, []int{0}, 2, one, x, w, c, w),
+		"no values":                  gather(w, []int{0}, []int{1}, 2, one, nil, w, c, w),
+		"no indices":                 gather(w, []int{0}, []int{1}, 2, nil, x, w, c, w),
+		"short c":                    gather(w, []int{0, 1}, []int{1, 1}, 2, one, x, w, c[1:], w),
+		"overlap":                    gather(w, []int{0, 1}, []int{1, 1}, 2, one, x, w, c, w-1),
+		"part of a vector":           gather(w-1, []int{0}, []int{1}, 2, one, x, w, c, w),
+		"no stride":                  gather(w, []int{0}, []int{1}, 2, one, x, 0, c, w),
 		"columns": func() {
 			o.TransposeRows([]int{0}, []int{1}, 2, one, x, 0, make([]int, 1), make([]int32, 1), make([]F, 1))
 		},
@@ -235,6 +317,9 @@ func testRowsBounds[F Float](t *testing.T, o *Ops[F]) {
 	}
 	o.GatherRows(w, nil, nil, 0, nil, nil, nil, w, nil, w)
 	o.GatherRows(0, []int{0}, []int{1}, 0, one, x, nil, 1, nil, 1)
+	o.ScatterRows(w, nil, nil, 0, nil, nil, nil, w, nil, w)
+	o.ScatterRows(w, []int{0}, []int{0}, 0, one, x, b, w, c, w)
+	o.ScatterRows(0, []int{0}, []int{1}, 0, one, x, nil, 1, c, 1)
 	o.TransposeRows(nil, nil, 0, nil, nil, 0, nil, nil, nil)
 }
 

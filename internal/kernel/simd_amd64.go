@@ -67,6 +67,8 @@ var (
 				1: gatherQuotient1F32AVX512, 2: gatherQuotient2F32AVX512, 3: gatherQuotient3F32AVX512, 4: gatherQuotient4F32AVX512, 5: gatherQuotient5F32AVX512, 6: gatherQuotient6F32AVX512, 7: gatherQuotient7F32AVX512, 8: gatherQuotient8F32AVX512},
 			gatherRows: []gatherRowsFunc[float32]{
 				1: gatherRows1F32AVX512, 2: gatherRows2F32AVX512, 3: gatherRows3F32AVX512, 4: gatherRows4F32AVX512, 5: gatherRows5F32AVX512, 6: gatherRows6F32AVX512, 7: gatherRows7F32AVX512, 8: gatherRows8F32AVX512},
+			scatterRows: []scatterRowsFunc[float32]{
+				1: scatterRows1F32AVX512, 2: scatterRows2F32AVX512, 3: scatterRows3F32AVX512, 4: scatterRows4F32AVX512, 5: scatterRows5F32AVX512, 6: scatterRows6F32AVX512, 7: scatterRows7F32AVX512, 8: scatterRows8F32AVX512},
 			transposeRows: transposeRowsF32AVX512,
 			gramRows:      8,
 			gram:          []gramFunc[float32]{1: gram8x1F32AVX512, 2: gram8x2F32AVX512, 3: gram8x3F32AVX512},
@@ -105,6 +107,8 @@ var (
 				1: gatherQuotient1F64AVX512, 2: gatherQuotient2F64AVX512, 3: gatherQuotient3F64AVX512, 4: gatherQuotient4F64AVX512, 5: gatherQuotient5F64AVX512, 6: gatherQuotient6F64AVX512, 7: gatherQuotient7F64AVX512, 8: gatherQuotient8F64AVX512},
 			gatherRows: []gatherRowsFunc[float64]{
 				1: gatherRows1F64AVX512, 2: gatherRows2F64AVX512, 3: gatherRows3F64AVX512, 4: gatherRows4F64AVX512, 5: gatherRows5F64AVX512, 6: gatherRows6F64AVX512, 7: gatherRows7F64AVX512, 8: gatherRows8F64AVX512},
+			scatterRows: []scatterRowsFunc[float64]{
+				1: scatterRows1F64AVX512, 2: scatterRows2F64AVX512, 3: scatterRows3F64AVX512, 4: scatterRows4F64AVX512, 5: scatterRows5F64AVX512, 6: scatterRows6F64AVX512, 7: scatterRows7F64AVX512, 8: scatterRows8F64AVX512},
 			transposeRows: transposeRowsF64AVX512,
 			gramRows:      8,
 			gram:          []gramFunc[float64]{1: gram8x1F64AVX512, 2: gram8x2F64AVX512, 3: gram8x3F64AVX512},
@@ -141,6 +145,8 @@ var (
 				2: gatherQuotient2F32AVX2, 4: gatherQuotient4F32AVX2},
 			gatherRows: []gatherRowsFunc[float32]{
 				2: gatherRows2F32AVX2, 4: gatherRows4F32AVX2, 6: gatherRows6F32AVX2},
+			scatterRows: []scatterRowsFunc[float32]{
+				2: scatterRows2F32AVX2, 4: scatterRows4F32AVX2, 6: scatterRows6F32AVX2},
 			transposeRows: transposeRowsF32AVX2,
 			gramRows:      4,
 			gram:          []gramFunc[float32]{2: gram4x2F32AVX2},
@@ -177,6 +183,8 @@ var (
 				2: gatherQuotient2F64AVX2, 4: gatherQuotient4F64AVX2},
 			gatherRows: []gatherRowsFunc[float64]{
 				2: gatherRows2F64AVX2, 4: gatherRows4F64AVX2, 6: gatherRows6F64AVX2},
+			scatterRows: []scatterRowsFunc[float64]{
+				2: scatterRows2F64AVX2, 4: scatterRows4F64AVX2, 6: scatterRows6F64AVX2},
 			transposeRows: transposeRowsF64AVX2,
 			gramRows:      4,
 			gram:          []gramFunc[float64]{2: gram4x2F64AVX2},
@@ -203,7 +211,7 @@ func newTier(r32 *routines[float32], r64 *routines[float64]) tier {
 }
 
 func (r *routines[F]) ops() *Ops[F] {
-	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, GatherRows: r.doGatherRows, GatherSquares: r.doGatherSquares, Pack: r.doPack, Unpack: r.doUnpack,
+	return &Ops[F]{Tier: r.tier, MulAdd: r.doMulAdd, Gather: r.doGather, GatherRows: r.doGatherRows, ScatterRows: r.doScatterRows, GatherSquares: r.doGatherSquares, Pack: r.doPack, Unpack: r.doUnpack,
 		Sweep: r.doSweep, Residual: r.doResidual, Extrapolate: r.doExtrapolate,
 		NewtonModel: r.doNewtonModel, NewtonStep: r.doNewtonStep, Slope: r.doSlope, Lengthen: r.doLengthen, Absorb: r.doAbsorb,
 		Exp: r.doExp, Log: r.doLog, Pow: r.doPow, Mul: r.doMul,

@@ -11,6 +11,7 @@ type stored[F Float] struct {
 	dots           []dotsFunc[F]
 	gatherQuotient []gatherQuotientFunc[F]
 	gatherRows     []gatherRowsFunc[F]
+	scatterRows    []scatterRowsFunc[F]
 	transposeRows  func(rows int, at, end *int, limit int, idx *int32, val *F, number int, next *int, room int, toIdx *int32, toVal *F) int
 	// gram are tiles of gramRows rows.
 	gramRows int
@@ -22,6 +23,7 @@ type (
 	dotsFunc[F Float]           func(n int, idx *int32, b *F, ldb, rows int, w, r *F) int
 	gatherQuotientFunc[F Float] func(n int, idx *int32, val, b *F, ldb, rows int, w *F, tiny F, q, c *F) int
 	gatherRowsFunc[F Float]     func(rows int, at, end *int, limit int, idx *int32, val, b *F, ldb int, c *F, ldc int)
+	scatterRowsFunc[F Float]    func(rows int, at, end *int, first, limit int, idx *int32, val, b *F, ldb int, c *F, ldc int) int
 	gramFunc[F Float]           func(n int, idx *int32, wt, left, right *F, ldb, rows int, g *F, ldg int) int
 )
 
@@ -78,6 +80,22 @@ func (r *routines[F]) doGatherRows(n int, at, end []int, limit int, idx []int32,
 			r.gatherRows[v](i1-i, &at[i], &end[i], limit, &idx[0], &val[0], &b[j], ldb, &c[i*ldc+j], ldc)
 			j += v * vector
 		}
+	}
+}
+
+func (r *routines[F]) doScatterRows(n int, at, end []int, first int, idx []int32, val, b []F, ldb int, c []F, ldc int) {
+	rows := checkScatterRows(n, at, end, idx, val, b, ldb, c, ldc)
+	if n == 0 || rows == 0 || len(at) == 0 || len(idx) == 0 {
+		checkScattered(at, end, first, idx, rows)
+		return
+	}
+	vector := r.bytes / sizeof[F]()
+	for j := 0; j < n; {
+		v := min((n-j)/vector, len(r.scatterRows)-1)
+		if r.scatterRows[v](len(at), &at[0], &end[0], first, rows, &idx[0], &val[0], &b[j], ldb, &c[j], ldc) > 0 {
+			checkScattered(at, end, first, idx, rows)
+		}
+		j += v * vector
 	}
 }
 

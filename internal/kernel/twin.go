@@ -8,7 +8,7 @@ import (
 // twin gives the pure-Go kernels: plain loops that define what every tier
 // computes.
 func twin[F Float]() *Ops[F] {
-	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], GatherRows: gatherRows[F], GatherSquares: gatherSquares[F], Pack: pack[F], Unpack: unpack[F],
+	return &Ops[F]{Tier: "go", MulAdd: mulAdd[F], Gather: gather[F], GatherRows: gatherRows[F], ScatterRows: scatterRows[F], GatherSquares: gatherSquares[F], Pack: pack[F], Unpack: unpack[F],
 		Sweep: sweep[F], Residual: residual[F], Extrapolate: extrapolate[F],
 		NewtonModel: newtonModel[F], NewtonStep: newtonStep[F], Slope: slope[F], Lengthen: lengthen[F], Absorb: absorb[F],
 		Exp: exp[F], Log: log[F], Pow: pow[F], Mul: mul[F],

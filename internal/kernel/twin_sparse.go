@@ -54,6 +54,22 @@ func gatherRows[F Float](n int, at, end []int, limit int, idx []int32, val, b []
 	}
 }
 
+func scatterRows[F Float](n int, at, end []int, first int, idx []int32, val, b []F, ldb int, c []F, ldc int) {
+	rows := checkScatterRows(n, at, end, idx, val, b, ldb, c, ldc)
+	for i, last := range end {
+		for t := at[i]; t < last; t++ {
+			j := int(idx[t]) - first
+			if uint(j) >= uint(rows) {
+				panicScattered(idx[t], t, first, rows)
+			}
+			x, row, to := val[t], b[i*ldb:][:n], c[j*ldc:][:n]
+			for l, v := range row {
+				to[l] += x * v
+			}
+		}
+	}
+}
+
 func transposeRows[F Float](at, end []int, limit int, idx []int32, val []F, number int, next []int, toIdx []int32, toVal []F) {
 	checkTransposeRows(at, end, limit, idx, val, next)
 	for i, last := range end {

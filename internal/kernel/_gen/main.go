@@ -42,6 +42,7 @@ func write(dir string, t tier) error {
 			g.gather(v, true)
 			g.dots(v)
 			g.gatherRows(v)
+			g.scatterRows(v)
 		}
 		g.transposeRows()
 		for _, v := range t.quotient {

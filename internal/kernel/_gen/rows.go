@@ -121,3 +121,60 @@ func (g *gen) transposeRows() {
 	g.Store(s.rows, g.ReturnIndex(0))
 	g.ret()
 }
+
+// scatterAhead is how many rows ahead scatterRows fetches the first line of the cells.
+// More lines of a row are fetched for nothing where it is short, and the processor
+// comes upon them itself where it is long.
+const scatterAhead = 4
+
+// scatterRows adds weights times a row of b to rows of c for each row of stored cells. An
+// index that is not first plus a row of c ends the function, which returns the number
+// of rows that are left.
+func (g *gen) scatterRows(vectors int) {
+	g.begin(count("scatterRows", vectors), fmt.Sprintf("adds %d vectors of weighted rows of b to rows of c.", vectors),
+		"func(rows int, at, end *int, first, limit int, idx *int32, val, b *%[1]s, ldb int, c *%[1]s, ldc int) int")
+	rows, begin, end, first, limit := g.param("rows"), g.param("at"), g.param("end"), g.param("first"), g.param("limit")
+	idx, val, b, ldb, c, ldc := g.param("idx"), g.param("val"), g.param("b"), g.stride("ldb"), g.param("c"), g.stride("ldc")
+	t, last, row := g.GP64(), g.GP64(), g.GP64()
+	own, sums, weight := g.file[:vectors], g.file[vectors:2*vectors], g.file[2*vectors]
+	g.JMP(operand.LabelRef("test"))
+	g.Label("row")
+	g.CMPQ(rows, operand.I8(scatterAhead))
+	g.JLE(operand.LabelRef("near"))
+	g.MOVQ(at(begin, 8*scatterAhead), row)
+	g.PREFETCHT0(indexed(idx, row, 4, 0))
+	g.PREFETCHT0(indexed(val, row, uint8(g.size), 0))
+	g.Label("near")
+	for v, r := range own {
+		g.load(at(b, v*g.bytes), r)
+	}
+	g.MOVQ(at(begin, 0), t)
+	g.MOVQ(at(end, 0), last)
+	g.JMP(operand.LabelRef("more"))
+	g.Label("cell")
+	g.MOVLQSX(indexed(idx, t, 4, 0), row)
+	g.SUBQ(first, row)
+	g.CMPQ(row, limit)
+	g.JAE(operand.LabelRef("done"))
+	g.IMULQ(ldc, row)
+	g.broadcast(indexed(val, t, uint8(g.size), 0), weight)
+	for v, r := range sums {
+		g.load(indexed(c, row, 1, v*g.bytes), r)
+		g.fmadd(own[v], weight, r)
+		g.load(r, indexed(c, row, 1, v*g.bytes))
+	}
+	g.INCQ(t)
+	g.Label("more")
+	g.CMPQ(t, last)
+	g.JLT(operand.LabelRef("cell"))
+	g.ADDQ(operand.I8(8), begin)
+	g.ADDQ(operand.I8(8), end)
+	g.ADDQ(ldb, b)
+	g.DECQ(rows)
+	g.Label("test")
+	g.TESTQ(rows, rows)
+	g.JNE(operand.LabelRef("row"))
+	g.Label("done")
+	g.Store(rows, g.ReturnIndex(0))
+	g.ret()
+}

@@ -17,7 +17,7 @@ type tier struct {
 	bytes int
 	file  []reg.VecPhysical
 	// mulAdd lists the register tiles of MulAdd, gather the numbers of
-	// vectors that Gather, GatherRows and Dots keep in registers, quotient those
+	// vectors that Gather, GatherRows, ScatterRows and Dots keep in registers, quotient those
 	// of GatherQuotient.
 	mulAdd   []shape
 	gather   []int
