@@ -168,6 +168,7 @@ func (b *block[F]) chooseCells() {
 	}
 	b.cells = make([][]blockCell, len(b.rows))
 	for p, i := range b.rows {
+		b.cells[p] = make([]blockCell, 0, perRow)
 		for _, q := range distinct(stream(b.seed, forBlocks, p), len(b.columns), perRow) {
 			b.cells[p] = append(b.cells[p], blockCell{q, at(b.x, i, b.columns[q])})
 		}
