@@ -73,9 +73,9 @@ type tileScratch[F kernel.Float] struct {
 	reached [64]int
 	// sumSq is the sum of the squares of such a panel.
 	sumSq float64
-	// away are the columns that a line lacks, every is 0, 1, 2, …, ones are ones.
-	away, every []int32
-	ones        []F
+	// away are the columns that a line lacks, ones are ones.
+	away []int32
+	ones []F
 	// sums are those of the tiles and squares the fixed factor's entries squared, in
 	// the scratch of the first worker; minus is -1.
 	sums    tileSums

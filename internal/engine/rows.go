@@ -86,7 +86,7 @@ func (h *halfStep[F]) solveLine(s *rowSolver[F], l line[F], asked *rowAsked, tol
 			return
 		}
 		h.model(s, l, asked)
-		s.descend(asked, rowSweepStop)
+		s.descend(asked)
 		if h.cells.steps.Quadratic() {
 			for j := range s.k {
 				s.w[j] = F(max(0, float64(s.w[j])+s.delta[j]))
@@ -212,9 +212,9 @@ const (
 )
 
 // descend minimises the model over w + delta within the bounds by coordinate
-// descent, until a sweep changes delta by no more than the part stop of what the first
-// one did, or where there is no bound but zero by pivoting.
-func (s *rowSolver[F]) descend(asked *rowAsked, stop float64) {
+// descent, until a sweep changes delta by little of what the first one did, or
+// where there is no bound but zero by pivoting.
+func (s *rowSolver[F]) descend(asked *rowAsked) {
 	k := s.k
 	clear(s.delta)
 	switch {
@@ -253,7 +253,7 @@ func (s *rowSolver[F]) descend(asked *rowAsked, stop float64) {
 		if sweep == 0 {
 			first = change
 		}
-		if change <= stop*stop*first {
+		if change <= rowSweepStop*rowSweepStop*first {
 			return
 		}
 	}
