@@ -2,9 +2,11 @@ package rank
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/partsof/nmf"
+	"github.com/partsof/nmf/internal/kernel"
 	"github.com/partsof/nmf/internal/loss"
 	"github.com/partsof/nmf/matrix"
 )
@@ -94,7 +96,7 @@ type block[F matrix.Float] struct {
 	left, above matrix.Matrix[F]
 	// cells are those that are predicted, row by row; base, unless 0, is the loss of
 	// their mean where it has no parameter that a fit estimates.
-	cells [][]blockCell
+	cells []blockCells
 	base  float64
 }
 
@@ -129,35 +131,42 @@ func (b *block[F]) predict(ctx context.Context, model *nmf.Model[F], threads int
 		return 0, 0, err
 	}
 	least := floor * b.mean
-	weights := make([]float64, model.K())
+	// Each side has the root of the scales, so that neither leaves the range of F.
+	ops, ld := kernel.For[F](), kernel.Pad[F](model.K())
+	weights, right, predicted := make([]F, ld), make([]F, v.Rows*ld), make([]F, v.Rows)
+	for j, s := range model.Scales {
+		root := math.Sqrt(s)
+		for c := range v.Rows {
+			right[c*ld+j] = F(float64(v.At(c, j)) * root)
+		}
+	}
 	for p, cells := range b.cells {
 		for j, s := range model.Scales {
-			weights[j] = float64(w.At(p, j)) * s
+			weights[j] = F(float64(w.At(p, j)) * math.Sqrt(s))
 		}
-		for _, c := range cells {
-			y := 0.0
-			for j, v := range v.Row(c.column) {
-				y += weights[j] * float64(v)
-			}
-			total += l.Value(c.value, max(y, least), b.columns[c.column])
+		y := predicted[:len(cells.columns)]
+		ops.Dots(ld, cells.columns, right, ld, weights, y)
+		for q, c := range cells.columns {
+			total += l.Value(cells.values[q], max(float64(y[q]), least), b.columns[c])
 		}
 	}
 	// Other losses have parameters of the fit's own.
 	if l.Kind != loss.Beta || b.base == 0 {
 		b.base = 0
 		for _, cells := range b.cells {
-			for _, c := range cells {
-				b.base += l.Value(c.value, b.mean, b.columns[c.column])
+			for q, c := range cells.columns {
+				b.base += l.Value(cells.values[q], b.mean, b.columns[c])
 			}
 		}
 	}
 	return total, b.base, nil
 }
 
-// blockCell is a cell of a block that is predicted.
-type blockCell struct {
-	column int
-	value  float64
+// blockCells are the cells of a row of a block that are predicted: their columns, which
+// rise, and their values.
+type blockCells struct {
+	columns []int32
+	values  []float64
 }
 
 // chooseCells draws the cells to predict.
@@ -166,10 +175,12 @@ func (b *block[F]) chooseCells() {
 	if len(b.rows)*perRow > mostBlockCells {
 		perRow = max(1, mostBlockCells/len(b.rows))
 	}
-	b.cells = make([][]blockCell, len(b.rows))
+	b.cells = make([]blockCells, len(b.rows))
 	for p, i := range b.rows {
+		cells := &b.cells[p]
+		cells.columns, cells.values = make([]int32, 0, perRow), make([]float64, 0, perRow)
 		for _, q := range distinct(stream(b.seed, forBlocks, p), len(b.columns), perRow) {
-			b.cells[p] = append(b.cells[p], blockCell{q, at(b.x, i, b.columns[q])})
+			cells.columns, cells.values = append(cells.columns, int32(q)), append(cells.values, at(b.x, i, b.columns[q]))
 		}
 	}
 }

@@ -53,6 +53,41 @@ func forRows(o nmf.Options, rows []int) (nmf.Options, error) {
 	return o, nil
 }
 
+// mergesRows reports whether a sample that is drawn c times may stand in X once,
+// weighed by a factor. Where every cell counts once and nothing is asked of the
+// factors, the loss of √c·x at √c·w is c times that of x at w (frobenius), or that of
+// c·x at c·w is (kl): all rows of W being free, the H of a fit is the same.
+func mergesRows(o *nmf.Options) bool {
+	none := func(p nmf.Penalty) bool { p.SmoothOrder = 0; return p == nmf.Penalty{} }
+	return (defaultLoss(o.Loss) == "frobenius" || o.Loss == "kl") && complete(o) && o.RowWeights == nil && none(o.PenaltyW) && none(o.PenaltyH)
+}
+
+// complete reports whether every cell counts, and as much as any other of its sample
+// and feature.
+func complete(o *nmf.Options) bool {
+	return o.Mask == nil && o.Weights == nil && (o.Missing == "" || o.Missing == "error")
+}
+
+// mergedRows gives each of the rows of x that are listed once, in their order, weighed
+// for the loss by how often it is listed. The list rises.
+func mergedRows[F matrix.Float](x matrix.Matrix[F], rows []int, loss string) matrix.Matrix[F] {
+	once := slices.Compact(slices.Clone(rows))
+	out := takeRows(x, once)
+	for i, row := range once {
+		from, _ := slices.BinarySearch(rows, row)
+		to, _ := slices.BinarySearch(rows, row+1)
+		weight := float64(to - from)
+		if loss != "kl" {
+			weight = math.Sqrt(weight)
+		}
+		values := storedRow(out, i)
+		for j, v := range values {
+			values[j] = F(weight * float64(v))
+		}
+	}
+	return out
+}
+
 // poisson draws every cell anew from the Poisson distribution whose mean it is:
 // counts as they might have come out as well.
 func poisson[F matrix.Float](x matrix.Matrix[F], seed uint64, index int) matrix.Matrix[F] {

@@ -164,3 +164,51 @@ func TestDistinct(t *testing.T) {
 		t.Errorf("all of five: %v", d)
 	}
 }
+
+// TestMergedRows: samples that are drawn more than once add the same to the loss as
+// they do one by one.
+func TestMergedRows(t *testing.T) {
+	x := randomCounts(6, 9, 4)
+	rows := []int{0, 0, 2, 5, 5, 5}
+	factor := map[int]float64{0: 2, 2: 1, 5: 3}
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, kind := range []string{"frobenius", "kl"} {
+		l, err := lossOf(&nmf.Info{Resolved: nmf.Options{Loss: kind}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, given := range map[string]matrix.Matrix[float64]{"dense": x, "sparse": x.Sparse()} {
+			merged := dense(mergedRows(given, rows, kind))
+			if merged.Rows != len(factor) || !slices.Equal(dense(given).Data, x.Data) {
+				t.Fatalf("%s, %s: %d rows, of data that has changed", kind, name, merged.Rows)
+			}
+			i := 0
+			for _, row := range []int{0, 2, 5} {
+				scale := factor[row]
+				if kind == "frobenius" {
+					scale = math.Sqrt(scale)
+				}
+				var once, apart float64
+				for j := range x.Cols {
+					y := 0.5 + rng.Float64()
+					apart += factor[row] * l.Value(x.At(row, j), y, j)
+					once += l.Value(merged.At(i, j), scale*y, j)
+				}
+				if math.Abs(once-apart) > 1e-12*apart {
+					t.Errorf("%s, %s: row %d has the loss %v, drawn %v times %v", kind, name, row, once, factor[row], apart)
+				}
+				i++
+			}
+		}
+	}
+	weighted := []float64{1, 2}
+	for what, o := range map[string]nmf.Options{"weights": {RowWeights: weighted}, "a penalty": {PenaltyW: nmf.Penalty{L1: 1}},
+		"a mask": {Mask: &matrix.Mask{}}, "the loss is": {Loss: "is"}} {
+		if mergesRows(&o) {
+			t.Errorf("samples are merged with %s", what)
+		}
+	}
+	if !mergesRows(&nmf.Options{}) {
+		t.Error("samples are not merged where they can be")
+	}
+}

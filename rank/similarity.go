@@ -55,14 +55,7 @@ func dot(a, b []float32) float64 {
 
 // cosines are those of all pairs of rows.
 func (v vectors) cosines(w vectors) [][]float64 {
-	out := make([][]float64, len(v))
-	for i, a := range v {
-		out[i] = make([]float64, len(w))
-		for j, b := range w {
-			out[i][j] = dot(a, b)
-		}
-	}
-	return out
+	return pairCosines([]vectors{v, w}, []pair{{0, 1}}, 1)[0]
 }
 
 // amari is the dissimilarity of two sets of k components from their cosines c:
@@ -119,13 +112,18 @@ func meanAmari(runs []vectors, seed uint64, workers int) float64 {
 	return mean(values)
 }
 
-// pairCosines gives what cosines gives for pairs of runs of equally many
-// components, but for the order of its sums: in parts of the features, which are
-// converted once for all pairs.
+// pairCosines are the cosines of all pairs of components of pairs of runs, summed in
+// float64: in parts of the features, which are converted once for all pairs.
 func pairCosines(runs []vectors, pairs []pair, workers int) [][][]float64 {
 	const features = 256
 	ops := kernel.For[float64]()
-	k, n := len(runs[0]), len(runs[0][0])
+	k, n := 0, 0
+	for _, r := range runs {
+		k = max(k, len(r))
+		if len(r) > 0 {
+			n = len(r[0])
+		}
+	}
 	ld := kernel.Pad[float64](k)
 	part := make([]float64, len(runs)*features*ld)
 	of := func(run int) []float64 { return part[run*features*ld : (run+1)*features*ld] }
@@ -145,10 +143,10 @@ func pairCosines(runs []vectors, pairs []pair, workers int) [][][]float64 {
 		})
 	}
 	out := make([][][]float64, len(pairs))
-	for p := range out {
-		for i := range k {
+	for p, of := range pairs {
+		for i := range runs[of.a] {
 			at := (p*k + i) * ld
-			out[p] = append(out[p], sums[at:at+k])
+			out[p] = append(out[p], sums[at:at+len(runs[of.b])])
 		}
 	}
 	return out

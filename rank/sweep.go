@@ -230,7 +230,7 @@ func (s *sweep[F]) plan() error {
 		s.planned()
 		return nil
 	}
-	complete := s.o.Fit.Mask == nil && s.o.Fit.Weights == nil && (s.o.Fit.Missing == "" || s.o.Fit.Missing == "error")
+	complete := complete(&s.o.Fit)
 	if s.o.wants(randomised) {
 		if !complete {
 			if err := skip(randomised, "cells are missing or have weights, which do not go with shuffled values"); err != nil {
@@ -746,6 +746,11 @@ func (s *sweep[F]) randomised(ctx context.Context, index int) (map[int][]float64
 func (s *sweep[F]) bootstrap(ctx context.Context, index int) (map[int][]float64, error) {
 	m, _ := s.x.Dims()
 	rows := bootstrapRows(m, s.o.Fit.Seed, index)
+	if mergesRows(&s.o.Fit) {
+		o := s.o.Fit
+		o.RowNames = nil
+		return s.perturbed(ctx, mergedRows(s.x, rows, o.Loss), &o, index)
+	}
 	o, err := forRows(s.o.Fit, rows)
 	if err != nil {
 		return nil, err

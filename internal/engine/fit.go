@@ -397,8 +397,8 @@ func (f *fitter[F]) factor(rows, k int) *Tall[F] {
 // false where that does not go, and nothing is done.
 func (f *fitter[F]) fillHoles(holes, slots, coming []*slot[F], pairs []stacked[F], width int) bool {
 	const idle = 4 // a quarter of the stack may be
-	if f.stack.w.K == 0 || (f.stack.w.K-width)*idle > f.stack.w.K {
-		return false
+	if f.stack.w.K == 0 || (f.stack.w.K-width)*idle > f.stack.w.K && (f.panels == nil || len(coming) > 0) {
+		return false // in tiles, columns that are idle cost nothing
 	}
 	// Other holes are older, and are of runs that are not there any more.
 	taken := make([]int, len(coming))

@@ -34,7 +34,7 @@ type halfStep[F kernel.Float] struct {
 	// complete is the Gram matrix of the fixed factor where filled asks for it.
 	complete *solver.Gram[F]
 	filled   bool
-	// apart asks for steps of their own for rows that fill missing cells slowly.
+	// apart asks for steps of their own for entries that fill missing cells slowly.
 	// leverage, nil where it costs more than it saves, says how much each row of the
 	// fixed factor weighs in its components.
 	apart    bool
@@ -71,9 +71,11 @@ type tileScratch[F kernel.Float] struct {
 	panel   []F
 	absent  []int32
 	reached [64]int
-	// away and there are the columns that a line lacks and has, ones are ones.
-	away, there []int32
-	ones        []F
+	// sumSq is the sum of the squares of such a panel.
+	sumSq float64
+	// away are the columns that a line lacks, ones are ones.
+	away []int32
+	ones []F
 	// sums are those of the tiles and squares the fixed factor's entries squared, in
 	// the scratch of the first worker; minus is -1.
 	sums    tileSums
@@ -260,7 +262,7 @@ func (h *halfStep[F]) load(ws *tileScratch[F], a, b int) {
 	}
 	if h.side.masked(h.cells.steps.Loss) {
 		h.maskedPanel(ws, a, b)
-		grow(&ws.r, panelRows*t)
+		grow(&ws.r, maskedRows*t)
 		return
 	}
 	size := 64 / kernel.Width[F]()

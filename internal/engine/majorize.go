@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -12,12 +13,12 @@ import (
 // mostFilling is the number of iterations in which missing cells are taken for
 // what the pair makes of them. Nearly all fits are done by then; where one
 // creeps, because hardly any cell says what some entries are, the rows' own Gram
-// matrices end it. From iteration soonFilled on the rows that make most fits creep
-// have them: those where the missing cells would be poorShare of what all cells say
-// of a component.
+// matrices end it. From iteration soonFilled on the entries that make most fits creep,
+// of which the missing cells would be poorShare of what all cells say of the component,
+// have steps of their own.
 const (
 	mostFilling = 500
-	soonFilled  = 40
+	soonFilled  = 20
 	poorShare   = 0.75
 )
 
@@ -108,6 +109,8 @@ type panelCache[F kernel.Float] struct {
 	once   []sync.Once
 	x      [][]F
 	absent [][]int32
+	// sumSq are the sums of the squares of the cells.
+	sumSq []float64
 }
 
 // newPanelCache is nil where the panels are too large to be kept.
@@ -117,7 +120,7 @@ func newPanelCache[F kernel.Float](s *side[F]) *panelCache[F] {
 	if n*kernel.TileRows[F]()*s.others > maskedPanels/size {
 		return nil
 	}
-	return &panelCache[F]{once: make([]sync.Once, n), x: make([][]F, n), absent: make([][]int32, n)}
+	return &panelCache[F]{once: make([]sync.Once, n), x: make([][]F, n), absent: make([][]int32, n), sumSq: make([]float64, n)}
 }
 
 // maskedPanel takes the cells of the tile of rows a to b, with zeros in the lanes
@@ -127,11 +130,13 @@ func (h *halfStep[F]) maskedPanel(ws *tileScratch[F], a, b int) {
 	fill := func(x []F) {
 		s.panel(h.cells.ops, a, b, t, 0, s.others, x, nil)
 		clearBeyond(x, b-a, s.others)
+		_, _, ws.sumSq, _ = h.cells.ops.Scan(x)
 	}
 	if c, at := s.kept, a/t; c != nil {
 		c.once[at].Do(func() {
 			c.x[at] = make([]F, s.others*t)
 			fill(c.x[at])
+			c.sumSq[at] = ws.sumSq
 			for i := a; i < b; i++ {
 				for _, j := range s.missing.Row(i) {
 					c.absent[at] = append(c.absent[at], j*int32(t)+int32(i-a))
@@ -139,13 +144,17 @@ func (h *halfStep[F]) maskedPanel(ws *tileScratch[F], a, b int) {
 			}
 			slices.Sort(c.absent[at])
 		})
-		ws.panel, ws.absent = c.x[at], c.absent[at]
+		ws.panel, ws.absent, ws.sumSq = c.x[at], c.absent[at], c.sumSq[at]
 		return
 	}
 	grow(&ws.x, s.others*t)
 	fill(ws.x)
 	ws.panel = ws.x
 }
+
+// maskedRows is panelRows for panels of which cells are missing: what is made of one
+// goes through the nearest cache four times.
+const maskedRows = 64
 
 // evaluateMasked is evaluate for panels of which cells are missing.
 func (h *halfStep[F]) evaluateMasked(ws *tileScratch[F], wantLoss bool) (sum float64) {
@@ -154,20 +163,43 @@ func (h *halfStep[F]) evaluateMasked(ws *tileScratch[F], wantLoss bool) (sum flo
 	clear(ws.num)
 	clear(ws.den)
 	clearBeyond(ws.w, ws.rows, k)
-	for p0 := 0; p0 < h.side.others; p0 += panelRows {
-		p1 := min(p0+panelRows, h.side.others)
-		x, r := ws.panel[p0*t:p1*t], ws.r[:(p1-p0)*t]
-		clear(r)
+	for p0 := 0; p0 < h.side.others; p0 += maskedRows {
+		p1 := min(p0+maskedRows, h.side.others)
+		x, r := ws.panel[p0*t:p1*t], h.maskedProduct(ws, p0, p1)
 		f := h.fixed.Data[p0*h.fixed.Ld:]
-		ops.MulAdd(p1-p0, lanes, k, f, h.fixed.Ld, 1, ws.w, t, r, t)
-		h.mask(ws, p0, p1, r)
-		if wantLoss {
-			sum += h.cells.steps.Sum(x, r, nil, nil, &ws.loss)
-		}
 		ops.MulAdd(k, lanes, p1-p0, f, 1, h.fixed.Ld, x, t, ws.num, t)
 		ops.MulAdd(k, lanes, p1-p0, f, 1, h.fixed.Ld, r, t, ws.den, t)
 	}
+	if !wantLoss {
+		return 0
+	}
+	// While the pair is on its way the products tell its loss, unless it is so small
+	// that the difference has lost too many digits.
+	if h.update != nil {
+		twice := ws.sumSq
+		for i, w := range ws.w {
+			twice += float64(w) * (float64(ws.den[i]) - 2*float64(ws.num[i]))
+		}
+		if least := Cancellation[F](); twice >= least*least*ws.sumSq {
+			return twice / 2
+		}
+	}
+	for p0 := 0; p0 < h.side.others; p0 += maskedRows {
+		p1 := min(p0+maskedRows, h.side.others)
+		sum += h.cells.steps.Sum(ws.panel[p0*t:p1*t], h.maskedProduct(ws, p0, p1), nil, nil, &ws.loss)
+	}
 	return sum
+}
+
+// maskedProduct is WH in the columns p0 to p1 of the side, at most maskedRows, and
+// zero where a cell is missing. Panels come in order.
+func (h *halfStep[F]) maskedProduct(ws *tileScratch[F], p0, p1 int) []F {
+	t := kernel.TileRows[F]()
+	r := ws.r[:(p1-p0)*t]
+	clear(r)
+	h.cells.ops.MulAdd(p1-p0, kernel.Pad[F](ws.rows), ws.k, h.fixed.Data[p0*h.fixed.Ld:], h.fixed.Ld, 1, ws.w, t, r, t)
+	h.mask(ws, p0, p1, r)
+	return r
 }
 
 // shareGram forms the Gram matrix of the fixed factor, the same for all rows.
@@ -216,28 +248,42 @@ func (s *side[F]) absent(i int, room *[]int32) []int32 {
 	return *room
 }
 
-// poor reports whether the columns that a line does not have would be poorShare or
-// more of what all say of a component.
-func (h *halfStep[F]) poor(ws *tileScratch[F], absent []int32) bool {
-	if h.leverage != nil {
-		share := F(0)
-		for _, p := range absent {
-			share += h.leverage[p]
+// shares adds up, for each row of a tile, the leverage of the columns that it does
+// not have.
+func (h *halfStep[F]) shares(ws *tileScratch[F]) {
+	t := kernel.TileRows[F]()
+	clear(ws.most[:])
+	if h.side.kept != nil && h.side.masked(h.cells.steps.Loss) {
+		shift := bits.TrailingZeros(uint(t))
+		for _, place := range ws.absent {
+			ws.most[int(place)&(t-1)] += h.leverage[place>>shift]
 		}
-		if share < poorShare {
-			return false
+		return
+	}
+	for i := range ws.rows {
+		for _, p := range h.side.absent(ws.first+i, &ws.away) {
+			ws.most[i] += h.leverage[p]
 		}
 	}
-	g, ld := h.complete, h.fixed.Ld
-	squares := ws.rowNum[:ld]
+}
+
+// poorSquares adds up the squares of the columns that a line does not have, and reports
+// whether they are poorShare or more of what all columns say of a component.
+func (h *halfStep[F]) poorSquares(ws *tileScratch[F], absent []int32) (squares []F, poor bool) {
+	ld := h.fixed.Ld
+	squares = ws.rowNum[:ld]
 	clear(squares)
 	h.cells.ops.GatherSquares(ld, absent, ws.count(len(absent)), h.fixed.Data, ld, squares)
-	for j, v := range squares[:ws.k] {
-		if v > 0 && v >= poorShare*g.G[j*g.Ld+j] {
-			return true
-		}
+	for j := range ws.k {
+		poor = poor || h.poor(squares, j)
 	}
-	return false
+	return squares[:ws.k], poor
+}
+
+// poor reports whether squares, those of missing columns, are poorShare or more of what
+// all columns say of component j.
+func (h *halfStep[F]) poor(squares []F, j int) bool {
+	return squares[j] > 0 && squares[j] >= poorShare*h.complete.G[j*h.complete.Ld+j]
 }
 
 // count gives n ones.
@@ -248,45 +294,81 @@ func (ws *tileScratch[F]) count(n int) []F {
 	return ws.ones[:n]
 }
 
-// solvePoor solves the rows of a tile that are poor, each with the Gram matrix of the
-// columns that it has; num must hold their cross products.
-func (h *halfStep[F]) solvePoor(ws *tileScratch[F]) {
-	t, k, ld := kernel.TileRows[F](), ws.k, h.fixed.Ld
-	s, asked := &ws.rowSolver, rowAsked{}
-	s.reset(k, ld)
-	s.pivots = false
+// stepPoor moves the entries of a tile that are poor to where the columns that their
+// rows have want them, the other entries being what they are; num must hold the cross
+// products of the rows.
+func (h *halfStep[F]) stepPoor(ws *tileScratch[F]) {
+	t, k := kernel.TileRows[F](), ws.k
+	if h.leverage != nil {
+		h.shares(ws)
+	}
+	s := &ws.rowSolver
+	s.reset(k, h.fixed.Ld)
 	for i := range ws.rows {
-		absent := h.side.absent(ws.first+i, &ws.away)
-		if !h.poor(ws, absent) {
+		// No component loses more than the row's share.
+		if h.leverage != nil && ws.most[i] < poorShare {
 			continue
 		}
-		ws.there = ws.there[:0]
-		for p := range h.side.others {
-			if len(absent) > 0 && int(absent[0]) == p {
-				absent = absent[1:]
+		absent := h.side.absent(ws.first+i, &ws.away)
+		squares, poor := h.poorSquares(ws, absent)
+		if !poor {
+			continue
+		}
+		for j := range k {
+			if !h.poor(squares, j) {
 				continue
 			}
-			ws.there = append(ws.there, int32(p))
-		}
-		clear(s.gram)
-		h.cells.ops.GatherGram(ld, ws.there, ws.count(len(ws.there)), h.fixed.Data, ld, s.gram, ld)
-		for a := range k {
-			s.w[a], s.slope[a] = ws.w[a*t+i], -float64(ws.num[a*t+i])
-			for b := range k {
-				s.g64[a*k+b] = float64(s.gram[a*ld+b])
-				s.slope[a] += s.g64[a*k+b] * float64(ws.w[b*t+i])
+			gram := s.slope[:k]
+			h.present(j, absent, gram)
+			if gram[j] == 0 {
+				continue
 			}
+			gradient := -float64(ws.num[j*t+i])
+			for b, v := range gram {
+				gradient += v * float64(ws.w[b*t+i])
+			}
+			ws.w[j*t+i] = F(max(0, float64(ws.w[j*t+i])-gradient/gram[j]))
 		}
-		s.descend(&asked)
-		for j := range k {
-			ws.w[j*t+i] = F(max(0, float64(s.w[j])+s.delta[j]))
+	}
+}
+
+// present fills gram with row j of the Gram matrix of the columns that are not absent;
+// its diagonal is zero where they say nothing of component j.
+func (h *halfStep[F]) present(j int, absent []int32, gram []float64) {
+	// least is the part of the diagonal up to which a difference has enough digits.
+	const least = 1.0 / 1024
+	f, g := h.fixed, h.complete.G[j*h.complete.Ld:]
+	for b := range gram {
+		gram[b] = float64(g[b])
+	}
+	for _, p := range absent {
+		row := f.Row(int(p))
+		v := float64(row[j])
+		for b := range gram {
+			gram[b] -= v * float64(row[b])
+		}
+	}
+	if gram[j] >= least*float64(g[j]) {
+		return
+	}
+	clear(gram)
+	for p := range f.Rows {
+		if len(absent) > 0 && int(absent[0]) == p {
+			absent = absent[1:]
+			continue
+		}
+		row := f.Row(p)
+		if v := float64(row[j]); v > 0 {
+			for b := range gram {
+				gram[b] += v * float64(row[b])
+			}
 		}
 	}
 }
 
 // majorized updates a tile as that of complete data: coordinate descent with
 // the Gram matrix that all rows share, up to `sweeps` times and while it still
-// gains (as solver hals does). With apart poor rows are solved on their own.
+// gains (as solver hals does). With apart poor entries have steps of their own.
 func majorized[F kernel.Float](sweeps func(k int, cells float64) int) func(h *halfStep[F], ws *tileScratch[F]) {
 	hals, err := solver.New[F]("hals")
 	if err != nil {
@@ -307,7 +389,7 @@ func majorized[F kernel.Float](sweeps func(k int, cells float64) int) func(h *ha
 		hals.Update(g, tile, sweeps(k, float64(h.side.others)))
 		copy(ws.w, tile.W)
 		if h.apart {
-			h.solvePoor(ws)
+			h.stepPoor(ws)
 		}
 	}
 }

@@ -216,10 +216,13 @@ func (f *fitter[F]) updateTiles() bool {
 		q := ws.c
 		for a := c * panelCols; a < min((c+1)*panelCols, n); a += f.tile {
 			i := a / f.tile
-			clear(q)
-			f.x.ops.MulAdd(width, f.tile, m, w.Data, 1, w.Ld, t.x[c*m*panelCols+a-c*panelCols:], panelCols, q, f.tile)
-			h := st.hOut.tile(i)
-			copy(h, st.ahead().tile(i))
+			h, ahead := st.hOut.tile(i), st.ahead().tile(i)
+			for _, s := range t.spans {
+				from, to := s.off*f.tile, (s.off+s.k)*f.tile
+				clear(q[from:to])
+				f.x.ops.MulAdd(s.k, f.tile, m, w.Data[s.off:], 1, w.Ld, t.x[c*m*panelCols+a-c*panelCols:], panelCols, q[from:to], f.tile)
+				copy(h[from:to], ahead[from:to])
+			}
 			for _, s := range f.slots {
 				from, to := s.off*f.tile, (s.off+s.k)*f.tile
 				ws.column.Use(min(f.tile, n-a), s.k, h[from:to], q[from:to])
