@@ -69,12 +69,11 @@ type firstRows[F kernel.Float] struct {
 func (d *Data[F]) firstOfAll(p *pool, step int) (*firstRows[F], bool) {
 	apart := step * max(1, d.AllRows()/step/firstAsked)
 	r := &firstRows[F]{learn: d.grid.stride(0, step), ask: d.grid.stride(step/2, apart)}
-	learned, ok := d.someRows(p, r.learn)
-	asked, also := d.someRows(p, r.ask)
-	if !d.grid.agree(ok && also) {
+	rows, ok := d.someRows(p, r.learn, r.ask)
+	if !d.grid.agree(ok) {
 		return nil, false
 	}
-	r.learned, r.asked = NewData(learned, p.workers), NewData(asked, p.workers)
+	r.learned, r.asked = NewData(rows[0], p.workers), NewData(rows[1], p.workers)
 	if d.grid != nil {
 		r.learned.Over(d.grid.every(0, step))
 		r.asked.Over(d.grid.every(step/2, apart))
@@ -82,56 +81,77 @@ func (d *Data[F]) firstOfAll(p *pool, step int) (*firstRows[F], bool) {
 	return r, true
 }
 
-// someRows gives some of the rows that are here: of a dense X in memory a view, else a
-// copy. It reports false where they could not be read.
-func (d *Data[F]) someRows(p *pool, of stride) (matrix.Matrix[F], bool) {
-	n := of.before(d.Rows)
-	switch o := d.operand.(type) {
-	case *denseOperand[F]:
-		return &matrix.Dense[F]{Rows: n, Cols: d.Cols, Stride: of.step * o.x.Stride, Data: o.x.Data[min(of.first*o.x.Stride, len(o.x.Data)):]}, true
-	case *streamOperand[F]:
-		part := matrix.NewDense[F](n, d.Cols)
-		for i := range n {
-			if p.ctx.Err() != nil {
-				return nil, false
+// someRows gives some of the rows that are here, and others: of a dense X in memory a
+// view, else a copy. It reports false where they could not be read.
+func (d *Data[F]) someRows(p *pool, of ...stride) ([]matrix.Matrix[F], bool) {
+	parts := make([]matrix.Matrix[F], len(of))
+	if o, streamed := d.operand.(*sparseStream[F]); streamed {
+		return parts, d.someRowsRead(p, o, of, parts)
+	}
+	ok := true
+	for q, of := range of {
+		n := of.before(d.Rows)
+		switch o := d.operand.(type) {
+		case *denseOperand[F]:
+			parts[q] = &matrix.Dense[F]{Rows: n, Cols: d.Cols, Stride: of.step * o.x.Stride, Data: o.x.Data[min(of.first*o.x.Stride, len(o.x.Data)):]}
+		case *streamOperand[F]:
+			part := matrix.NewDense[F](n, d.Cols)
+			for i := range n {
+				if p.ctx.Err() != nil {
+					return nil, false
+				}
+				if err := o.x.Read(of.row(i), part.Row(i)); err != nil {
+					o.blocks.err = err
+					return nil, false
+				}
 			}
-			if err := o.x.Read(of.row(i), part.Row(i)); err != nil {
-				o.blocks.err = err
-				return nil, false
+			parts[q] = part
+		case *sparseOperand[F]:
+			part := newSomeCSR[F](n, d.Cols)
+			for i := range n {
+				at := of.row(i)
+				part.RowPtr[i+1] = part.RowPtr[i] + o.x.RowPtr[at+1] - o.x.RowPtr[at]
 			}
+			part.ColIdx, part.Val = make([]int32, part.RowPtr[n]), make([]F, part.RowPtr[n])
+			ok = ok && p.run(n, func(_, i int) {
+				cols, vals := o.x.Row(of.row(i))
+				copy(part.ColIdx[part.RowPtr[i]:], cols)
+				copy(part.Val[part.RowPtr[i]:], vals)
+			})
+			parts[q] = part
+		default:
+			panic("engine: this X has no rows")
 		}
-		return part, true
-	case *sparseOperand[F]:
-		part := newSomeCSR[F](n, d.Cols)
-		for i := range n {
-			at := of.row(i)
-			part.RowPtr[i+1] = part.RowPtr[i] + o.x.RowPtr[at+1] - o.x.RowPtr[at]
-		}
-		part.ColIdx, part.Val = make([]int32, part.RowPtr[n]), make([]F, part.RowPtr[n])
-		return part, p.run(n, func(_, i int) {
-			cols, vals := o.x.Row(of.row(i))
-			copy(part.ColIdx[part.RowPtr[i]:], cols)
-			copy(part.Val[part.RowPtr[i]:], vals)
-		})
-	case *sparseStream[F]:
-		part := newSomeCSR[F](n, d.Cols)
-		row, _ := d.cells()
+	}
+	return parts, ok
+}
+
+// someRowsRead is someRows for a sparse X that is read block by block, once.
+func (d *Data[F]) someRowsRead(p *pool, x *sparseStream[F], of []stride, into []matrix.Matrix[F]) bool {
+	row, _ := d.cells()
+	parts := make([]*matrix.CSR[F], len(of))
+	for q, of := range of {
+		n := of.before(d.Rows)
 		room := int(row * float64(n))
-		part.ColIdx, part.Val = make([]int32, 0, room), make([]F, 0, room)
-		for r0 := 0; r0 < d.Rows; r0 += d.block {
-			r1 := min(r0+d.block, d.Rows)
-			if !d.hold(p, r0, r1) {
-				return nil, false
-			}
+		parts[q] = newSomeCSR[F](n, d.Cols)
+		parts[q].ColIdx, parts[q].Val = make([]int32, 0, room), make([]F, 0, room)
+		into[q] = parts[q]
+	}
+	for r0 := 0; r0 < d.Rows; r0 += d.block {
+		r1 := min(r0+d.block, d.Rows)
+		if !d.hold(p, r0, r1) {
+			return false
+		}
+		for q, of := range of {
+			part := parts[q]
 			for i := of.before(r0); i < of.before(r1); i++ {
-				cols, vals := o.rows.held.Row(of.row(i) - o.rows.base)
+				cols, vals := x.rows.held.Row(of.row(i) - x.rows.base)
 				part.ColIdx, part.Val = append(part.ColIdx, cols...), append(part.Val, vals...)
 				part.RowPtr[i+1] = len(part.Val)
 			}
 		}
-		return part, true
 	}
-	panic("engine: this X has no rows")
+	return true
 }
 
 func newSomeCSR[F kernel.Float](rows, cols int) *matrix.CSR[F] {
