@@ -158,11 +158,11 @@ func newSomeCSR[F kernel.Float](rows, cols int) *matrix.CSR[F] {
 	return &matrix.CSR[F]{Rows: rows, Cols: cols, RowPtr: make([]int, rows+1)}
 }
 
-// startsWithSome is how far apart the rows are that a run of k components begins
+// firstStep is how far apart the rows are that a run of k components begins
 // with, 0 where it begins with all: what is asked of the factors would weigh more
 // there, of a compressed X there are no rows, and who wants no momentum wants the
 // half-steps of the textbook.
-func (f *fitter[F]) startsWithSome(k int) int {
+func (f *fitter[F]) firstStep(k int) int {
 	if f.cfg.Improved || !f.cfg.Extrapolate || f.cfg.asks() {
 		return 0
 	}
@@ -181,7 +181,7 @@ func (f *fitter[F]) startsWithSome(k int) int {
 func (f *fitter[F]) startWithSome(pairs []stacked[F], slots []*slot[F]) bool {
 	steps := make([]int, len(slots))
 	for i, s := range slots {
-		steps[i] = f.startsWithSome(s.k)
+		steps[i] = f.firstStep(s.k)
 	}
 	for from := 0; from < len(slots); {
 		to := from + 1
@@ -254,18 +254,17 @@ func (f *fitter[F]) takeLearned(pair stacked[F], r *Run[F]) bool {
 		return ok
 	}
 	copyTall(pair.h, r.H)
-	sums := make([]float64, r.W.K+1)
+	sums := make([]float64, r.W.K)
 	from, to := x.learned.OwnRows()
 	for i := from; i < to; i++ {
 		for j, v := range r.W.Row(i) {
 			sums[j] += float64(v)
 		}
 	}
-	sums[r.W.K] = float64(to - from)
 	f.x.grid.sumAll(sums)
 	mean := make([]F, r.W.K)
 	for j := range mean {
-		mean[j] = F(sums[j] / sums[r.W.K])
+		mean[j] = F(sums[j] / float64(x.learned.AllRows()))
 	}
 	EachStrip(pair.w.Rows, f.pool.workers, func(i0, i1 int) {
 		for i := i0; i < i1; i++ {

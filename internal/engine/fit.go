@@ -475,8 +475,8 @@ func (f *fitter[F]) repack(slots, coming []*slot[F], pairs []stacked[F], width i
 		}
 	}
 	f.workers = newWorkers(f.x.ops, f.pool.workers, maxK, width)
-	for i := range f.workers {
-		if f.panels != nil {
+	if f.panels != nil {
+		for i := range f.workers {
 			f.workers[i].column = solver.NewTile(f.x.ops, maxK)
 		}
 	}
@@ -733,7 +733,7 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 	case s.problemW == nil:
 		tile.Gradient(s.g)
 		tile.Residual(sums.pg, sums.cc)
-		f.updateApart(s, tile)
+		f.sweepRows(s, tile)
 	case f.cfg.PenaltyW.Whole():
 		ws.measure(s.problemW, s.g, a, true, sums)
 		tile.StoreCross(f.cross.Data[a*f.cross.Ld+s.off:], f.cross.Ld)
@@ -744,9 +744,9 @@ func (f *fitter[F]) updateRowTile(ws *worker[F], s *slot[F], a, b, t int, c []F,
 	tile.Store(st.wOut.Data[at:], st.wOut.Ld)
 }
 
-// updateApart updates a tile of W, where rows are to be apart without ending when the
+// sweepRows updates a tile of W: where rows are to be apart, without ending when the
 // tile as a whole moves little.
-func (f *fitter[F]) updateApart(s *slot[F], tile *solver.Tile[F]) {
+func (f *fitter[F]) sweepRows(s *slot[F], tile *solver.Tile[F]) {
 	if f.cfg.Solver != "hals" || !f.cfg.apart {
 		f.solver.Update(s.g, tile, s.sweeps(s.sweepsRow))
 		return

@@ -62,10 +62,7 @@ func (s *pair[F]) learnFromSome() (w, h *Tall[F], ok bool) {
 	by := func(update func(*halfStep[F], *tileScratch[F]), scaled bool) {
 		part.update, part.searching, part.scaled = update, update, scaled
 	}
-	some, rows := NewTall[F](part.c.Rows, s.w.K), s.c.grid.stride(0, step)
-	for q := range some.Rows {
-		copy(some.Row(q), s.w.Row(rows.row(q)))
-	}
+	some := rowsOf(s.w, s.c.grid.stride(0, step), part.c.Rows)
 	q := &pair[F]{alternation: part, pool: s.pool, scratch: s.scratch, run: &Run[F]{}, index: s.index, w: some, h: s.h.Clone(),
 		total: math.Inf(1), momentum: newMomentum(s.pace()), tol: cfg.Tol, revivals: make([]int, s.w.K)}
 	q.fallBackOn(q.w.Clone(), q.h.Clone())
